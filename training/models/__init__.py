@@ -1,0 +1,8 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sequence policies: interchangeable mixers, each with a parallel and a step form that tests hold equal."""
+
+from training.models.config import PolicyConfig, policy_config
+from training.models.policy import Policy, build_policy
+
+__all__ = ["Policy", "PolicyConfig", "build_policy", "policy_config"]

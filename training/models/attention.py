@@ -1,0 +1,121 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The attention mixer and MAT's two blocks, in their parallel and their step form.
+
+    attend(q, k, v) = softmax(q kᵀ / sqrt(d / heads)) v
+
+`parallel` sees all slots at once; `step` sees one new slot and the keys and values of those before it. Both attend to
+the same keys, so they agree to rounding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.layers import Mlp, linear
+from training.models.state import StatePart
+
+
+class SelfAttention(nn.Module):
+    """Let every slot look at every slot (or, if causal, at itself and its predecessors)."""
+
+    def __init__(self, width: int, heads: int, *, causal: bool) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.query_key_value = linear(width, width, fused=3)  # rows: query, key, value
+        self.out = linear(width, width)
+
+    def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
+        query, key, value = self.query_key_value(x).chunk(3, dim=-1)
+        return self.out(attend(query, key, value, self.heads, causal=self.causal))
+
+    def step(self, x_i: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend from the newest slot: x_i (B, d), past (B, i, 2d) -> (B, d), its own key and value (B, 2d)."""
+        query, newest = self.query_key_value(x_i).tensor_split([x_i.shape[-1]], dim=-1)
+        return self.out(attend_newest(query, past, newest, self.heads)), newest
+
+
+class CrossAttention(nn.Module):
+    """Let slot i's encoding question the actions decided up to slot i-1, which the stream x holds at rows <= i."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = linear(width, width)
+        self.key_value = linear(width, width, fused=2)  # rows: key, value
+        self.out = linear(width, width)
+
+    def parallel(self, enc: Tensor, x: Tensor) -> Tensor:  # (B, n, d), (B, n, d) -> (B, n, d)
+        key, value = self.key_value(x).chunk(2, dim=-1)
+        return self.out(attend(self.query(enc), key, value, self.heads, causal=True))
+
+    def step(self, enc_i: Tensor, x_i: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend from the newest slot: enc_i, x_i (B, d), past (B, i, 2d) -> (B, d), its key and value (B, 2d)."""
+        newest = self.key_value(x_i)
+        return self.out(attend_newest(self.query(enc_i), past, newest, self.heads)), newest
+
+
+class EncoderBlock(nn.Module):
+    """MAT's encoder block, post-LN: x = LN(x + attention(x)); x = LN(x + mlp(x))."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.mixer = SelfAttention(width, heads, causal=False)
+        self.mixer_norm = nn.LayerNorm(width)
+        self.mlp = Mlp(width)
+        self.mlp_norm = nn.LayerNorm(width)
+
+    def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
+        x = self.mixer_norm(x + self.mixer.parallel(x))
+        return self.mlp_norm(x + self.mlp(x))
+
+
+class DecoderBlock(nn.Module):
+    """MAT's decoder block: x asks its predecessors, the encoding asks x, and the encoding is what x is added to."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.mixer = SelfAttention(width, heads, causal=True)
+        self.mixer_norm = nn.LayerNorm(width)
+        self.cross = CrossAttention(width, heads)
+        self.cross_norm = nn.LayerNorm(width)
+        self.mlp = Mlp(width)
+        self.mlp_norm = nn.LayerNorm(width)
+
+    @staticmethod
+    def state_parts(width: int) -> tuple[StatePart, ...]:
+        """Name what one decided slot leaves behind for its successors."""
+        return tuple(StatePart(name, (width,)) for name in ("self_key", "self_value", "cross_key", "cross_value"))
+
+    def parallel(self, x: Tensor, enc: Tensor) -> Tensor:  # (B, n, d), (B, n, d) -> (B, n, d)
+        x = self.mixer_norm(x + self.mixer.parallel(x))
+        x = self.cross_norm(enc + self.cross.parallel(enc, x))
+        return self.mlp_norm(x + self.mlp(x))
+
+    def step(self, x_i: Tensor, enc_i: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Decide one slot: x_i, enc_i (B, d), past (B, i, 4d) -> (B, d), the row to append (B, 4d)."""
+        self_past, cross_past = past.chunk(2, dim=-1)
+        mixed, self_row = self.mixer.step(x_i, self_past)
+        x_i = self.mixer_norm(x_i + mixed)
+        mixed, cross_row = self.cross.step(enc_i, x_i, cross_past)
+        x_i = self.cross_norm(enc_i + mixed)
+        return self.mlp_norm(x_i + self.mlp(x_i)), torch.cat([self_row, cross_row], dim=-1)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, *, causal: bool) -> Tensor:
+    """Weigh the values of all slots by how well their keys answer each query; all (B, n, d)."""
+    q, k, v = (split_heads(x, heads) for x in (query, key, value))  # (B, heads, n, d / heads)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
+
+
+def attend_newest(query: Tensor, past: Tensor, newest: Tensor, heads: int) -> Tensor:
+    """Attend from one slot to its predecessors and itself: (B, d), (B, i, 2d), (B, 2d) -> (B, d)."""
+    key, value = torch.cat([past, newest.unsqueeze(1)], dim=1).chunk(2, dim=-1)  # (B, i + 1, d)
+    return attend(query.unsqueeze(1), key, value, heads, causal=False).squeeze(1)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Cut the width into heads: (B, n, d) -> (B, heads, n, d / heads)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)

@@ -1,0 +1,193 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A sequence policy: encode once, then decide slot after slot, each knowing what its predecessors decided.
+
+    obs ─ encode ─> enc ─ step(1) ─ step(2) ─ ... ─ step(n)          act:      one pass with carried state
+                           a₁,s₁     a₂,s₂                           evaluate: the same in parallel, actions known
+
+Shapes: B batch, n agents (slots), d width. obs (B, n, obs_dim) float, already normalised. actions (B, n, act_dim) float,
+or (B, n, 1) long where discrete. Values are (B, n, 1) in the trainer's normalised value space.
+
+Parameter names are a contract: they are the keys of weights.safetensors. `python -m training.models --names mat`
+prints them with their shapes. Where a name is fused (query_key_value, key_value), its rows are stacked in that order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from training.models.actions import CategoricalActions, GaussianActions
+from training.models.config import Mask, PolicyConfig, policy_config
+from training.models.decoder import build_decoder
+from training.models.encoder import Encoder
+from training.models.layers import Head
+from training.models.state import StateLayout
+
+__all__ = ["Policy", "PolicyConfig", "build_policy", "policy_config"]
+
+
+class Policy(nn.Module):
+    """The one interface of the whole family: act, evaluate, values, encode, step.
+
+    `order` (a permutation of the agents, (n,) long) lets the chain run in another order than that of the rows: slot s
+    decides agent order[s]. Inputs and outputs stay in agent order. A deployed chain has its rows in slot order already.
+    """
+
+    agent_ids: Tensor
+    observation_mask: Tensor | None
+    action_mask: Tensor | None
+
+    def __init__(self, config: PolicyConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.value_head = Head(config.width, 1)
+        self.decoder = build_decoder(config)
+        self.actions = CategoricalActions(config) if config.discrete else GaussianActions(config)
+        self.register_buffer("agent_ids", torch.eye(config.agents), persistent=False)
+        self.register_buffer("observation_mask", _as_tensor(config.observation_mask), persistent=False)
+        self.register_buffer("action_mask", _as_tensor(config.action_mask), persistent=False)
+
+    # ---- the deployed pair: encode once per tick, step once per slot -------------------------------------------------
+
+    def encode(self, obs: Tensor, order: Tensor | None = None) -> Tensor:
+        """Encode the joint observation: (B, n, obs_dim) -> (B, n, enc_dim), rows in slot order.
+
+        For MAT-Dec a row is the agent's own observation (with its id where configured), all that its step reads.
+        """
+        rows = self._observe(obs, order)
+        return rows if self.config.decoder == "none" else self.encoder(rows)
+
+    def encode_with_values(self, obs: Tensor, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Give the encoding (B, n, enc_dim) and the values (B, n, 1), both in slot order, from one pass."""
+        rows = self._observe(obs, order)
+        enc = self.encoder(rows)
+        return (rows if self.config.decoder == "none" else enc), self.value_head(enc)
+
+    def step(self, enc_i: Tensor, a_prev: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Decide one slot: (B, enc_dim), (B, action_input_dim), state -> distribution parameters (B, act_dim), state.
+
+        The parameters are means, or logits where discrete. `a_prev` is the predecessor's action as `action_input`
+        shows it, padding zeroed; the first slot gets `start_action` and `initial_state`.
+        """
+        return self.decoder.step(enc_i, a_prev, state)
+
+    def initial_state(self, batch: int) -> Tensor:
+        """Give the state that enters the first slot; `state_layout` says how it is cut."""
+        layout = self.state_layout()
+        shape = layout.shape(batch, slot=0)
+        like = self.value_head.out.bias
+        if layout.kind != "recurrent":
+            return torch.zeros(shape, dtype=like.dtype, device=like.device)
+        parts = [like.new_full((part.size,), part.initial) for part in layout.parts]
+        return torch.cat(parts).repeat(layout.blocks).expand(shape).clone()
+
+    def start_action(self, batch: int) -> Tensor:
+        """Give the first slot's `a_prev`: zeros, or where discrete a one-hot whose column 0 means start."""
+        return self.actions.start(batch, self.value_head.out.bias)
+
+    def action_input(self, actions: Tensor) -> Tensor:
+        """Show decided actions to the next slot: as they are, or one-hot behind the start column where discrete."""
+        return self.actions.as_input(actions).to(self.value_head.out.bias.dtype)
+
+    def state_layout(self) -> StateLayout:
+        """Say what the state holds, in which order, and how many floats hop to each slot."""
+        return self.decoder.layout
+
+    # ---- what training asks for ---------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def act(
+        self,
+        obs: Tensor,
+        deterministic: bool = False,
+        available: Tensor | None = None,  # (B, n, choices) bool, discrete only
+        generator: torch.Generator | None = None,
+        order: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decide all slots, one step each, and give actions, log-probabilities (one per action dimension) and values."""
+        enc, values = self.encode_with_values(obs, order)
+        batch, slots = enc.shape[:2]
+        mask = self._allowed(available, order, batch)
+        noise = None if deterministic else self.actions.noise((batch, slots), enc, generator)
+
+        state, a_prev = self.initial_state(batch), self.start_action(batch)
+        params, actions = [], []
+        for slot in range(slots):
+            params_i, state = self.step(enc[:, slot], a_prev, state)
+            noise_i, mask_i = (None if x is None else x[:, slot] for x in (noise, mask))
+            action = self.actions.draw(params_i, noise_i, mask_i)
+            a_prev = self.action_input(action)
+            params.append(params_i)
+            actions.append(action)
+
+        decided = torch.stack(actions, dim=1)
+        log_probs = self.actions.log_prob(torch.stack(params, dim=1), decided, mask)
+        return _to_agents(decided, order), _to_agents(log_probs, order), _to_agents(values, order)
+
+    def evaluate(
+        self, obs: Tensor, actions: Tensor, available: Tensor | None = None, order: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Give log-probabilities, entropy and values of known actions, all slots in parallel."""
+        enc, values = self.encode_with_values(obs, order)
+        decided = _to_slots(actions, order)
+        params = self.decoder.parallel(enc, self._shifted(decided))
+        mask = self._allowed(available, order, enc.shape[0])
+        log_probs, entropy = self.actions.log_prob(params, decided, mask), self.actions.entropy(params, mask)
+        return _to_agents(log_probs, order), _to_agents(entropy, order), _to_agents(values, order)
+
+    def distribution(self, obs: Tensor, actions: Tensor, order: Tensor | None = None) -> Tensor:
+        """Give the parameters (means or logits, (B, n, act_dim)) of every slot, its predecessors' actions known."""
+        params = self.decoder.parallel(self.encode(obs, order), self._shifted(_to_slots(actions, order)))
+        return _to_agents(params, order)
+
+    def values(self, obs: Tensor, order: Tensor | None = None) -> Tensor:
+        """Give each agent's value, (B, n, 1)."""
+        return _to_agents(self.value_head(self.encoder(self._observe(obs, order))), order)
+
+    # ---- agents to slots and back ---------------------------------------------------------------------------------------
+
+    def _observe(self, obs: Tensor, order: Tensor | None) -> Tensor:
+        if obs.shape[1:] != (self.config.agents, self.config.obs_dim):
+            want = f"(batch, {self.config.agents}, {self.config.obs_dim})"
+            raise ValueError(f"expected observations of shape {want}, got {tuple(obs.shape)}; pad or stack them")
+        if self.observation_mask is not None:
+            obs = torch.where(self.observation_mask, obs, 0.0)
+        if self.config.agent_id:
+            ids = self.agent_ids.to(obs.dtype).expand(obs.shape[0], -1, -1)
+            obs = torch.cat([obs, ids], dim=-1)
+        return _to_slots(obs, order)
+
+    def _allowed(self, available: Tensor | None, order: Tensor | None, batch: int) -> Tensor | None:
+        """Merge what an agent has (its mask) with what it may do now (available), in slot order."""
+        if available is not None and not self.config.discrete:
+            raise ValueError("expected no available actions for a continuous policy, got some; use action_mask instead")
+        mask = self.action_mask
+        if mask is not None:
+            mask = mask.expand(batch, -1, -1)
+        if available is not None:
+            mask = available if mask is None else available & mask
+        return None if mask is None else _to_slots(mask, order)
+
+    def _shifted(self, decided: Tensor) -> Tensor:
+        """Give each slot the action of the slot before it: (B, n, ...) -> (B, n, action_input_dim)."""
+        start = self.start_action(decided.shape[0]).unsqueeze(1)
+        return torch.cat([start, self.action_input(decided[:, :-1])], dim=1)
+
+
+def build_policy(config: PolicyConfig) -> Policy:
+    """Build a freshly initialised policy; seed torch before for a repeatable one."""
+    return Policy(config)
+
+
+def _as_tensor(mask: Mask | None) -> Tensor | None:
+    return None if mask is None else torch.tensor(mask, dtype=torch.bool)
+
+
+def _to_slots(x: Tensor, order: Tensor | None) -> Tensor:
+    return x if order is None else x[:, order]
+
+
+def _to_agents(x: Tensor, order: Tensor | None) -> Tensor:
+    return x if order is None else x[:, torch.argsort(order)]

@@ -1,0 +1,58 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The layout of what `step` carries from slot to slot, so that it can travel in a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+
+@dataclass(frozen=True)
+class StatePart:
+    """Name one run of floats inside a block's state."""
+
+    name: str
+    shape: tuple[int, ...]
+    initial: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Count the floats of this part."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """Say how the flat state is cut: `blocks` times `parts`, in that order, per row.
+
+    A recurrent state is one row of constant size, shape (batch, width). A key/value state has one row per slot that
+    has already decided, shape (batch, slot, width). MAT-Dec carries nothing: shape (batch, 0).
+    """
+
+    kind: str  # 'recurrent', 'rows' or 'empty'
+    blocks: int
+    parts: tuple[StatePart, ...]
+
+    @property
+    def width(self) -> int:
+        """Count the floats of one row."""
+        return self.blocks * sum(part.size for part in self.parts)
+
+    def floats_into(self, slot: int) -> int:
+        """Count the floats that travel to `slot` (0 is the first, which receives the initial state)."""
+        return slot * self.width if self.kind == "rows" else self.width
+
+    def shape(self, batch: int, slot: int) -> tuple[int, ...]:
+        """Give the shape of the state that enters `slot`."""
+        return (batch, slot, self.width) if self.kind == "rows" else (batch, self.width)
+
+    def offsets(self) -> dict[str, tuple[int, int]]:
+        """Find every part by name, as `block.part` -> (first float, one past the last)."""
+        table: dict[str, tuple[int, int]] = {}
+        start = 0
+        for block in range(self.blocks):
+            for part in self.parts:
+                table[f"{block}.{part.name}"] = (start, start + part.size)
+                start += part.size
+        return table
