@@ -1,0 +1,112 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Define the policy bundle, what training hands to deployment: a folder whose every file is hashed by its manifest.
+
+manifest.yaml        what the policy is, by name and with units (mat_ros.core.manifest)
+weights.safetensors  every parameter, under the names that `python -m training.models` prints
+encoder.onnx         observation (batch, n, obs_dim) -> enc (batch, n, enc_dim), values (batch, n)
+step.onnx            enc (batch, enc_dim), action (batch, act_dim), state -> action (batch, act_dim), state
+golden.npz           ticks that every backend must reproduce: observation, enc, values, state, action
+
+Loading verifies first and believes later: a wrong hash, an unknown joint, a missing term, a wrong unit or a newer
+schema is refused with one sentence, and nothing of the file is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.manifest import Manifest
+
+MANIFEST = "manifest.yaml"
+FILES = ("weights.safetensors", "encoder.onnx", "step.onnx", "golden.npz")
+OPTIONAL_FILES = ("tick.onnx", "encoder_step.onnx")
+GOLDEN = {"observation": 3, "enc": 3, "values": 2, "action": 3, "state": 2}  # array -> dimensions
+
+
+class Bundle:
+    """A verified policy folder."""
+
+    def __init__(self, folder: Path, manifest: Manifest, digest: str) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.digest = digest  # sha256 of the manifest, and so of everything
+
+    @property
+    def hash64(self) -> int:
+        """Give the first 64 bits of the digest: what every fast message carries."""
+        return int(self.digest[:16], 16)
+
+    def path(self, name: str) -> Path:
+        """Give the path of a file of the bundle."""
+        if name not in self.manifest.files:
+            raise Refused(f"bundle {self.folder}", f"one of {sorted(self.manifest.files)}", name, "export it anew")
+        return self.folder / name
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Verify a folder and give its bundle."""
+        text = _read(folder / MANIFEST)
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise Refused(f"bundle {folder}, {MANIFEST}", "YAML", str(error).replace("\n", " "),
+                          "copy the bundle anew") from error
+        if not isinstance(data, dict):
+            raise Refused(f"bundle {folder}, {MANIFEST}", "a mapping", type(data).__name__, "copy the bundle anew")
+        manifest = Manifest.from_dict(data)
+        if absent := sorted(set(FILES) - set(manifest.files)):
+            raise Refused(f"bundle {folder}", f"the files {FILES}", f"no {absent}", "export it anew")
+        for name, expected in manifest.files.items():
+            if name not in FILES + OPTIONAL_FILES:  # also keeps every path inside the folder
+                raise Refused(f"bundle {folder}, file", f"one of {FILES + OPTIONAL_FILES}", name, "export it anew")
+            if (folder / name).is_symlink():
+                raise Refused(f"bundle {folder}, {name}", "a file in the folder", "a link", "copy the bundle anew")
+            got = hashlib.sha256(_read(folder / name)).hexdigest()
+            if got != expected:
+                raise Refused(f"bundle {folder}, {name}", f"sha256 {expected[:16]}…", f"{got[:16]}…",
+                              "copy or export the bundle anew")
+        return cls(folder, manifest, hashlib.sha256(text).hexdigest())
+
+    def golden(self) -> dict[str, NDArray[np.float32]]:
+        """Read the ticks that every backend must reproduce."""
+        try:
+            with np.load(self.path("golden.npz"), allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in GOLDEN if name in arrays}
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            raise Refused(f"bundle {self.folder}, golden.npz", "an npz file", error, "export it anew") from error
+        for name, dimensions in GOLDEN.items():
+            if name not in found or found[name].ndim != dimensions or not np.isfinite(found[name]).all():
+                raise Refused(f"bundle {self.folder}, golden {name}", f"a finite array of {dimensions} dimensions",
+                              found[name].shape if name in found else "none", "export it anew")
+        return found
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> str:
+    """Write manifest.yaml for files that are already in the folder; give the digest."""
+    text = yaml.safe_dump(manifest.to_dict(), sort_keys=False, default_flow_style=None, width=4096, allow_unicode=True)
+    if Manifest.from_dict(yaml.safe_load(text)) != manifest:
+        raise Refused("manifest", "values that read back equal", "a difference", "report it: the writer loses digits")
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Hash the files of a bundle folder."""
+    names = [name for name in FILES + OPTIONAL_FILES if (folder / name).exists()]
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(f"bundle file {path}", "a readable file", error.strerror,
+                      "copy or export the bundle anew") from error

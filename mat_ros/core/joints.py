@@ -1,0 +1,174 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Describe joints by name: units, limits, the way from a policy's action to a command, and to other hardware."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Refused
+
+Float = NDArray[np.float64]
+
+UNITS: Mapping[str, tuple[str, ...]] = {"position": ("rad", "m"), "velocity": ("rad/s", "m/s"), "effort": ("N*m", "N")}
+FALLBACKS = ("hold", "zero", "default")
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One actuated joint: what a command to it means and what it may never exceed.
+
+    A policy acts in its own units, nominally [-1, 1]; the command is ``offset + scale * action`` in `unit`.
+    """
+
+    name: str  # as the world calls it
+    quantity: Literal["position", "velocity", "effort"]  # what a command sets
+    unit: str  # of the command: one of UNITS[quantity]
+    lower: float  # least command, in unit
+    upper: float  # greatest command, in unit
+    rate: float  # greatest change of the command per second, in unit/s; inf where a motor may jump
+    effort: float  # greatest effort the actuator may give, in N*m or N; inf where unknown
+    scale: float  # command per unit of action, in unit
+    offset: float  # command at action zero, in unit
+    default: float  # command at rest, in unit
+    fallback: Literal["hold", "zero", "default"]  # where the joint goes when nothing decides for it
+    stiffness: float = 0.0  # of the position servo, N*m/rad or N/m; 0: unknown, no effort check
+
+    def __post_init__(self) -> None:
+        """Refuse a joint whose numbers contradict each other."""
+        if self.quantity not in UNITS or self.unit not in UNITS[self.quantity]:
+            self._refuse("unit", UNITS.get(self.quantity, tuple(UNITS)), f"{self.quantity} in {self.unit}")
+        numbers = (self.lower, self.upper, self.scale, self.offset, self.default, self.stiffness)
+        if not all(math.isfinite(x) for x in numbers):
+            self._refuse("limits, scale, offset, default, stiffness", "finite numbers", numbers)
+        if not self.lower < self.upper:
+            self._refuse("limits", "lower < upper", f"{self.lower} and {self.upper}")
+        if not self.lower <= self.default <= self.upper:
+            self._refuse("default", f"a value in [{self.lower}, {self.upper}]", self.default)
+        if not self.rate > 0.0 or not self.effort > 0.0 or self.stiffness < 0.0:
+            self._refuse("rate, effort, stiffness", "positive numbers", (self.rate, self.effort, self.stiffness))
+        if self.scale == 0.0:
+            self._refuse("scale", "a number other than zero", self.scale)
+        if self.fallback not in FALLBACKS:
+            self._refuse("fallback", FALLBACKS, self.fallback)
+        if self.fallback == "zero" and not self.lower <= 0.0 <= self.upper:
+            self._refuse("fallback", f"a command in [{self.lower}, {self.upper}]", "zero")
+
+    def _refuse(self, field: str, expected: object, got: object) -> None:
+        raise Refused(f"joint {self.name}, {field}", expected, got, "correct the robot description")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Joint:
+        """Read a joint from plain values, as YAML gives them."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
+        if unknown := sorted(set(data) - known):
+            raise Refused(f"joint {data.get('name', '?')}", f"fields {sorted(known)}", unknown, "remove or rename them")
+        if absent := sorted(required - set(data)):
+            raise Refused(f"joint {data.get('name', '?')}", f"fields {sorted(required)}", f"no {absent}", "add them")
+        text = ("name", "quantity", "unit", "fallback")
+        return cls(**{k: str(v) if k in text else float(v) for k, v in data.items()})  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the joint as plain values that read back equal."""
+        return dataclasses.asdict(self)
+
+
+class ActionMap:
+    """Turn the actions of agents into one command per joint, and back.
+
+    Agents may have different numbers of joints: the actions are padded to the widest agent, and padding moves nothing.
+    """
+
+    def __init__(self, joints: Sequence[Joint], agents: Sequence[Sequence[str]]) -> None:
+        place = {joint.name: k for k, joint in enumerate(joints)}
+        if len(place) != len(joints):
+            raise Refused("joints", "distinct names", [j.name for j in joints], "rename the repeated one")
+        named = [name for agent in agents for name in agent]
+        if sorted(named) != sorted(place):
+            wrong = sorted(set(named) ^ set(place)) or sorted(n for n in set(named) if named.count(n) > 1)
+            raise Refused("agents", "each joint in exactly one agent", f"trouble with {wrong}", "correct the split")
+        self.joint_names = tuple(place)
+        self.act_dim = max(len(agent) for agent in agents)
+        self.mask = np.array([[k < len(agent) for k in range(self.act_dim)] for agent in agents])  # (agent, act_dim)
+        self._agent = np.array([i for i, agent in enumerate(agents) for _ in agent])
+        self._column = np.array([k for agent in agents for k in range(len(agent))])
+        order = np.array([place[name] for name in named])
+        self._agent, self._column = self._agent[np.argsort(order)], self._column[np.argsort(order)]
+        self.lower = np.array([j.lower for j in joints])  # (joint,)
+        self.upper = np.array([j.upper for j in joints])
+        self.scale = np.array([j.scale for j in joints])
+        self.offset = np.array([j.offset for j in joints])
+
+    def to_command(self, actions: NDArray[Any]) -> Float:
+        """Map actions (..., agent, act_dim) to commands (..., joint) in each joint's unit, inside its limits.
+
+        A NaN stays a NaN: whether a command is finite is for the safety gate to see.
+        """
+        command: Float = actions[..., self._agent, self._column] * self.scale + self.offset
+        return np.clip(command, self.lower, self.upper)
+
+    def to_actions(self, command: NDArray[Any]) -> Float:
+        """Map commands (..., joint) to actions (..., agent, act_dim); padding is zero."""
+        actions = np.zeros((*command.shape[:-1], *self.mask.shape))
+        actions[..., self._agent, self._column] = (command - self.offset) / self.scale
+        return actions
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """Map the policy's joints to those of a piece of hardware that names, signs, couples or offsets them otherwise.
+
+    ``hardware = matrix @ policy + offset``. Where a hardware joint is a sum of two policy joints (the Shadow Hand's
+    J0 = J1 + J2) or follows another one, the matrix says so; the way back is the least-squares inverse, which is exact
+    on everything that the policy can actuate.
+    """
+
+    policy: tuple[str, ...]
+    hardware: tuple[str, ...]
+    matrix: Float  # (hardware, policy)
+    offset: Float  # (hardware,)
+
+    def __post_init__(self) -> None:
+        """Refuse a map that loses a joint."""
+        if self.matrix.shape != (len(self.hardware), len(self.policy)) or self.offset.shape != (len(self.hardware),):
+            raise Refused("joint map", f"a matrix of {len(self.hardware)} x {len(self.policy)}", self.matrix.shape,
+                          "give one row per hardware joint and one column per policy joint")
+        if np.linalg.matrix_rank(self.matrix) < len(self.policy):
+            lost = [name for k, name in enumerate(self.policy) if not self.matrix[:, k].any()]
+            raise Refused("joint map", "a way back for every policy joint", f"none for {lost or 'some mixture'}",
+                          "map each policy joint to a hardware joint of its own")
+
+    @classmethod
+    def from_dict(cls, policy: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> JointMap:
+        """Read rows like ``rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}``; a plain name stands for ``{name: 1.0}``."""
+        matrix, offset = np.zeros((len(rows), len(policy))), np.zeros(len(rows))
+        column = {name: k for k, name in enumerate(policy)}
+        for i, (hardware, row) in enumerate(rows.items()):
+            of = {row["of"]: 1.0} if isinstance(row["of"], str) else dict(row["of"])
+            for name, weight in of.items():
+                if name not in column:
+                    raise Refused(f"hardware joint {hardware}", f"one of {list(policy)}", name, "correct the joint map")
+                matrix[i, column[name]] = float(weight)
+            offset[i] = float(row.get("offset", 0.0))
+        return cls(tuple(policy), tuple(rows), matrix, offset)
+
+    def to_hardware(self, policy: NDArray[Any]) -> Float:
+        """Map values (..., policy joint) to (..., hardware joint)."""
+        return policy @ self.matrix.T + self.offset
+
+    def to_policy(self, hardware: NDArray[Any]) -> Float:
+        """Map values (..., hardware joint) to (..., policy joint)."""
+        return (hardware - self.offset) @ self._inverse.T
+
+    @cached_property
+    def _inverse(self) -> Float:
+        return np.asarray(np.linalg.pinv(self.matrix), dtype=np.float64)

@@ -1,0 +1,220 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Say everything that deployment has to know about a policy, by name and with units: the manifest of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.joints import ActionMap, Joint
+from mat_ros.core.observe import Layout
+from mat_ros.core.robot import Agent, Robot
+
+SCHEMA = 1
+MIXERS = ("attention", "rwkv4", "rwkv5", "rwkv6", "rwkv7", "none")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The sizes of the policy."""
+
+    encoder: str  # mixer of the encoder, one of MIXERS
+    decoder: str  # mixer of the decoder; "none": an MLP that knows no predecessor
+    bidirectional: bool  # the encoder of an agent sees all agents
+    agents: int  # n
+    obs_dim: int  # widest observation
+    act_dim: int  # widest action
+    width: int  # d, of the layers
+    enc_dim: int  # of the encoding that a slot receives: d, but wider where a slot also needs its own observation
+    blocks: int
+    heads: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no backend could run."""
+        if self.encoder not in MIXERS or self.decoder not in MIXERS:
+            raise Refused("network mixers", f"two of {MIXERS}", (self.encoder, self.decoder), "export it anew")
+        sizes = (self.agents, self.obs_dim, self.act_dim, self.width, self.enc_dim, self.blocks, self.heads)
+        if min(sizes) < 1 or self.width % self.heads:
+            raise Refused("network sizes", "positive numbers, width a multiple of heads", sizes, "export it anew")
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """What a step carries to the next slot: one flat float32 vector.
+
+    A recurrent decoder carries `row` floats, always the same number. An attention decoder appends a row of `row` floats
+    for each slot that has been decided, so that slot i receives ``i * row`` floats.
+    """
+
+    grows: bool
+    row: int  # floats
+    parts: tuple[str, ...]  # what a row holds, in order
+    initial: float = 0.0  # value of the running maxima at the start; the other floats start at zero
+    maxima: tuple[tuple[int, int], ...] = ()  # the [start, stop) of the running maxima in the row
+
+    def size(self, slot: int) -> int:
+        """Give the floats that slot receives."""
+        return slot * self.row if self.grows else self.row
+
+    def start(self) -> NDArray[np.float32]:
+        """Give the state that the first slot receives."""
+        state = np.zeros(self.size(0), dtype=np.float32)
+        for begin, end in self.maxima:
+            state[begin:end] = self.initial
+        return state
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """The running statistics of the observations, applied inside the encoder graph: (agent, obs_dim) each."""
+
+    mean: tuple[tuple[float, ...], ...]
+    std: tuple[tuple[float, ...], ...]
+    clip: float  # after normalisation
+
+    def apply(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Normalise observations (..., agent, obs_dim)."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        normal: NDArray[np.float32] = np.clip((obs - mean) / std, np.float32(-self.clip), np.float32(self.clip))
+        return normal
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where the policy comes from, so that it can be made again."""
+
+    command: str
+    seed: int
+    steps: int  # environment steps
+    commit: str
+    packages: Mapping[str, str] = field(default_factory=dict)  # versions
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that deployment has to know about a policy. Written by training, never by hand."""
+
+    name: str
+    algorithm: str
+    robot: str  # name of the robot it was trained on
+    world: str  # simulated robot in mat_ros.worlds
+    task: str  # what it was trained to do
+    period_ns: int  # control period
+    split: str  # how the robot is split into agents
+    agents: tuple[Agent, ...]  # in chain order
+    joints: tuple[Joint, ...]  # in command order
+    layout: Layout  # what the agents see
+    normaliser: Normaliser
+    network: Network
+    state: StateLayout
+    action_std: tuple[float, ...]  # (act_dim,): of the Gaussian policy, for sampled decisions
+    chain_information: Literal["intent", "truth"]  # what successors were told of a broken joint in training
+    faults: str  # what it was trained with: "none" or the name of a fault plan
+    training: Training
+    equality: Literal["bit", "tolerance"]  # class of the golden ticks
+    tolerance: float  # greatest difference of an action where the class is "tolerance"
+    files: Mapping[str, str]  # name -> sha256
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Refuse a manifest whose parts do not fit each other."""
+        n, obs_dim = self.network.agents, self.network.obs_dim
+        if len(self.agents) != n or len(self.layout.views) != n:
+            raise Refused("manifest agents", f"{n} agents and views", (len(self.agents), len(self.layout.views)),
+                          "export the policy anew")
+        if [agent.name for agent in self.agents] != [view.agent for view in self.layout.views]:
+            raise Refused("manifest views", f"the agents {[a.name for a in self.agents]} in this order",
+                          [v.agent for v in self.layout.views], "export the policy anew")
+        if self.action_map.act_dim != self.network.act_dim:
+            raise Refused("manifest joints", f"at most {self.network.act_dim} per agent", self.action_map.act_dim,
+                          "export the policy anew")
+        for label, rows in (("mean", self.normaliser.mean), ("std", self.normaliser.std)):
+            values = np.array(rows, dtype=np.float64)
+            if values.shape != (n, obs_dim) or not np.isfinite(values).all() or (label == "std" and values.min() <= 0):
+                raise Refused(f"manifest normaliser {label}", f"{n} x {obs_dim} finite numbers, positive for std",
+                              f"shape {values.shape}, {int((~np.isfinite(values)).sum())} not finite",
+                              "export the policy anew")
+        if self.equality not in ("bit", "tolerance") or self.chain_information not in ("intent", "truth"):
+            raise Refused("manifest", "equality bit | tolerance, chain_information intent | truth",
+                          (self.equality, self.chain_information), "export the policy anew")
+
+    @property
+    def action_map(self) -> ActionMap:
+        """Give the map from actions to joint commands."""
+        return ActionMap(self.joints, [agent.joints for agent in self.agents])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the manifest as plain values; floats read back bit-equal."""
+        data = {name: getattr(self, name) for name in ("schema", "name", "algorithm", "robot", "world", "task",
+                                                       "period_ns", "split", "chain_information", "faults", "equality",
+                                                       "tolerance")}
+        return {
+            **data,
+            "agents": {agent.name: list(agent.joints) for agent in self.agents},
+            "joints": [joint.to_dict() for joint in self.joints],
+            "network": asdict(self.network),
+            "state": {**asdict(self.state), "parts": list(self.state.parts),
+                      "maxima": [list(span) for span in self.state.maxima]},
+            "action_std": list(self.action_std),
+            "layout": self.layout.to_dict(),
+            "normaliser": {"clip": self.normaliser.clip, "mean": [list(row) for row in self.normaliser.mean],
+                           "std": [list(row) for row in self.normaliser.std]},
+            "training": {**asdict(self.training), "packages": dict(self.training.packages)},
+            "files": dict(self.files),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
+        """Read a manifest from plain values; a newer schema is refused before anything else is looked at."""
+        schema = data.get("schema")
+        if not isinstance(schema, int) or schema > SCHEMA or schema < 1:
+            raise Refused("manifest schema", f"at most {SCHEMA}", schema, "install a newer mat_ros to run this policy")
+        try:
+            state, normaliser = dict(data["state"]), data["normaliser"]
+            state["parts"] = tuple(state["parts"])
+            state["maxima"] = tuple((int(a), int(b)) for a, b in state["maxima"])
+            return cls(
+                **{k: data[k] for k in ("name", "algorithm", "robot", "world", "task", "period_ns", "split",
+                                        "chain_information", "faults", "equality", "tolerance", "schema")},
+                agents=tuple(Agent(name, tuple(joints)) for name, joints in data["agents"].items()),
+                joints=tuple(Joint.from_dict(joint) for joint in data["joints"]),
+                layout=Layout.from_dict(data["layout"]),
+                normaliser=Normaliser(_rows(normaliser["mean"]), _rows(normaliser["std"]), float(normaliser["clip"])),
+                network=Network(**data["network"]),
+                state=StateLayout(**state),
+                action_std=tuple(map(float, data["action_std"])),
+                training=Training(**data["training"]),
+                files={str(name): str(digest) for name, digest in data["files"].items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Refused("manifest", f"the fields of schema {SCHEMA}", f"trouble with {error}",
+                          "export the policy anew") from error
+
+    def check_robot(self, robot: Robot) -> None:
+        """Refuse a robot whose joints are not those that the policy was trained on: name, meaning, unit and limits."""
+        offered = {joint.name: joint for joint in robot.joints}
+        for mine in self.joints:
+            if mine.name not in offered:
+                raise Refused(f"robot {robot.name}", f"a joint named {mine.name}", sorted(offered),
+                              "choose the robot of the policy, or map its names")
+            for part in ("quantity", "unit", "lower", "upper", "scale", "offset"):
+                expected, got = getattr(mine, part), getattr(offered[mine.name], part)
+                if expected != got:
+                    raise Refused(f"robot {robot.name}, joint {mine.name}, {part}", expected, got,
+                                  "correct the robot file or train on this robot")
+        if extra := sorted(set(offered) - {joint.name for joint in self.joints}):
+            raise Refused(f"robot {robot.name}", f"only joints that the policy decides ({len(self.joints)})",
+                          f"also {extra}", "choose the robot of the policy")
+        if robot.period_ns != self.period_ns:
+            raise Refused(f"robot {robot.name}, control period", f"{self.period_ns} ns", f"{robot.period_ns} ns",
+                          "run the robot at the rate of the policy")
+
+
+def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(x) for x in row) for row in values)

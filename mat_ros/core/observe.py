@@ -1,0 +1,164 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build the joint observation (agent, obs_dim) from named measurements: the same code in training and on the robot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Refused
+
+
+@dataclass(frozen=True)
+class Term:
+    """A block of measurements: its name, its unit, and the name of each element."""
+
+    name: str
+    unit: str  # "rad", "m/s", "N*m", "1" for numbers without a unit, ...
+    elements: tuple[str, ...]  # joint names, "x", "y", "z", ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one agent sees of one term, and how it is scaled: ``scale * measured + bias``."""
+
+    term: str
+    elements: tuple[str, ...] = ()  # empty: all of the term's
+    scale: float = 1.0
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that one agent sees, in order."""
+
+    agent: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which measurements each agent sees. Agents that see less than others are padded with zeros at the end.
+
+    The last columns of an observation are a one-hot agent id where `agent_id` is set.
+    """
+
+    terms: tuple[Term, ...]  # the order of the measurement vector
+    views: tuple[View, ...]  # one per agent, in chain order
+    clip: float = float("inf")  # observations are clipped to [-clip, clip]
+    agent_id: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the layout as plain values that read back equal."""
+        return {
+            "clip": self.clip,
+            "agent_id": self.agent_id,
+            "terms": [{"name": t.name, "unit": t.unit, "elements": list(t.elements)} for t in self.terms],
+            "views": [{"agent": v.agent, "parts": [_part_to_dict(p) for p in v.parts]} for v in self.views],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Layout:
+        """Read a layout from plain values, as YAML gives them."""
+        try:
+            terms = tuple(Term(str(t["name"]), str(t["unit"]), tuple(map(str, t["elements"]))) for t in data["terms"])
+            views = tuple(View(str(v["agent"]), tuple(_part_from_dict(p) for p in v["parts"])) for v in data["views"])
+            return cls(terms, views, float(data["clip"]), bool(data["agent_id"]))
+        except (KeyError, TypeError) as error:
+            raise Refused("observation layout", "terms, views, clip and agent_id", f"trouble with {error}",
+                          "write it as the reference page of the bundle shows") from error
+
+    def check(self, measured: Sequence[Term]) -> None:
+        """Refuse a robot that does not measure exactly these terms, in these units and this order of elements."""
+        offered = {term.name: term for term in measured}
+        for term in self.terms:
+            if term.name not in offered:
+                raise Refused("observation", f"the term {term.name}", f"only {sorted(offered)}",
+                              "choose a policy trained on what this robot measures")
+            if offered[term.name] != term:
+                raise Refused(f"observation term {term.name}", f"{list(term.elements)} in {term.unit}",
+                              f"{list(offered[term.name].elements)} in {offered[term.name].unit}",
+                              "correct the robot's names and units")
+
+    def pack(self, measured: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """Join measurements given by term name into the measurement vector (..., signal)."""
+        if absent := [term.name for term in self.terms if term.name not in measured]:
+            raise Refused("measurements", f"the terms {[t.name for t in self.terms]}", f"no {absent}",
+                          "connect the sensors that give them")
+        return np.concatenate([np.asarray(measured[t.name], dtype=np.float64) for t in self.terms], axis=-1)
+
+
+def _part_to_dict(part: Part) -> dict[str, Any]:
+    return {"term": part.term, "elements": list(part.elements), "scale": part.scale, "bias": part.bias}
+
+
+def _part_from_dict(data: Mapping[str, Any]) -> Part:
+    elements = tuple(map(str, data.get("elements", ())))
+    return Part(str(data["term"]), elements, float(data.get("scale", 1.0)), float(data.get("bias", 0.0)))
+
+
+class Observer:
+    """Compute observations of a layout: every name is resolved to a place once, then each tick is one gather."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._place = _places(layout.terms)
+        rows = [self._columns(view) for view in layout.views]
+        n, seen = len(rows), max(map(len, rows))
+        self.signal_count = len(self._place)
+        self.obs_dim = seen + (n if layout.agent_id else 0)
+        self.measured = np.zeros((n, self.obs_dim), dtype=bool)  # False where padding or id
+        self._index = np.zeros((n, self.obs_dim), dtype=np.intp)
+        self._scale, self._bias = np.zeros((2, n, self.obs_dim))
+        for i, row in enumerate(rows):
+            for k, (place, part) in enumerate(row):
+                self._index[i, k], self._scale[i, k], self._bias[i, k] = place, part.scale, part.bias
+                self.measured[i, k] = True
+            if layout.agent_id:
+                self._bias[i, seen + i] = 1.0
+
+    def _columns(self, view: View) -> list[tuple[int, Part]]:
+        elements = {term.name: term.elements for term in self.layout.terms}
+        columns = []
+        for part in view.parts:
+            if part.term not in elements:
+                raise Refused(f"view of {view.agent}", f"one of the terms {sorted(elements)}", part.term,
+                              "correct the observation layout")
+            columns += [(self.where(part.term, name), part) for name in part.elements or elements[part.term]]
+        return columns
+
+    def where(self, term: str, element: str) -> int:
+        """Give the place of a named measurement in the measurement vector."""
+        if (term, element) not in self._place:
+            raise Refused(f"term {term}", f"one of {sorted(e for t, e in self._place if t == term)}", element,
+                          "ask for a measured element")
+        return self._place[term, element]
+
+    def observe(self, signals: NDArray[Any]) -> NDArray[np.float32]:
+        """Map measurements (..., signal) to observations (..., agent, obs_dim)."""
+        if signals.shape[-1] != self.signal_count:
+            raise Refused("measurements", f"{self.signal_count} values", signals.shape[-1],
+                          "check that the robot measures the terms of the layout")
+        seen = np.take(signals, self._index, axis=-1)
+        seen *= self._scale
+        seen += self._bias
+        if not self.measured.all():
+            # A broken sensor (NaN) must not reach a column that measures nothing.
+            seen[..., ~self.measured] = self._bias[~self.measured]
+        observation: NDArray[np.float32] = np.clip(seen, -self.layout.clip, self.layout.clip).astype(np.float32)
+        return observation
+
+
+def _places(terms: Sequence[Term]) -> dict[tuple[str, str], int]:
+    place: dict[tuple[str, str], int] = {}
+    for term in terms:
+        for element in term.elements:
+            if (term.name, element) in place:
+                raise Refused(f"term {term.name}", "distinct elements", element, "rename the repeated one")
+            place[term.name, element] = len(place)
+    return place

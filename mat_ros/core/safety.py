@@ -1,0 +1,169 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Let nothing unsafe reach a joint: finite -> position -> rate -> effort -> latched stop.
+
+The gate is the last thing before the hardware and trusts nobody before it. What it lets through is inside the position
+limits and never further from its own last command than rate * period, whatever it is given. Limits are checked against
+the *previous command* and not against the measured position: otherwise a joint that lags would be slowed down further.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.joints import Joint
+
+Float = NDArray[np.float64]
+
+
+class Reason(enum.IntFlag):
+    """Why applied differs from requested; one mask per joint and tick."""
+
+    NOT_FINITE = 1  # the request was NaN or infinite: treated as missing
+    MISSING = 2  # nothing was requested in time
+    POSITION = 4  # outside the position (or torque) limits
+    RATE = 8  # further from the last command than the rate allows
+    EFFORT = 16  # would have asked the servo for more than its effort
+    FALLBACK = 32  # missing for too long: on the way to the fallback
+    STOPPED = 64  # a stop is latched
+    BLEND = 128  # still blending in after activation
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """How long the gate waits before it helps itself."""
+
+    hold_ticks: int = 3  # missed ticks during which the last command stays; then the joint ramps to its fallback
+    stop_ticks: int = 50  # missed ticks after which a stop is latched; 0: never
+    stop_all: bool = True  # a latched stop of one joint stops every joint
+    blend_s: float = 0.5  # after activation, the time to go over from the present position to the requests
+
+    def __post_init__(self) -> None:
+        """Refuse times that cannot be."""
+        if self.hold_ticks < 0 or self.stop_ticks < 0 or not 0.0 <= self.blend_s < float("inf"):
+            raise Refused("gate settings", "numbers of at least 0", [getattr(self, f.name) for f in fields(self)],
+                          "correct the safety file")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What reached the gate, what left it, and why they differ. Arrays are (joint,)."""
+
+    requested: Float
+    applied: Float
+    reasons: NDArray[np.uint16]
+    stopped: bool  # a stop is latched on at least one joint
+
+
+class Gate:
+    """Guard the joints of one robot. Until `activate` is called nothing moves."""
+
+    def __init__(self, joints: Sequence[Joint], period_ns: int, settings: GateSettings | None = None) -> None:
+        self.settings = settings or GateSettings()
+        self.joint_names = tuple(joint.name for joint in joints)
+        self._lower, self._upper = (np.array([getattr(j, side) for j in joints]) for side in ("lower", "upper"))
+        self._step = np.array([j.rate for j in joints]) * (period_ns * 1e-9)  # greatest change in a tick
+        servo = [j.quantity == "position" and j.stiffness > 0.0 and np.isfinite(j.effort) for j in joints]
+        self._lead = np.array([j.effort / j.stiffness if s else np.inf for j, s in zip(joints, servo, strict=True)])
+        self._hold = np.array([j.fallback == "hold" for j in joints])
+        self._fallback = np.array([j.default if j.fallback == "default" else 0.0 for j in joints])
+        self._blend_step = 1.0 if self.settings.blend_s == 0.0 else period_ns * 1e-9 / self.settings.blend_s
+        self._last = np.array([j.default for j in joints])  # the last command that left the gate
+        self._missed = np.zeros(len(joints), dtype=np.int64)
+        self._stopped = np.ones(len(joints), dtype=bool)
+        self._blend = 0.0  # 0: all present position, 1: all request
+
+    @property
+    def last(self) -> Float:
+        """Give a copy of the last command."""
+        return self._last.copy()
+
+    def activate(self, present: NDArray[np.float64]) -> None:
+        """Release a stop and start to blend in from the present commands (joint,), which must be finite."""
+        if present.shape != self._last.shape or not np.isfinite(present).all():
+            raise Refused("gate activation", f"{self._last.size} finite positions", present,
+                          "wait until every joint is measured")
+        self._last = np.clip(present, self._lower, self._upper)
+        self._missed[:] = 0
+        self._stopped[:] = False
+        self._blend = 0.0
+
+    def stop(self, joints: Sequence[str] | None = None) -> None:
+        """Latch a stop of the named joints, or of all: each ramps to its fallback and stays there until `activate`."""
+        if joints is None:
+            self._stopped[:] = True
+            return
+        for name in joints:
+            if name not in self.joint_names:
+                raise Refused("stop", f"one of {self.joint_names}", name, "name a joint of this robot")
+            self._stopped[self.joint_names.index(name)] = True
+
+    def apply(
+        self,
+        requested: NDArray[np.float64],
+        present: NDArray[np.bool_] | None = None,
+        measured: NDArray[np.float64] | None = None,
+    ) -> Applied:
+        """Turn a request (joint,) into a command.
+
+        `present` says for which joints something was decided in time (default: all). `measured` positions are used
+        for the effort check alone and may be NaN where unknown.
+        """
+        if requested.shape != self._last.shape:
+            raise Refused("request", f"{self._last.size} values", requested.shape, "send one value per joint")
+        reasons = np.zeros(requested.shape, dtype=np.uint16)
+        arrived = np.ones(requested.shape, dtype=bool) if present is None else present
+        _mark(reasons, ~arrived, Reason.MISSING)
+        _mark(reasons, arrived & ~np.isfinite(requested), Reason.NOT_FINITE)
+        finite = arrived & np.isfinite(requested)
+        self._missed = np.where(finite, 0, self._missed + 1)
+        self._latch()
+
+        wanted = np.where(finite, requested, self._last)
+        lost = (self._missed > self.settings.hold_ticks) & ~self._hold
+        wanted = np.where(lost, self._fallback, wanted)
+        _mark(reasons, self._missed > self.settings.hold_ticks, Reason.FALLBACK)
+
+        inside = np.clip(wanted, self._lower, self._upper)
+        _mark(reasons, inside != wanted, Reason.POSITION)
+        if self._blend < 1.0 and not self._stopped.all():
+            self._blend = min(1.0, self._blend + self._blend_step)
+            blended = self._last + self._blend * (inside - self._last)
+            _mark(reasons, finite & (blended != inside), Reason.BLEND)
+            inside = blended
+        wanted = self._limit_effort(inside, measured)
+        _mark(reasons, wanted != inside, Reason.EFFORT)
+
+        resting = np.where(self._hold, self._last, self._fallback)
+        wanted = np.where(self._stopped, resting, wanted)
+        _mark(reasons, self._stopped, Reason.STOPPED)
+        near = np.clip(wanted, self._last - self._step, self._last + self._step)
+        _mark(reasons, near != wanted, Reason.RATE)
+        self._last = np.clip(near, self._lower, self._upper)  # rounding of the line above may leave the limits by a bit
+        return Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()))
+
+    def _latch(self) -> None:
+        if self.settings.stop_ticks == 0:
+            return
+        late = self._missed > self.settings.stop_ticks
+        if late.any():
+            self._stopped |= True if self.settings.stop_all else late
+
+    def _limit_effort(self, wanted: Float, measured: NDArray[np.float64] | None) -> Float:
+        """Pull targets of position servos so near to the measured position that the effort stays allowed."""
+        if measured is None:
+            return wanted
+        known = np.where(np.isfinite(measured), measured, np.nan)
+        low, high = known - self._lead, known + self._lead  # NaN or infinite where there is nothing to check
+        limited = np.where(wanted < low, low, np.where(wanted > high, high, wanted))
+        return np.clip(limited, self._lower, self._upper)
+
+
+def _mark(reasons: NDArray[np.uint16], where: NDArray[np.bool_], reason: Reason) -> None:
+    reasons[where] |= np.uint16(reason)
