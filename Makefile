@@ -1,0 +1,52 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-ros lint bench docs clean
+
+# A ROS or another venv of ROS wheels that this shell has sourced would be mixed with the one in .venv.
+ifneq ($(AMENT_PREFIX_PATH)$(_ROS_WHEELS_BOOTSTRAP_COMPLETE),)
+unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+endif
+
+SETUP := ./scripts/setup_venv.sh
+BIN := .venv/bin
+RUN_EXTRAS := ros sim
+TEST_EXTRAS := ros sim onnx train colcon dev
+PYTEST_ARGS ?=
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@echo 'PYTHON=python3.12 chooses the Python of .venv; PYTEST_ARGS="-k chain" is handed to pytest.'
+
+setup:  ## make or mend .venv with all that tests and training need
+	@$(SETUP) $(TEST_EXTRAS)
+
+demo:  ## run the demonstration (no torch, no GPU, no display)
+	@$(SETUP) $(RUN_EXTRAS)
+	@$(BIN)/mat-ros doctor
+
+test:  ## run every test that this machine can run, and list what it cannot
+	@$(SETUP) $(TEST_EXTRAS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-ros:  ## run the tests that send real messages
+	@$(SETUP) $(TEST_EXTRAS)
+	@$(BIN)/python -m pytest -m ros $(PYTEST_ARGS)
+
+lint:  ## ruff, and mypy (strict on mat_ros/core)
+	@$(SETUP) $(TEST_EXTRAS)
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench:  ## measure latency on this machine
+	@$(SETUP) $(RUN_EXTRAS)
+	@$(BIN)/mat-ros bench
+
+docs:  ## build the documentation into site/
+	@$(SETUP) docs
+	@$(BIN)/mkdocs build --strict
+
+clean:  ## remove what builds and tests left, but neither .venv nor recordings
+	rm -rf build dist install log site *.egg-info mat_ros/msg mat_ros/srv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find mat_ros training trt_engines tests -name '__pycache__' -prune -exec rm -rf {} + 2> /dev/null || true
+	find mat_ros -name '*.so' -delete

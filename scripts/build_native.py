@@ -1,0 +1,70 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compile mat_ros/backends/native/*.cpp into one shared library beside them, which ctypes loads.
+
+setup.py and CMakeLists.txt both call this file, so that the flags, on which bits depend, stand in one place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+FOLDER = Path("mat_ros/backends/native")
+LIBRARY_NAME = "libmat_ros_native.so"
+FLAGS = [
+    "-std=c++17",
+    "-O3",                # and no -march: faster instructions are chosen at run time, so one file fits every CPU
+    "-ffp-contract=off",  # the compiler must not fuse a*b+c where the source does not: same bits everywhere
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+]  # fmt: skip
+
+
+def native_sources(root: Path) -> list[Path]:
+    """List the C++ sources, none when this tree has no native backend."""
+    return sorted((root / FOLDER).glob("*.cpp"))
+
+
+def reason_to_skip(root: Path) -> str | None:
+    """Say why the library is not built here, or None when it is."""
+    if not native_sources(root):
+        return f"there are no sources in {FOLDER}"
+    if shutil.which(_compiler()[0]) is None:
+        return f"the compiler {_compiler()[0]} is missing (`apt-get install g++` brings it)"
+    return None
+
+
+def build(root: Path, destination: Path) -> Path:
+    """Compile into the folder `destination` and return the library's path."""
+    destination.mkdir(parents=True, exist_ok=True)
+    library = destination / LIBRARY_NAME
+    fresh = destination / f".{LIBRARY_NAME}.{os.getpid()}"
+    sources = [str(path) for path in native_sources(root)]
+    subprocess.run([*_compiler(), *FLAGS, *sources, "-o", str(fresh)], check=True)
+    fresh.replace(library)  # a process that has the old one mapped keeps it
+    return library
+
+
+def _compiler() -> list[str]:
+    return os.environ.get("CXX", "g++").split()
+
+
+def main() -> None:
+    """Build the library from the command line, as CMake does."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("destination", type=Path)
+    destination = parser.parse_args().destination
+    root = Path(__file__).resolve().parents[1]
+    reason = reason_to_skip(root)
+    print(f"native backend not built: {reason}" if reason else f"built {build(root, destination)}")
+
+
+if __name__ == "__main__":
+    main()

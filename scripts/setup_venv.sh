@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Make, mend or confirm .venv:  scripts/setup_venv.sh EXTRA...
+#
+# A second run only compares fingerprints. A .venv that is broken (its Python deleted, its folder moved, an install
+# cut short) is mended in place when pip can do it and made anew when it cannot. PYTHON=... chooses the Python.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+requested="$*"
+venv=$PWD/.venv
+stamp=$venv/mat_ros_setup # two lines: fingerprint, installed extras
+log=$venv/mat_ros_setup.log
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# --- what is there ---------------------------------------------------------------------------------------------------
+
+# A moved .venv still runs, but its scripts name the old place.
+venv_is_usable() {
+  [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2> /dev/null && grep -qF "$venv" "$venv/bin/activate"
+}
+
+# Everything that compiled or installed files depend on; sources of plain Python are not among it.
+fingerprint() {
+  {
+    "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
+    sha256sum pyproject.toml setup.py scripts/build_*.py scripts/setup_venv.sh
+    find msg srv mat_ros/backends/native -name '*.msg' -o -name '*.srv' -o -name '*.cpp' -o -name '*.h' \
+      2> /dev/null | LC_ALL=C sort | xargs -r sha256sum
+  } | sha256sum | cut -d ' ' -f 1
+}
+
+installed_extras() { [ -f "$stamp" ] && sed -n 2p "$stamp" || true; }
+
+# One module for each promise of an extra; those that are quick to import are imported, so that half a package shows.
+venv_keeps_its_promises() {
+  "$venv/bin/python" - $1 << 'PYTHON' 2>> "$log"
+import importlib, importlib.util, platform, sys
+extras = set(sys.argv[1:])
+quick, slow = ["numpy", "yaml", "rich", "safetensors"], []
+if "ros" in extras and sys.platform == "linux" and platform.machine() == "x86_64":
+    quick += ["rclpy", "sensor_msgs.msg", "mat_ros.msg"]
+if extras & {"sim", "train"}:
+    slow += ["mujoco"]
+if "train" in extras:
+    slow += ["torch", "onnx", "gymnasium"]
+if "dev" in extras:
+    quick += ["pytest", "hypothesis"]
+if "colcon" in extras:
+    slow += ["colcon_core"]
+for name in quick:
+    importlib.import_module(name)
+absent = [name for name in slow if importlib.util.find_spec(name) is None]
+sys.exit(f"not installed: {absent}" if absent else 0)
+PYTHON
+}
+
+is_up_to_date() {
+  [ -f "$stamp" ] && [ "$(sed -n 1p "$stamp")" = "$(fingerprint)" ] || return 1
+  local extra
+  for extra in $requested; do
+    [[ " $(installed_extras) " == *" $extra "* ]] || return 1
+  done
+  venv_keeps_its_promises "$(installed_extras)"
+}
+
+# --- the system's part -----------------------------------------------------------------------------------------------
+
+python_runs() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2> /dev/null; }
+python_has_venv() { "$1" -c 'import ensurepip, venv' 2> /dev/null; }
+python_has_header() {
+  "$1" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))'
+}
+
+install_system_packages() {
+  local become=()
+  if [ "$(id -u)" != 0 ]; then become=(sudo -n); fi
+  local line="apt-get install -y --no-install-recommends $*"
+  if ! command -v apt-get > /dev/null; then
+    fail "please install what Debian calls: $* (or choose another Python with PYTHON=...), then run this again"
+  elif [ "$(id -u)" != 0 ] && ! sudo -n true 2> /dev/null; then
+    fail "please run this once, then try again:  sudo $line"
+  fi
+  say "$line"
+  { "${become[@]}" apt-get update -q && "${become[@]}" env DEBIAN_FRONTEND=noninteractive $line; } > /dev/null \
+    || fail "apt failed; please run it by hand:  $line"
+}
+
+# Newest first, but a Python that lacks venv or header only when no other has both.
+choose_python() {
+  local candidate
+  if [ -n "${PYTHON:-}" ]; then
+    python_runs "$PYTHON" || fail "PYTHON=$PYTHON is not a Python from 3.10 to 3.13"
+    echo "$PYTHON" && return
+  fi
+  for candidate in python3.13 python3.12 python3.11 python3.10 python3; do
+    if python_runs "$candidate" && python_has_venv "$candidate" && python_has_header "$candidate"; then
+      echo "$candidate" && return
+    fi
+  done
+  echo /usr/bin/python3
+}
+
+prepare_system() {
+  local python=$1 packages=()
+  if [ -x "$python" ] || command -v "$python" > /dev/null; then
+    python_runs "$python" || fail "$python is not a Python from 3.10 to 3.13; choose one with PYTHON=..."
+    local version
+    version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    python_has_venv "$python" || packages+=("$version-venv")
+    python_has_header "$python" || packages+=("$version-dev")
+  else
+    packages+=(python3 python3-venv python3-dev)
+  fi
+  command -v g++ > /dev/null || packages+=(g++)
+  [ ${#packages[@]} = 0 ] || install_system_packages "${packages[@]}"
+}
+
+# --- the venv --------------------------------------------------------------------------------------------------------
+
+make_venv() {
+  local python
+  python=$(choose_python)
+  prepare_system "$python"
+  say "making .venv with $("$python" --version)"
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+}
+
+build_requirements() {
+  "$venv/bin/python" -c '
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    from pip._vendor import tomli as tomllib
+print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]))'
+}
+
+install_package() {
+  local extras=$1
+  # Without build isolation: a changed message is compiled in seconds, with the very wheels that will run it.
+  mapfile -t build < <(build_requirements)
+  "$venv/bin/python" -m pip install "${build[@]}" \
+    && "$venv/bin/python" -m pip install --no-build-isolation --editable ".[${extras// /,}]" \
+    && link_into_ament_index
+} >> "$log" 2>&1
+
+# An editable install leaves out data_files; ROS's tools find launch files and nodes through these links instead.
+link_into_ament_index() {
+  mkdir -p "$venv/share/ament_index/resource_index/packages" "$venv/lib/mat_ros"
+  touch "$venv/share/ament_index/resource_index/packages/mat_ros"
+  ln -sfn "$PWD" "$venv/share/mat_ros"
+  local name
+  for name in $(grep '^[a-z]' scripts/executables.txt); do
+    ln -sf "$PWD/scripts/run_node" "$venv/lib/mat_ros/$name"
+  done
+}
+
+bring_up_to_date() {
+  local extras
+  extras=$(printf '%s\n' $(installed_extras) $requested | sort -u | xargs)
+  rm -f "$stamp"
+  : > "$log"
+  say "installing .[${extras// /,}] and compiling the messages (the first time takes minutes)"
+  if install_package "$extras" && venv_keeps_its_promises "$extras"; then
+    printf '%s\n%s\n' "$(fingerprint)" "$extras" > "$stamp"
+  else
+    return 1
+  fi
+}
+
+# Two runs at once (an editor and a terminal) wait for each other.
+exec 9> .venv.lock
+flock 9 2> /dev/null || true
+
+if venv_is_usable; then
+  if is_up_to_date; then exit 0; fi
+  prepare_system "$venv/bin/python"
+  if bring_up_to_date; then exit 0; fi
+  say "the existing .venv cannot be mended ($(tail -n 1 "$log")); making it anew"
+elif [ -e "$venv" ]; then
+  say "the existing .venv is broken; making it anew"
+fi
+make_venv
+bring_up_to_date || { tail -n 25 "$log" >&2; fail "failed; the whole log is in $log"; }
