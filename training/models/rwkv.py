@@ -3,7 +3,7 @@
 """The RWKV block that every version shares: a time mixer, then a channel mixer, both with token shift.
 
 x = x + time_mix(LN(x));  x = x + channel_mix(LN(x))
-channel_mix: sigmoid(W_r x'_r) ⊙ W_v relu(W_k x'_k)²
+channel_mix: sigmoid(W_r x'_r) ⊙ W_v relu(W_k x'_k)²           (version 7 leaves the gate out)
 """
 
 from __future__ import annotations
@@ -13,21 +13,27 @@ from torch import Tensor, nn
 
 from training.models.layers import blend, linear, previous_slot
 from training.models.rwkv4 import TimeMix4
+from training.models.rwkv5 import TimeMix5
+from training.models.rwkv6 import TimeMix6
+from training.models.rwkv7 import TimeMix7
 from training.models.state import StatePart
 
-TIME_MIX = {"rwkv4": TimeMix4}
+TimeMix = TimeMix4 | TimeMix5 | TimeMix6 | TimeMix7
+TIME_MIX: dict[str, type[TimeMix4] | type[TimeMix5] | type[TimeMix6] | type[TimeMix7]] = {"rwkv4": TimeMix4, "rwkv5": TimeMix5, "rwkv6": TimeMix6, "rwkv7": TimeMix7}
 
 
 class ChannelMix(nn.Module):
     """Think for each slot, four times as wide, with a look at the previous slot's thought."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, gated: bool) -> None:
         super().__init__()
+        self.gated = gated
         ramp = torch.arange(width) / width
         self.mix_key = nn.Parameter(ramp.clone())
-        self.mix_receptance = nn.Parameter(ramp.clone())
         self.key = linear(width, 4 * width, 2.0, bias=False)
-        self.receptance = linear(width, width, 0.0, bias=False)
+        if gated:
+            self.mix_receptance = nn.Parameter(ramp.clone())
+            self.receptance = linear(width, width, 0.0, bias=False)
         self.value = linear(4 * width, width, 0.0, bias=False)
 
     @staticmethod
@@ -42,6 +48,8 @@ class ChannelMix(nn.Module):
         return self._think(x_i, state), x_i
 
     def _think(self, x: Tensor, before: Tensor) -> Tensor:
+        if not self.gated:
+            return self.value(torch.relu(self.key(blend(x, before, self.mix_key)[0])).square())
         for_key, for_gate = blend(x, before, self.mix_key, self.mix_receptance)
         hidden = torch.relu(self.key(for_key)).square()
         return torch.sigmoid(self.receptance(for_gate)) * self.value(hidden)
@@ -54,9 +62,9 @@ class RwkvBlock(nn.Module):
         super().__init__()
         depth = index / (blocks - 1) if blocks > 1 else 1.0  # 0 for the first block, 1 for the last (or only) one
         self.mixer_norm = nn.LayerNorm(width, bias=False)
-        self.mixer = TIME_MIX[version](width, heads, depth, bidirectional=bidirectional)
+        self.mixer: TimeMix = TIME_MIX[version](width, heads, depth, bidirectional=bidirectional)
         self.channel_norm = nn.LayerNorm(width, bias=False)
-        self.channel = ChannelMix(width)
+        self.channel = ChannelMix(width, gated=version != "rwkv7")
         self.width = width
 
     @staticmethod

@@ -4,7 +4,7 @@
 
 x'_c = x_i ⊙ μ_c + x_{i-1} ⊙ (1 - μ_c)                 c in {key, value, receptance}
 k = W_k x'_k,  v = W_v x'_v,  r = sigmoid(W_r x'_r)
-out = W_o (r ⊙ wkv4(k, v))                              the recurrence stands beside its two forms in wkv.py
+out = W_o (r ⊙ wkv4(k, v))                              the recurrence stands beside its two forms in wkv_reference.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from training.models.layers import blend, linear, previous_slot
 from training.models.state import StatePart
-from training.models.wkv import NEVER, at_least_float32, decay_rate, wkv4, wkv4_step
+from training.models.wkv_reference import NEVER, at_least_float32, decay_rate, wkv4, wkv4_step
 
 
 class TimeMix4(nn.Module):

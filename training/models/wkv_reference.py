@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The WKV operators of RWKV in plain torch: the exact parallel form and the recurrent form of each.
 
-These are the reference that every compiled kernel is compared to. All arithmetic is in float32 or better.
+These are the reference that every compiled kernel is compared to. All arithmetic is in float32 or better. Shapes: B
+batch, n slots, d width; the matrix-valued versions cut d into h heads of c channels, and write S[key channel][value
+channel] for a head's memory. A bidirectional form (encoders) has no recurrent twin: it looks ahead.
 """
 
 from __future__ import annotations
@@ -58,3 +60,101 @@ def wkv4_step(
     peak = torch.maximum(faded, key)
     old, new = torch.exp(faded - peak), torch.exp(key - peak)
     return out, (old * num + new * value, old * den + new, peak)
+
+
+def wkv5(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
+    """Remember key-value products in a matrix that fades at a constant rate; rate, bonus (h, c), the rest (B, n, h, c).
+
+    out_t = r_tᵀ (S_t + (u ⊙ k_t) v_tᵀ),   S_{t+1} = e^{-w} ⊙ S_t + k_t v_tᵀ   and in parallel
+    out_t = Σ_i (r_t · (f_ti ⊙ k_i)) v_i,   f_tt = u,   f_ti = e^{-(|t - i| - 1) w},   i <= t if causal
+    """
+    ahead = _places_ahead(k)
+    gap = (ahead.abs() - 1).clamp(min=0).to(rate.dtype)
+    fade = torch.exp(-gap[..., None, None] * rate).unsqueeze(0)  # (1, t, i, h, c)
+    return _weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional))
+
+
+def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
+    """Do the same with a rate that every slot chooses; bonus (h, c), the rest (B, n, h, c).
+
+    S_{t+1} = e^{-w_t} ⊙ S_t + k_t v_tᵀ,   so in parallel   f_ti = exp(-Σ w_j over the slots j strictly between i and t)
+    """
+    ahead = _places_ahead(k)
+    slots = k.shape[1]
+    place = torch.arange(slots, device=k.device)
+    low, high = torch.minimum(place[:, None], place), torch.maximum(place[:, None], place)  # (t, i)
+    between = (low[..., None] < place) & (place < high[..., None])  # (t, i, j)
+    # A sum over exactly the slots between: the difference of two running sums would lose small rates beside large ones.
+    faded = between.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
+    fade = torch.exp(-faded).unflatten(1, (slots, slots)).unflatten(-1, k.shape[-2:])  # (B, t, i, h, c)
+    return _weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional))
+
+
+def wkv5_step(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Do one slot of version 5, or of 6 with this slot's rate: vectors (B, h, c), memory (B, h, c, c)."""
+    product = k.unsqueeze(-1) * v.unsqueeze(-2)  # (B, h, c, c)
+    out = (r.unsqueeze(-2) @ (memory + bonus.unsqueeze(-1) * product)).squeeze(-2)
+    return out, torch.exp(-rate).unsqueeze(-1) * memory + product
+
+
+def wkv7(
+    r: Tensor, k: Tensor, v: Tensor, rate: Tensor, remove: Tensor, replace: Tensor, *, bidirectional: bool = False
+) -> Tensor:
+    """Let each slot first take out of memory what is stored under a key; everything (B, n, h, c).
+
+    S_t = e^{-w_t} ⊙ S_{t-1} - b_t (κ_tᵀ S_{t-1}) + k_t v_tᵀ,   out_t = r_tᵀ S_t      κ: remove (unit), b: replace = a ⊙ κ
+
+    What slot t takes out, z_t = κ_tᵀ S_{t-1}, depends on what its predecessors took out. That is one unit triangular
+    system per head, (I + N) Z = M V, where M and N couple κ_t to the earlier k_i and b_i through the fading between.
+    """
+    if bidirectional:  # the delta rule has no symmetric form: read once from each end
+        inputs = (r, k, v, rate, remove, replace)
+        return wkv7(*inputs) + wkv7(*(part.flip(1) for part in inputs)).flip(1)
+    slots = k.shape[1]
+    place = torch.arange(slots, device=k.device)
+    below = place[:, None] > place  # (t, i): i strictly before t
+    upto = (place < place[:, None, None]) & (place > place[:, None])  # (t, i, j): i < j < t
+    between = upto.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
+    fade = torch.exp(-between).unflatten(1, (slots, slots)).unflatten(-1, k.shape[-2:])  # decay of S over i+1 .. t-1
+    fade_now = torch.where(below[..., None, None], fade * torch.exp(-rate).unsqueeze(2), 1.0)  # and over t as well
+
+    taken = _couple(remove, k, fade, below) @ _by_head(v)  # (B, h, n, c)
+    taken = torch.linalg.solve_triangular(_couple(remove, replace, fade, below), taken, upper=False, unitriangular=True)
+    seen = place[:, None] >= place
+    out = _couple(r, k, fade_now, seen) @ _by_head(v) - _couple(r, replace, fade_now, seen) @ taken
+    return out.transpose(1, 2)  # (B, n, h, c)
+
+
+def wkv7_step(
+    r: Tensor, k: Tensor, v: Tensor, rate: Tensor, remove: Tensor, replace: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Do one slot of version 7: vectors (B, h, c), memory (B, h, c, c)."""
+    taken = remove.unsqueeze(-2) @ memory  # (B, h, 1, c)
+    memory = torch.exp(-rate).unsqueeze(-1) * memory - replace.unsqueeze(-1) * taken + k.unsqueeze(-1) * v.unsqueeze(-2)
+    return (r.unsqueeze(-2) @ memory).squeeze(-2), memory
+
+
+def _places_ahead(x: Tensor) -> Tensor:
+    place = torch.arange(x.shape[1], device=x.device)
+    return place[:, None] - place  # (t, i)
+
+
+def _with_now(fade: Tensor, ahead: Tensor, bonus: Tensor, bidirectional: bool) -> Tensor:
+    """Put the bonus where i = t and, if causal, nothing where i > t."""
+    fade = torch.where((ahead == 0)[..., None, None], bonus, fade)
+    return fade if bidirectional else fade.masked_fill((ahead < 0)[..., None, None], 0.0)
+
+
+def _weigh(r: Tensor, k: Tensor, v: Tensor, fade: Tensor) -> Tensor:
+    score = (r.unsqueeze(2) * (k.unsqueeze(1) * fade)).sum(-1)  # (B, t, i, h)
+    return torch.einsum("btih,bihc->bthc", score, v)
+
+
+def _couple(left: Tensor, right: Tensor, fade: Tensor, where: Tensor) -> Tensor:
+    """Dot every pair through the fading between them: (B, n, h, c) twice -> (B, h, t, i), zero outside `where`."""
+    score = (left.unsqueeze(2) * (right.unsqueeze(1) * fade)).sum(-1)
+    return score.masked_fill(~where[..., None], 0.0).permute(0, 3, 1, 2)
+
+
+def _by_head(x: Tensor) -> Tensor:
+    return x.transpose(1, 2)  # (B, h, n, c)
