@@ -1,0 +1,201 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Step many copies of one robot: the physics that training batches and that the runtime steps one at a time.
+
+A simulation is a row. Rows do not know of each other: the bits of one do not depend on how many there are, on which
+others are reset or stepped, or on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mujoco
+import mujoco.batch
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mat_ros.core import randomness
+from mat_ros.core.errors import Refused
+from mat_ros.core.observe import Term
+from mat_ros.worlds.signals import COMMAND_FIELD, Signals, Source, find
+
+Float = NDArray[np.float64]
+Ids = NDArray[np.intp]
+
+NANOSECONDS = 1_000_000_000
+# Simulations up to this number keep their own MjData, which saves computing each state's derived quantities twice.
+# It costs 0.3 MB each, so larger batches share one MjData per thread instead. The bits are the same.
+PERSISTENT_UP_TO = 1024
+MOVED = int(mujoco.mjtStage.mjSTAGE_VEL)  # positions, velocities and their sensors are those of the new state
+
+
+class World:
+    """Many simulations of one model, commanded and measured by name.
+
+    A robot is a subclass that builds the model, lists what is measured and says how an episode starts (`_start`).
+    """
+
+    def __init__(self, model: mujoco.MjModel, count: int, threads: int, substeps: int,
+                 actuators: Mapping[str, str], sources: Sequence[Source]) -> None:
+        """Make `count` simulations; `actuators` gives the actuator of each commanded joint, in command order."""
+        if count < 1 or threads < 1 or substeps < 1:
+            raise Refused("world", "at least one simulation, thread and substep", (count, threads, substeps),
+                          "give positive numbers")
+        self.model = model
+        self.count = count
+        self.substeps = substeps
+        self.control_period_ns = round(NANOSECONDS * substeps * model.opt.timestep)
+        self.joint_names = tuple(actuators)
+        self._motors = np.array([find(model, mujoco.mjtObj.mjOBJ_ACTUATOR, a) for a in actuators.values()])
+        limits = model.actuator_ctrlrange[self._motors].astype(np.float64)
+        self.command_lower, self.command_upper = limits[:, 0], limits[:, 1]  # (joint,)
+        self._batch = mujoco.batch.Batch(model, count, threads, persistent=count <= PERSISTENT_UP_TO)
+        self._ctrl, self._qpos, self._qvel = (self._batch.bind(field) for field in ("ctrl", "qpos", "qvel"))
+        self._command_share = np.zeros((count, len(self.joint_names)))
+        self._signals = Signals(sources, self._field)
+        self.terms: tuple[Term, ...] = self._signals.terms
+        self._measured = np.zeros((count, self._signals.size))
+        self._seeds = np.zeros(count, dtype=np.int64)
+        self._episodes = np.zeros(count, dtype=np.int64)  # begun since the last seeding
+        self.ticks = np.zeros(count, dtype=np.int64)  # control steps since the reset
+        self._calm = np.zeros_like(self._batch.warning)  # the warnings before the reset
+
+    # -- the episode ---------------------------------------------------------------------------------------------
+
+    def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
+        """Start the next episode of all or some simulations; a seed starts their sequence of episodes anew."""
+        rows = self._rows(ids)
+        if seed is not None:
+            self._seeds[rows] = seed
+            self._episodes[rows] = 0
+        self._batch.reset(ids=rows, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
+        self._start(rows)
+        self._episodes[rows] += 1
+        self.ticks[rows], self._command_share[rows] = 0, 0.0
+        self._batch.forward(ids=rows)
+        self._calm[rows] = self._batch.warning[rows]
+        self._signals.fill(self._measured, rows)
+
+    def _start(self, rows: Ids) -> None:
+        """Place the simulations of `rows` for a new episode; what is not touched stands at the model's defaults."""
+
+    def uniform(self, rows: Ids, size: int) -> Float:
+        """Draw (row, size) numbers in [0, 1) that depend on seed, simulation and episode only."""
+        keys = [randomness.stream(int(self._seeds[row]), f"reset/{row}") for row in rows]
+        return np.array([randomness.uniform(key, int(episode), size)
+                         for key, episode in zip(keys, self._episodes[rows], strict=True)])
+
+    def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
+        """Advance by one control period; `command` is (simulation, joint) in the joints' units."""
+        command = np.asarray(command, dtype=np.float64)
+        rows = None if ids is None else self._rows(ids)
+        expected = (self.count if rows is None else len(rows), len(self.joint_names))
+        if command.shape != expected:
+            raise Refused("command", f"an array (simulation, joint) of {expected}", command.shape,
+                          "give one value per joint and simulation")
+        where: Any = slice(None) if rows is None else rows
+        self._ctrl[(where, self._motors) if rows is None else np.ix_(rows, self._motors)] = command
+        middle, half = (self.command_upper + self.command_lower) / 2, (self.command_upper - self.command_lower) / 2
+        self._command_share[where] = (command - middle) / half
+        self._batch.step(ids=rows, nstep=self.substeps, stage=MOVED)
+        self.ticks[where] += 1
+        self._signals.fill(self._measured, rows)
+
+    def measure(self) -> Float:
+        """Give what all simulations measure, (simulation, signal), ordered as `terms`."""
+        return self._measured.copy()
+
+    # -- by name -------------------------------------------------------------------------------------------------
+
+    def signal(self, term: str) -> Float:
+        """Give one term of all simulations, (simulation, element)."""
+        if term not in self._signals.slices:
+            raise Refused("term", f"one of {sorted(self._signals.slices)}", term, "ask for a measured term")
+        return self._measured[:, self._signals.slices[term]].copy()
+
+    def joint_position(self, joint: str) -> Float:
+        """Give the position of a hinge or slide joint, (simulation,)."""
+        return self._qpos[:, self._place(joint, "qposadr")].copy()
+
+    def joint_velocity(self, joint: str) -> Float:
+        """Give the velocity of a hinge or slide joint, (simulation,)."""
+        return self._qvel[:, self._place(joint, "dofadr")].copy()
+
+    def set_joint_position(self, joint: str, position: ArrayLike, ids: ArrayLike | None = None) -> None:
+        """Move a hinge or slide joint at once, as a curriculum or a test does, and measure again."""
+        rows = self._rows(ids)
+        self._qpos[rows, self._place(joint, "qposadr")] = position
+        self._batch.forward(ids=rows)
+        self._signals.fill(self._measured, rows)
+
+    def _place(self, joint: str, address: str) -> int:
+        return int(getattr(self.model, f"jnt_{address}")[find(self.model, mujoco.mjtObj.mjOBJ_JOINT, joint)])
+
+    def motor(self, joint: str) -> int:
+        """Give the id of the actuator that drives a commanded joint."""
+        if joint not in self.joint_names:
+            raise Refused("joint", f"one of {list(self.joint_names)}", joint, "name a commanded joint")
+        return int(self._motors[self.joint_names.index(joint)])
+
+    # -- parameters ----------------------------------------------------------------------------------------------
+
+    def vary(self, field: str) -> NDArray[Any]:
+        """Give every simulation its own values of a field of MjModel; write into the (simulation, ...) array."""
+        return self._batch.expand(field)
+
+    def settle_parameters(self, ids: ArrayLike | None = None) -> None:
+        """Recompute what MuJoCo derives from masses, inertias and the like, after they were varied."""
+        self._batch.set_const(ids=None if ids is None else self._rows(ids))
+
+    def materialise(self, row: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """Give one simulation as plain MuJoCo objects, to look at it or to render it."""
+        model = self._batch.get_model(row)
+        data = self._batch.get_data(row, mujoco.MjData(model))
+        mujoco.mj_forward(model, data)
+        return model, data
+
+    # -- snapshots -----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copy everything that the next step and the next reset depend on, varied parameters included."""
+        varied = {f"model/{name}": values.copy() for name, values in self._varied().items()}
+        return {"rows": self._batch.state.copy(), "measured": self._measured.copy(),
+                "command_share": self._command_share.copy(), "seeds": self._seeds.copy(),
+                "episodes": self._episodes.copy(), "ticks": self.ticks.copy(), **varied}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on exactly as from the moment of `state()`."""
+        if state["rows"].shape != self._batch.state.shape:
+            raise Refused("state", f"rows of {self._batch.state.shape}", state["rows"].shape,
+                          "restore into a world of the same scene and count")
+        for name, values in state.items():
+            if name.startswith("model/"):
+                self.vary(name.removeprefix("model/"))[:] = values
+        self._batch.state[:] = state["rows"]
+        self._measured[:], self._command_share[:] = state["measured"], state["command_share"]
+        self._seeds[:], self._episodes[:], self.ticks[:] = state["seeds"], state["episodes"], state["ticks"]
+        self._calm[:] = self._batch.warning
+
+    def _varied(self) -> dict[str, NDArray[Any]]:
+        found = {name: self._batch.expanded(name) for name in mujoco.batch.MODEL_FIELDS}
+        return {name: values for name, values in found.items() if values is not None}
+
+    def warnings(self) -> NDArray[np.int64]:
+        """Count MuJoCo's warnings since the reset, (simulation,): any makes the episode worthless."""
+        return np.asarray(self._batch.warning - self._calm, dtype=np.int64).sum(axis=1)
+
+    # -- plumbing ------------------------------------------------------------------------------------------------
+
+    def _field(self, name: str) -> NDArray[Any]:
+        return self._command_share if name == COMMAND_FIELD else self._batch.bind(name)
+
+    def _rows(self, ids: ArrayLike | None) -> Ids:
+        if ids is None:
+            return np.arange(self.count)
+        rows = np.asarray(ids)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+        if rows.ndim != 1 or (len(rows) and not (0 <= rows.min() and rows.max() < self.count)):
+            raise Refused("simulations", f"ids in [0, {self.count})", ids, "name simulations of this world")
+        return rows

@@ -1,0 +1,88 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build a double door from boxes and capsules: two leaves between two rails, with bar handles on both faces.
+
+The door stands in the plane x = 0; the hands come from +x. Lengths in m, masses in kg, angles in rad.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+SIDES = ("left", "right")  # as the hands see them: the left leaf at -y, the right one at +y
+SIGN = {"left": -1.0, "right": 1.0}
+
+HEIGHT = 0.7  # of the middle of the door above the floor
+HINGE = 0.4235  # from the middle of the door to a hinge
+LEAF_WIDTH, LEAF_HEIGHT, LEAF_THICKNESS = 0.417, 0.92, 0.018
+LEAF_MASS = 4.0
+RAIL_HALF = (0.03, 0.88, 0.022)
+RAIL_OFFSET = 0.463  # from the middle of the door to the middle of a rail
+HANDLE_REACH = 0.39  # from the hinge
+HANDLE_DEPTH = 0.04  # of the point that a task calls the handle, in front of the leaf: between the leaf and the bar
+HANDLE_HEIGHT = -0.0167  # of that point, above the middle of the door
+BAR_SPAN = (-0.19, 0.107)  # lowest and highest point, above the middle of the door
+BAR_RADIUS, STUB_RADIUS = 0.011, 0.009
+BAR_MASS, STUB_MASS = 0.2, 0.05
+OPEN_ANGLE = 1.5708
+SPRING, SPRING_DAMPING = 5.0, 1.0  # N*m/rad and N*m*s/rad: drives each leaf back to where it starts
+FRICTION = (0.55, 0.005, 0.0001)  # of hand on door: the mean of their own coefficients 1.0 and 0.1
+
+WOOD, STEEL, RAIL = (0.62, 0.43, 0.27, 1.0), (0.80, 0.81, 0.84, 1.0), (0.33, 0.35, 0.40, 1.0)
+
+
+@dataclass(frozen=True)
+class Door:
+    """Which way the leaves swing, and how they stand at the start."""
+
+    swings: Literal["inward", "outward"]  # towards the hands, or away from them
+    starts: Literal["closed", "open"]
+    standoff: float = 0.065  # from the middle of a leaf to the middle of its bars; more room makes hooking easier
+
+    @property
+    def start_angle(self) -> float:
+        """Give the angle at which both leaves start and to which their springs pull, in rad; 0 is closed."""
+        return 0.0 if self.starts == "closed" else OPEN_ANGLE
+
+
+def add_door(spec: mujoco.MjSpec, door: Door) -> None:
+    """Add the door as the body `object`, with joints `door_left`, `door_right` and sites `handle_left`, `handle_right`."""
+    turned = door.swings == "inward"
+    # An inward door is an outward one turned about the vertical axis of the picture: its frame tells the two apart.
+    frame_quat = (0.0, 0.0, 1.0, 0.0) if turned else (1.0, 0.0, 0.0, 0.0)
+    body = spec.worldbody.add_body(name="object", pos=(0.0, 0.0, HEIGHT), quat=frame_quat)
+    for name, z in (("sill", -RAIL_OFFSET), ("lintel", RAIL_OFFSET)):
+        body.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=RAIL_HALF, pos=(0.0, 0.0, z), rgba=RAIL,
+                      contype=1, conaffinity=1, friction=FRICTION, priority=1)
+    upright = body.add_frame(quat=(frame_quat[0], *(-np.array(frame_quat[1:]))))
+    for side in SIDES:
+        leaf = body.add_body(name=f"leaf_{side}", pos=(0.0, HINGE * SIGN[side], 0.0))
+        leaf.set_frame(upright)
+        _add_leaf(leaf, side, door)
+        spec.add_exclude(name=f"object-leaf_{side}", bodyname1="object", bodyname2=f"leaf_{side}")
+    spec.add_exclude(name="leaf_left-leaf_right", bodyname1="leaf_left", bodyname2="leaf_right")
+
+
+def _add_leaf(leaf: mujoco.MjsBody, side: str, door: Door) -> None:
+    sign = SIGN[side]
+    away = -1.0 if door.swings == "outward" else 1.0
+    leaf.add_joint(name=f"door_{side}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0.0, 0.0, sign * away),
+                   range=(0.0, OPEN_ANGLE), limited=mujoco.mjtLimited.mjLIMITED_TRUE, stiffness=SPRING,
+                   damping=SPRING_DAMPING, springref=door.start_angle, armature=0.01)
+    solid = {"contype": 1, "conaffinity": 1, "friction": FRICTION, "priority": 1}
+    leaf.add_geom(name=f"panel_{side}", type=mujoco.mjtGeom.mjGEOM_BOX, mass=LEAF_MASS, rgba=WOOD,
+                  size=(LEAF_THICKNESS / 2, LEAF_WIDTH / 2, LEAF_HEIGHT / 2), pos=(0.0, -sign * LEAF_WIDTH / 2, 0.0),
+                  **solid)
+    low, high = BAR_SPAN
+    y = -sign * HANDLE_REACH
+    for face, x in (("front", door.standoff), ("back", -door.standoff)):
+        leaf.add_geom(name=f"bar_{side}_{face}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=(x, y, low, x, y, high),
+                      size=(BAR_RADIUS, 0.0, 0.0), mass=BAR_MASS, rgba=STEEL, **solid)
+        for end, z in (("low", low), ("high", high)):
+            leaf.add_geom(name=f"stub_{side}_{face}_{end}", type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+                          fromto=(0.0, y, z, x, y, z), size=(STUB_RADIUS, 0.0, 0.0), mass=STUB_MASS, rgba=STEEL, **solid)
+    leaf.add_site(name=f"handle_{side}", pos=(HANDLE_DEPTH, y, HANDLE_HEIGHT), size=(0.008, 0.0, 0.0), group=4)
