@@ -22,12 +22,16 @@ def joint(name, lower=-1.0, upper=2.0, rate=3.0, effort=4.0, stiffness=0.0, fall
     return Joint(name, quantity, unit, lower, upper, rate, effort, 1.0, 0.0, default, fallback, stiffness)
 
 
-JOINTS = st.lists(st.builds(
-    lambda lower, span, rate, stiffness, fallback, share: joint(
-        "j", lower, lower + span, rate, stiffness=stiffness, fallback=fallback, default=min(lower + share * span, lower + span)),
-    lower=st.floats(-3.0, -0.01), span=st.floats(0.02, 6.0), rate=st.one_of(st.floats(0.01, 100.0), st.just(float("inf"))),
-    stiffness=st.sampled_from([0.0, 1.0, 5.0]), fallback=st.sampled_from(["hold", "default"]), share=st.floats(0.0, 1.0),
-), min_size=1, max_size=4)
+@st.composite
+def any_joint(draw):
+    lower, span = draw(st.floats(-3.0, -0.01)), draw(st.floats(0.02, 6.0))
+    upper = lower + span
+    return joint("j", lower, upper, rate=draw(st.one_of(st.floats(0.01, 100.0), st.just(float("inf")))),
+                 stiffness=draw(st.sampled_from([0.0, 1.0, 5.0])), fallback=draw(st.sampled_from(["hold", "default"])),
+                 default=min(lower + draw(st.floats(0.0, 1.0)) * span, upper))
+
+
+JOINTS = st.lists(any_joint(), min_size=1, max_size=4)
 
 
 @settings(max_examples=150, deadline=None)
@@ -108,7 +112,8 @@ def test_too_many_missed_ticks_latch_a_stop():
 
 
 def test_only_the_failed_joint_stops_where_the_settings_say_so():
-    gate = Gate([joint("a"), joint("b")], PERIOD_NS, GateSettings(hold_ticks=1, stop_ticks=2, stop_all=False, blend_s=0.0))
+    alone = GateSettings(hold_ticks=1, stop_ticks=2, stop_all=False, blend_s=0.0)
+    gate = Gate([joint("a"), joint("b")], PERIOD_NS, alone)
     gate.activate(np.zeros(2))
     for _ in range(5):
         out = gate.apply(np.array([0.05, 0.05]), present=np.array([True, False]))

@@ -51,7 +51,7 @@ def test_an_impossible_plan_is_refused_with_its_line_and_reason(text, reason):
 
 
 def test_an_unreadable_file_is_refused(tmp_path):
-    with pytest.raises(Refused, match="none.yaml"):
+    with pytest.raises(Refused, match=r"none\.yaml"):
         load_plan(tmp_path / "none.yaml", PERIOD_NS, TARGETS)
 
 

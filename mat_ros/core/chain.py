@@ -1,0 +1,220 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the tick of one chain node: wait for the predecessor as long as patience allows, then decide without it.
+
+Every node holds the same weights and hears the same encodings. So when a predecessor is silent, a node can run the
+missing steps itself and gets the bits that the predecessor would have sent. How long it waits first is its patience,
+and patience is all that distinguishes the modes:
+
+    strict      waits up to the deadline: the pure chain, n hops
+    bounded     waits one budget for each slot before it: a dead or slow node costs at most one budget
+    optimistic  does not wait at all: a tick costs one fan-out, whatever n is; a baton that differs from what was
+                redecided (a joint is broken and its node says so) makes the node decide again
+
+No threads and no sockets here: a node is told what arrives and what time it is, and answers with what is to be sent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.decide import Decider, Float32, Override, Prefix, Validity
+from mat_ros.core.errors import Refused
+
+HORIZON = 64  # ticks: a baton further ahead than this belongs to another run
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The encoded observation of one tick, the same for every node."""
+
+    tick: int
+    start_ns: int  # when the tick began
+    deadline_ns: int  # when the safety gate applies what it has
+    source_ns: int  # when the oldest measurement was taken; travels unchanged to the command
+    enc: Float32  # (n, enc_dim)
+
+
+@dataclass(frozen=True)
+class Baton:
+    """What a slot hands to the next ones."""
+
+    tick: int
+    source_ns: int
+    revision: int  # of the same slot in the same tick; a later one replaces an earlier one
+    prefix: Prefix
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Order batons of one tick: the one that knows more slots, then the later one."""
+        return self.prefix.slots, self.revision
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a node asks of the safety gate: for its own slots, and for others in case their nodes are silent."""
+
+    tick: int
+    source_ns: int
+    revision: int
+    first: int  # first slot that the node owns
+    stop: int  # first slot that it does not own any more
+    actions: Float32  # (slot, act_dim) from slot 0 on
+    validity: NDArray[np.uint8]  # (slot,)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a slot waits for its predecessor."""
+
+    mode: str
+    budget_ns: int | None  # per slot before the own one; None: up to the deadline
+
+    @classmethod
+    def of(cls, mode: str, budget_ns: int = 0) -> Patience:
+        """Give the patience of a mode; only `bounded` takes a budget."""
+        budgets = {"strict": None, "optimistic": 0, "bounded": budget_ns}
+        if mode not in budgets or (mode == "bounded" and budget_ns <= 0):
+            raise Refused("patience", "strict, optimistic, or bounded with a positive budget",
+                          f"{mode}, {budget_ns} ns", "choose one of them")
+        return cls(mode, budgets[mode])
+
+    def until_ns(self, encoding: Encoding, slot: int) -> int:
+        """Give the time at which a slot stops waiting."""
+        if self.budget_ns is None:
+            return encoding.deadline_ns
+        return min(encoding.deadline_ns, encoding.start_ns + slot * self.budget_ns)
+
+
+@dataclass(frozen=True)
+class Role:
+    """The place of a node in the chain."""
+
+    slots: int  # n, of the whole chain
+    first: int  # the slots first .. stop-1 are its own
+    stop: int
+    patience: Patience
+    baton: str = "always"  # or "on_deviation": only when successors cannot redecide what it says
+    backup: bool = False  # also decides the slots after its own, in case the last node is silent
+
+    def __post_init__(self) -> None:
+        """Refuse a place outside the chain."""
+        if not 0 <= self.first < self.stop <= self.slots or self.baton not in ("always", "on_deviation"):
+            raise Refused("chain role", f"slots in 0..{self.slots}, baton always | on_deviation",
+                          (self.first, self.stop, self.baton), "correct the wiring")
+
+
+class ChainNode:
+    """One node of the chain; it keeps nothing from tick to tick, so that a restarted one is exact at once."""
+
+    def __init__(self, decider: Decider, role: Role) -> None:
+        self.role = role
+        self.counts: Counter[str] = Counter()  # late, duplicate, refused, ahead, undecided, redecided, corrected
+        self.shared: Mapping[int, Override] = MappingProxyType({})  # overrides that every node has been told of
+        self.own: Mapping[int, Override] = MappingProxyType({})  # overrides of own slots that only this node knows
+        self._decider = decider
+        self._encoding: Encoding | None = None
+        self._baton: Baton | None = None  # the best one of the tick
+        self._ahead: Baton | None = None  # the best one of a tick whose encoding has not come yet
+        self._before: Prefix | None = None  # what the last decision of this tick was based on
+        self._revision = 0
+
+    @property
+    def wake_ns(self) -> int | None:
+        """Give the time at which `poll` has to be called, None while nothing is waited for."""
+        if self._encoding is None or self._before is not None:
+            return None
+        return self.role.patience.until_ns(self._encoding, self.role.first)
+
+    def on_encoding(self, encoding: Encoding, now_ns: int) -> list[Baton | Decision]:
+        """Begin a tick."""
+        if self._encoding is not None and encoding.start_ns <= self._encoding.start_ns:
+            # Ordered by time and not by tick, because a restarted source counts its ticks anew.
+            self.counts["duplicate" if encoding.tick == self._encoding.tick else "late"] += 1
+            return []
+        if not self._decider.fits_encoding(encoding.enc):
+            self.counts["refused"] += 1
+            return []
+        if self._encoding is not None and self._before is None:
+            self.counts["undecided"] += 1
+        self._encoding, self._baton, self._before, self._revision = encoding, None, None, 0
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and encoding.tick < ahead.tick <= encoding.tick + HORIZON:
+            self._ahead = ahead
+        elif ahead is not None and self._belongs(ahead, encoding):
+            self._baton = ahead
+        return self._advance(now_ns)
+
+    def on_baton(self, baton: Baton, now_ns: int) -> list[Baton | Decision]:
+        """Hear from a predecessor."""
+        if not 0 < baton.prefix.slots <= self.role.first or not self._decider.fits(baton.prefix):
+            self.counts["refused"] += 1
+            return []
+        tick = self._encoding.tick if self._encoding is not None else None
+        if tick is not None and baton.tick < tick:
+            self.counts["late"] += 1
+            return []
+        if tick is not None and baton.tick > tick + HORIZON:
+            self.counts["refused"] += 1
+            return []
+        if self._encoding is None or baton.tick > self._encoding.tick:
+            self.counts["ahead"] += 1
+            if self._ahead is None or (baton.tick, baton.rank) > (self._ahead.tick, self._ahead.rank):
+                self._ahead = baton
+            return []
+        if not self._belongs(baton, self._encoding):
+            self.counts["refused"] += 1
+            return []
+        if self._baton is not None and baton.rank <= self._baton.rank:
+            self.counts["duplicate"] += 1
+            return []
+        self._baton = baton
+        return self._advance(now_ns)
+
+    def poll(self, now_ns: int) -> list[Baton | Decision]:
+        """Look whether patience has run out."""
+        return self._advance(now_ns) if self._encoding is not None and self._before is None else []
+
+    @staticmethod
+    def _belongs(baton: Baton, encoding: Encoding) -> bool:
+        """Say whether both come from the same observation: the tick alone could be that of an earlier run."""
+        return (baton.tick, baton.source_ns) == (encoding.tick, encoding.source_ns)
+
+    def _advance(self, now_ns: int) -> list[Baton | Decision]:
+        encoding, role = self._encoding, self.role
+        if encoding is None or now_ns >= encoding.deadline_ns:
+            return []  # nothing that is sent now could still be applied
+        heard = self._baton.prefix if self._baton is not None else self._decider.start()
+        if heard.slots < role.first and now_ns < role.patience.until_ns(encoding, role.first):
+            return []
+        before, _ = self._decider.extend(
+            heard, encoding.tick, role.first, encoding.enc, Validity.REDECIDED, self.shared)
+        if self._before is not None:
+            if before.same_bits(self._before):
+                return []
+            self.counts["corrected"] += 1
+            self._revision += 1
+        self.counts["redecided"] += role.first - heard.slots
+        self._before = before
+        return self._decide(encoding, before)
+
+    def _decide(self, encoding: Encoding, before: Prefix) -> list[Baton | Decision]:
+        role, tick = self.role, encoding.tick
+        overrides = {**self.shared, **self.own} if self.own else self.shared
+        after, intended = self._decider.extend(before, tick, role.stop, encoding.enc, Validity.OWN, overrides)
+        out: list[Baton | Decision] = []
+        deviates = self._baton is not None or bool(self.own)
+        if role.stop < role.slots and (role.baton == "always" or deviates):
+            out.append(Baton(tick, encoding.source_ns, self._revision, after))
+        actions, validity = np.concatenate([before.actions, intended]), after.validity
+        if role.backup and role.stop < role.slots:
+            rest, tail = self._decider.extend(after, tick, role.slots, encoding.enc, Validity.REDECIDED, overrides)
+            actions, validity = np.concatenate([actions, tail]), rest.validity
+        out.append(Decision(tick, encoding.source_ns, self._revision, role.first, role.stop, actions, validity))
+        return out

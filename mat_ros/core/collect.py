@@ -1,0 +1,75 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Gather the decisions of one tick for the safety gate: an owner's word first, else a redecision."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.chain import Decision
+from mat_ros.core.decide import Float32, Validity
+
+NONE = 255  # validity of a slot that nobody has decided
+
+
+class Collector:
+    """Hold the best known action of every slot in the present tick."""
+
+    def __init__(self, slots: int, act_dim: int, excuse_ticks: int = 2) -> None:
+        self.actions: Float32 = np.full((slots, act_dim), np.nan, np.float32)
+        self.validity: NDArray[np.uint8] = np.full(slots, NONE, np.uint8)  # Validity, or NONE
+        self.source_ns: int | None = None  # of the oldest observation that was decided on
+        self.counts: Counter[str] = Counter()  # late, duplicate, refused
+        self.tick: int | None = None
+        self._owned = np.zeros(slots, dtype=bool)  # the owner has spoken
+        self._rank = np.zeros((slots, 3), dtype=np.int64)
+        self._silent = np.zeros(slots, dtype=np.int64)  # ticks in a row without the owner's word
+        self._excuse_ticks = excuse_ticks
+
+    def begin(self, tick: int) -> None:
+        """Forget the tick before and gather for this one."""
+        if self.tick is not None:
+            self._silent = np.where(self._owned, 0, self._silent + 1)
+        self.tick = tick
+        self.source_ns = None
+        self.actions[:], self.validity[:], self._owned[:], self._rank[:] = np.nan, NONE, False, -1
+
+    @property
+    def complete(self) -> bool:
+        """Say whether every owner has spoken. An owner that has long been silent is not waited for, if others help."""
+        excused = (self._silent >= self._excuse_ticks) & (self.validity != NONE)
+        return bool((self._owned | excused).all())
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Say for which slots something was decided (slot,)."""
+        return np.asarray(self.validity != NONE, dtype=np.bool_)
+
+    @property
+    def silent(self) -> NDArray[np.int64]:
+        """Give for how many ticks in a row each owner has been silent (slot,), the present tick not counted."""
+        return self._silent.copy()
+
+    def add(self, decision: Decision) -> bool:
+        """Take a decision; say whether it belongs to the present tick and fits."""
+        if self.tick is None or decision.tick != self.tick:
+            self.counts["late" if self.tick is not None and decision.tick < self.tick else "refused"] += 1
+            return False
+        slots = len(decision.actions)
+        if (decision.actions.shape != self.actions[:slots].shape or decision.validity.shape != (slots,)
+                or not 0 <= decision.first < decision.stop <= slots):
+            self.counts["refused"] += 1
+            return False
+        for slot in range(slots):
+            owner = decision.first <= slot < decision.stop
+            # An owner's word beats any other; then a word that an owner has passed on; then the latest.
+            rank = (int(owner), int(decision.validity[slot] != Validity.REDECIDED), decision.revision)
+            if rank > tuple(self._rank[slot]):
+                self._rank[slot] = rank
+                self.actions[slot], self.validity[slot] = decision.actions[slot], decision.validity[slot]
+                self._owned[slot] |= owner
+        self.source_ns = decision.source_ns if self.source_ns is None else min(self.source_ns, decision.source_ns)
+        return True

@@ -1,0 +1,133 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Extend a chain of decisions slot by slot: the one place where `step` is called, whoever decides and why."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core import randomness
+from mat_ros.core.manifest import Network, StateLayout
+
+Float32 = NDArray[np.float32]
+
+
+class Validity(enum.IntEnum):
+    """How an entry of the chain came to be."""
+
+    OWN = 0  # its own node decided it
+    REDECIDED = 1  # another node ran its step
+    HELD = 2  # its joint is out: it stays where it is
+    ZERO = 3  # its joint is out: it gives no effort
+
+
+class Stepper(Protocol):
+    """What decides one slot; every backend is one."""
+
+    def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
+        """Map encoding (enc_dim,), action of the slot before (act_dim,) and state to action (act_dim,) and state."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What slots 0 .. k-1 have decided, and the state that slot k receives: all that is needed to go on."""
+
+    actions: Float32  # (k, act_dim): what the successors are told, in policy units
+    validity: NDArray[np.uint8]  # (k,)
+    state: Float32
+
+    @property
+    def slots(self) -> int:
+        """Give how many slots have decided."""
+        return len(self.actions)
+
+    def same_bits(self, other: Prefix) -> bool:
+        """Say whether a successor would see any difference."""
+        return self.actions.tobytes() == other.actions.tobytes() and self.state.tobytes() == other.state.tobytes()
+
+
+@dataclass(frozen=True)
+class Override:
+    """What successors are told of a slot whose joint is out, instead of its intention."""
+
+    action: Float32  # (act_dim,)
+    validity: Validity  # HELD or ZERO
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Draw actions instead of taking the mean, keyed by (seed, tick, slot) so that everyone draws alike."""
+
+    seed: int
+    std: Float32  # (act_dim,)
+
+    def noise(self, tick: int, slot: int) -> Float32:
+        """Give what is added to the mean of a slot in a tick."""
+        draw = randomness.normal(randomness.stream(self.seed, f"slot/{slot}"), tick, len(self.std))
+        return (draw * self.std).astype(np.float32)
+
+
+class Decider:
+    """Decide slots in chain order with one policy. It keeps nothing between calls."""
+
+    def __init__(
+        self, stepper: Stepper, network: Network, state: StateLayout, sampling: Sampling | None = None
+    ) -> None:
+        self.act_dim = network.act_dim
+        self._enc_shape = (network.agents, network.enc_dim)
+        self._stepper = stepper
+        self._state = state
+        self._sampling = sampling
+
+    def start(self) -> Prefix:
+        """Give the empty prefix that the first slot receives."""
+        return Prefix(np.zeros((0, self.act_dim), np.float32), np.zeros(0, np.uint8), self._state.start())
+
+    def fits(self, prefix: Prefix) -> bool:
+        """Say whether a prefix that came from elsewhere has the right sizes and is finite."""
+        k = prefix.slots
+        return (prefix.actions.shape == (k, self.act_dim) and prefix.validity.shape == (k,)
+                and prefix.state.shape == (self._state.size(k),)
+                and bool(np.isfinite(prefix.actions).all()) and bool(np.isfinite(prefix.state).all()))
+
+    def fits_encoding(self, enc: Float32) -> bool:
+        """Say whether encodings that came from elsewhere have the right size and are finite."""
+        return enc.shape == self._enc_shape and bool(np.isfinite(enc).all())
+
+    def extend(
+        self, prefix: Prefix, tick: int, stop: int, enc: Float32, validity: Validity,
+        overrides: Mapping[int, Override] | None = None,
+    ) -> tuple[Prefix, Float32]:
+        """Decide the slots from the end of the prefix up to `stop` from encodings (n, enc_dim).
+
+        Gives the longer prefix and what the new slots intend (stop - k, act_dim). The two differ where an override says
+        that a joint does something else than intended.
+        """
+        first = prefix.slots
+        if stop <= first:
+            return prefix, np.zeros((0, self.act_dim), np.float32)
+        told = np.zeros((stop, self.act_dim), np.float32)
+        told[:first] = prefix.actions
+        how = np.full(stop, validity, np.uint8)
+        how[:first] = prefix.validity
+        intended = np.zeros((stop - first, self.act_dim), np.float32)
+        state = prefix.state
+        previous = told[first - 1] if first else np.zeros(self.act_dim, np.float32)
+        for slot in range(first, stop):
+            action, state = self._stepper.step(slot, enc[slot], previous, state)
+            if self._sampling is not None:
+                action = action + self._sampling.noise(tick, slot)
+            intended[slot - first] = action
+            override = overrides.get(slot) if overrides else None
+            if override is not None:
+                action, how[slot] = override.action, override.validity
+            told[slot] = action
+            previous = told[slot]
+        return Prefix(told, how, state), intended

@@ -1,0 +1,167 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Describe a deployment as data: which node runs which slots, with which parameters.
+
+`ros2 launch` and `mat-ros launch` both start what `build` gives, so that there is one graph and not two. The data flow:
+
+    sim | observer --observation--> encoder --encoding--> chain_node ... --decision--> safety --applied--> sim | robot
+                                                          chain_node --baton--> the next chain nodes
+    supervisor: lifecycle, diagnostics, status      checker, injector, detector, recorder: beside the flow, never in it
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.options import Value, option
+
+WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
+BATON_REACH = 2  # next nodes that hear a baton: one silent node is bridged without a redecision
+
+
+@dataclass(frozen=True)
+class LaunchSettings:
+    """The launch arguments; the ROS launch file, `mat-ros launch` and the reference page all come from here."""
+
+    policy: str = option("", "policy bundle: a shipped name or a folder; empty: the default of the launch file")
+    robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
+    task: str = option("", "task of the simulated robot; empty: the one the policy was trained on")
+    wiring: str = option("per_agent", "how slots are laid over processes", choices=WIRINGS)
+    mode: str = option("optimistic", "patience of the chain", choices=("strict", "bounded", "optimistic"))
+    budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
+    baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
+                        choices=("", "always", "on_deviation"))
+    backend: str = option("auto", "what runs the policy", choices=("auto", "native", "onnxruntime", "torch", "tensorrt",
+                                                                     "tensorrt_rtx"))
+    encoder: str = option("central", "one encoder node, or every chain node encodes by itself",
+                          choices=("central", "replicated"))
+    rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
+    deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
+    sim: str = option("lockstep", "simulated robot: waits for every command, runs against the wall clock, or none",
+                      choices=("lockstep", "free", "none"))
+    hardware: str = option("", "adapter of a real robot where sim is none: ros2_control, trajectory, shadow, fake")
+    seed: int = option(0, "seed of the world and of sampled decisions", 0, 2**31 - 1)
+    sampled: bool = option(False, "draw actions instead of taking the mean")
+    episodes: int = option(0, "stop after this many episodes of the simulated robot; 0: never", 0, 10**9)
+    chain_information: str = option("", "what successors are told of a broken joint; empty: as the policy was trained",
+                                    choices=("", "intent", "truth"))
+    faults: str = option("", "fault plan: a shipped name or a YAML file; empty: none")
+    inject: bool = option(False, "allow faults to be injected while the graph runs")
+    record: str = option("", "MCAP file to record into; empty: none")
+    check: bool = option(True, "recompute every tick centrally and compare the bits")
+    namespace: str = option("", "ROS namespace of every node and topic")
+    use_sim_time: bool = option(False, "nodes take the time from /clock (free-running simulation)")
+    viewer: str = option("none", "live view", choices=("none", "terminal", "rerun", "foxglove"))
+    network: str = option("loopback", "who may reach the graph: this machine, or every host of the network",
+                          choices=("loopback", "open"))
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process of the graph."""
+
+    name: str  # in the namespace
+    executable: str  # module of mat_ros.nodes
+    parameters: Mapping[str, Value]
+    respawn: bool = True  # started again when it dies; it then re-enters at the next tick
+    essential: bool = False  # the graph ends when it ends
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A deployment."""
+
+    namespace: str
+    nodes: tuple[NodeSpec, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)  # for every process
+
+
+def spans(manifest: Manifest, wiring: str) -> list[tuple[str, int, int]]:
+    """Lay the slots over processes: (node name, first slot, stop slot) in chain order.
+
+    `per_agent` gives each slot a process, whatever an agent is; `per_joint` and `per_finger` are the same thing said of
+    a policy whose agents are joints or fingers, and are refused for another. `central` puts all slots in one process.
+    """
+    names = [agent.name for agent in manifest.agents]
+    if wiring == "central":
+        return [("chain", 0, len(names))]
+    expected = {"per_joint": "joint", "per_finger": "finger"}.get(wiring)
+    if expected and manifest.split != expected:
+        raise Refused(f"wiring {wiring}", f"a policy whose agents are split by {expected}", manifest.split,
+                      "use wiring:=per_agent, or a policy trained with that split")
+    return [(f"chain_{_plain(name)}", slot, slot + 1) for slot, name in enumerate(names)]
+
+
+def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> Graph:
+    """Lay out the nodes of a deployment."""
+    rate_hz = settings.rate or 1e9 / manifest.period_ns
+    if settings.sim == "lockstep" and settings.rate and not math.isclose(rate_hz, 1e9 / manifest.period_ns, rel_tol=1e-6):
+        raise Refused("rate", f"{1e9 / manifest.period_ns:g} Hz, the policy's own, in lock-step simulation", rate_hz,
+                      "leave the rate out, or run sim:=free")
+    if settings.sim == "none" and not settings.hardware:
+        raise Refused("hardware", "an adapter where sim is none", "none", "set hardware:=...")
+    if settings.mode != "optimistic" and settings.baton == "on_deviation":
+        raise Refused("baton", f"always in {settings.mode} mode, whose nodes wait for it", "on_deviation",
+                      "leave the baton out, or use mode:=optimistic")
+    common: dict[str, Value] = {"policy": policy_folder, "use_sim_time": settings.use_sim_time}
+    timing: dict[str, Value] = {"rate_hz": rate_hz, "deadline": settings.deadline}
+    deciding: dict[str, Value] = {"backend": settings.backend, "seed": settings.seed, "sampled": settings.sampled}
+    layout = spans(manifest, settings.wiring)
+    replicated = settings.encoder == "replicated"
+    chain_information = settings.chain_information or manifest.chain_information
+    baton = settings.baton or ("on_deviation" if settings.mode == "optimistic" else "always")
+
+    nodes: list[NodeSpec] = []
+    if settings.sim == "none":
+        nodes.append(NodeSpec("observer", "observer", {**common, **timing, "robot": settings.robot,
+                                                        "hardware": settings.hardware}))
+    else:
+        nodes.append(NodeSpec("sim", "sim", {**common, **timing, "task": settings.task or manifest.task,
+                                             "lockstep": settings.sim == "lockstep", "seed": settings.seed,
+                                             "episodes": settings.episodes, "faults": settings.faults,
+                                             "inject": settings.inject}, respawn=False, essential=True))
+    if not replicated:
+        nodes.append(NodeSpec("encoder", "encoder", {**common, "backend": settings.backend}))
+    for k, (name, first, stop) in enumerate(layout):
+        nodes.append(NodeSpec(name, "chain_node", {
+            **common, **deciding, "first_slot": first, "stop_slot": stop, "mode": settings.mode,
+            "budget_ms": settings.budget_ms, "baton": baton, "replicated": replicated, "backup": k == 0,
+            "hear": ",".join(f"{layout[j][1]}" for j in range(max(0, k - BATON_REACH), k)),
+            "chain_information": chain_information}))
+    nodes.append(NodeSpec("safety", "safety", {**common, **timing, "robot": settings.robot,
+                                               "hardware": settings.hardware if settings.sim == "none" else "sim",
+                                               "lockstep": settings.sim == "lockstep"}))
+    nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
+    if settings.check:
+        nodes.append(NodeSpec("checker", "checker", {**common, **deciding}))
+    if settings.inject or settings.faults:
+        nodes.append(NodeSpec("injector", "injector", {**common, "enabled": settings.inject, "faults": settings.faults}))
+    if settings.sim != "none" or settings.hardware:
+        nodes.append(NodeSpec("detector", "detector", {**common, "chain_information": chain_information}))
+    if settings.record:
+        nodes.append(NodeSpec("recorder", "recorder", {**common, "file": settings.record}, respawn=False))
+    return Graph(settings.namespace, tuple(nodes), environment(settings.network))
+
+
+def environment(network: str) -> dict[str, str]:
+    """Give the variables that keep DDS on the loopback, or open it where that was asked for."""
+    reach = {"loopback": "LOCALHOST", "open": "SUBNET"}
+    if network not in reach:
+        raise Refused("network", f"one of {sorted(reach)}", network, "choose one of them")
+    return {"ROS_AUTOMATIC_DISCOVERY_RANGE": reach[network], "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+            "OMP_NUM_THREADS": "1"}
+
+
+def replace(settings: LaunchSettings, **changes: Value) -> LaunchSettings:
+    """Give settings with some of them changed."""
+    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def _plain(name: str) -> str:
+    """Turn an agent's name into a ROS node name."""
+    return "".join(c.lower() if c.isalnum() else "_" for c in name)
