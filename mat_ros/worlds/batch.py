@@ -51,8 +51,13 @@ class World:
         self._motors = np.array([find(model, mujoco.mjtObj.mjOBJ_ACTUATOR, a) for a in actuators.values()])
         limits = model.actuator_ctrlrange[self._motors].astype(np.float64)
         self.command_lower, self.command_upper = limits[:, 0], limits[:, 1]  # (joint,)
+        if not (limits[:, 0] < limits[:, 1]).all():
+            raise Refused("actuators", "a control range each", dict(zip(actuators, limits.tolist(), strict=True)),
+                          "limit them in the model")
         self._batch = mujoco.batch.Batch(model, count, threads, persistent=count <= PERSISTENT_UP_TO)
-        self._ctrl, self._qpos, self._qvel = (self._batch.bind(field) for field in ("ctrl", "qpos", "qvel"))
+        self._ctrl: Float = self._batch.bind("ctrl")
+        self._qpos: Float = self._batch.bind("qpos")
+        self._qvel: Float = self._batch.bind("qvel")
         self._command_share = np.zeros((count, len(self.joint_names)))
         self._signals = Signals(sources, self._field)
         self.terms: tuple[Term, ...] = self._signals.terms
@@ -66,7 +71,7 @@ class World:
 
     def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
         """Start the next episode of all or some simulations; a seed starts their sequence of episodes anew."""
-        rows = self._rows(ids)
+        rows = self.rows(ids)
         if seed is not None:
             self._seeds[rows] = seed
             self._episodes[rows] = 0
@@ -90,7 +95,7 @@ class World:
     def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Advance by one control period; `command` is (simulation, joint) in the joints' units."""
         command = np.asarray(command, dtype=np.float64)
-        rows = None if ids is None else self._rows(ids)
+        rows = None if ids is None else self.rows(ids)
         expected = (self.count if rows is None else len(rows), len(self.joint_names))
         if command.shape != expected:
             raise Refused("command", f"an array (simulation, joint) of {expected}", command.shape,
@@ -113,19 +118,19 @@ class World:
         """Give one term of all simulations, (simulation, element)."""
         if term not in self._signals.slices:
             raise Refused("term", f"one of {sorted(self._signals.slices)}", term, "ask for a measured term")
-        return self._measured[:, self._signals.slices[term]].copy()
+        return np.array(self._measured[:, self._signals.slices[term]])
 
     def joint_position(self, joint: str) -> Float:
         """Give the position of a hinge or slide joint, (simulation,)."""
-        return self._qpos[:, self._place(joint, "qposadr")].copy()
+        return np.array(self._qpos[:, self._place(joint, "qposadr")])
 
     def joint_velocity(self, joint: str) -> Float:
         """Give the velocity of a hinge or slide joint, (simulation,)."""
-        return self._qvel[:, self._place(joint, "dofadr")].copy()
+        return np.array(self._qvel[:, self._place(joint, "dofadr")])
 
     def set_joint_position(self, joint: str, position: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Move a hinge or slide joint at once, as a curriculum or a test does, and measure again."""
-        rows = self._rows(ids)
+        rows = self.rows(ids)
         self._qpos[rows, self._place(joint, "qposadr")] = position
         self._batch.forward(ids=rows)
         self._signals.fill(self._measured, rows)
@@ -133,21 +138,26 @@ class World:
     def _place(self, joint: str, address: str) -> int:
         return int(getattr(self.model, f"jnt_{address}")[find(self.model, mujoco.mjtObj.mjOBJ_JOINT, joint)])
 
-    def motor(self, joint: str) -> int:
-        """Give the id of the actuator that drives a commanded joint."""
-        if joint not in self.joint_names:
-            raise Refused("joint", f"one of {list(self.joint_names)}", joint, "name a commanded joint")
-        return int(self._motors[self.joint_names.index(joint)])
+    @property
+    def motors(self) -> NDArray[np.intp]:
+        """Give the actuator of each commanded joint, (joint,): columns of MjModel's actuator fields."""
+        return np.array(self._motors)
+
+    @property
+    def joint_velocities(self) -> Float:
+        """Give the live velocities of all degrees of freedom, (simulation, nv)."""
+        return self._qvel
 
     # -- parameters ----------------------------------------------------------------------------------------------
 
     def vary(self, field: str) -> NDArray[Any]:
         """Give every simulation its own values of a field of MjModel; write into the (simulation, ...) array."""
-        return self._batch.expand(field)
+        values: NDArray[Any] = self._batch.expand(field)
+        return values
 
     def settle_parameters(self, ids: ArrayLike | None = None) -> None:
         """Recompute what MuJoCo derives from masses, inertias and the like, after they were varied."""
-        self._batch.set_const(ids=None if ids is None else self._rows(ids))
+        self._batch.set_const(ids=None if ids is None else self.rows(ids))
 
     def materialise(self, row: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         """Give one simulation as plain MuJoCo objects, to look at it or to render it."""
@@ -184,18 +194,20 @@ class World:
 
     def warnings(self) -> NDArray[np.int64]:
         """Count MuJoCo's warnings since the reset, (simulation,): any makes the episode worthless."""
-        return np.asarray(self._batch.warning - self._calm, dtype=np.int64).sum(axis=1)
+        new: NDArray[np.int64] = np.sum(self._batch.warning - self._calm, axis=1, dtype=np.int64)
+        return new
 
     # -- plumbing ------------------------------------------------------------------------------------------------
 
     def _field(self, name: str) -> NDArray[Any]:
         return self._command_share if name == COMMAND_FIELD else self._batch.bind(name)
 
-    def _rows(self, ids: ArrayLike | None) -> Ids:
+    def rows(self, ids: ArrayLike | None) -> Ids:
+        """Give the ids of simulations as an array: all of them, those listed, or those of a mask."""
         if ids is None:
             return np.arange(self.count)
         rows = np.asarray(ids)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
-        if rows.ndim != 1 or (len(rows) and not (0 <= rows.min() and rows.max() < self.count)):
+        if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.count)):
             raise Refused("simulations", f"ids in [0, {self.count})", ids, "name simulations of this world")
         return rows

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulate two dexterous hands at a double door, at throwing and catching, and at lifting a pot.
 
-The scenes are those of Bi-DexHands: `robot0` is the right hand of its tasks and `robot1` the other one, which is a right
-hand as well, turned round. Start poses in m and rad, world frame with z up.
+The scenes are those of Bi-DexHands: `robot0` is the right hand of its tasks and `robot1` the other one, which is a
+right hand as well, turned round. Start poses in m and rad, world frame with z up.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def build(name: str, scene: Scene, skin: bool = False) -> mujoco.MjModel:
 
 def command_joints(scene: Scene) -> dict[str, str]:
     """Give the actuator of each commanded joint, in command order: per hand the base's wrench, then the servos."""
-    found = {}
+    found: dict[str, str] = {}
     for prefix in HANDS:
         if scene.base is not None:
             found |= {f"{prefix}:base_{axis}": f"{prefix}:base_{axis}" for axis in BASE_AXES}
@@ -155,7 +155,7 @@ class DexHands(World):
             # Both hands start alike; the noise reaches over a share of the range that begins at the lower limits.
             for prefix in HANDS:
                 places = [self._place(f"{prefix}:{hinge.name}", "qposadr") for hinge in JOINTS]
-                self._qpos[np.ix_(rows, places)] = self.scene.joint_noise * (lower + share * (upper - lower))
+                self._qpos[rows[:, None], places] = self.scene.joint_noise * (lower + share * (upper - lower))
 
 
 def _tumbled(turns: NDArray[np.float64]) -> NDArray[np.float64]:

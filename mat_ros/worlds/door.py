@@ -21,7 +21,8 @@ HINGE = 0.4235  # from the middle of the door to a hinge
 LEAF_WIDTH, LEAF_HEIGHT, LEAF_THICKNESS = 0.417, 0.92, 0.018
 LEAF_MASS = 4.0
 RAIL_HALF = (0.03, 0.88, 0.022)
-RAIL_OFFSET = 0.463  # from the middle of the door to the middle of a rail
+RAIL_OFFSET = 0.485  # from the middle of the door to the middle of a rail
+POST_HALF, POST_OFFSET = (0.03, 0.022, 0.614), 0.858  # the posts carry the rails, far from the leaves
 HANDLE_REACH = 0.39  # from the hinge
 HANDLE_DEPTH = 0.04  # of the point that a task calls the handle, in front of the leaf: between the leaf and the bar
 HANDLE_HEIGHT = -0.0167  # of that point, above the middle of the door
@@ -32,7 +33,7 @@ OPEN_ANGLE = 1.5708
 SPRING, SPRING_DAMPING = 5.0, 1.0  # N*m/rad and N*m*s/rad: drives each leaf back to where it starts
 FRICTION = (0.55, 0.005, 0.0001)  # of hand on door: the mean of their own coefficients 1.0 and 0.1
 
-WOOD, STEEL, RAIL = (0.62, 0.43, 0.27, 1.0), (0.80, 0.81, 0.84, 1.0), (0.33, 0.35, 0.40, 1.0)
+WOOD, STEEL, RAIL = (0.72, 0.52, 0.34, 1.0), (0.80, 0.81, 0.84, 1.0), (0.33, 0.35, 0.40, 1.0)
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,18 @@ class Door:
 
 
 def add_door(spec: mujoco.MjSpec, door: Door) -> None:
-    """Add the door as the body `object`, with joints `door_left`, `door_right` and sites `handle_left`, `handle_right`."""
+    """Add the door: body `object`, joints `door_left`, `door_right`, sites `handle_left`, `handle_right`."""
     turned = door.swings == "inward"
     # An inward door is an outward one turned about the vertical axis of the picture: its frame tells the two apart.
     frame_quat = (0.0, 0.0, 1.0, 0.0) if turned else (1.0, 0.0, 0.0, 0.0)
     body = spec.worldbody.add_body(name="object", pos=(0.0, 0.0, HEIGHT), quat=frame_quat)
-    for name, z in (("sill", -RAIL_OFFSET), ("lintel", RAIL_OFFSET)):
-        body.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=RAIL_HALF, pos=(0.0, 0.0, z), rgba=RAIL,
-                      contype=1, conaffinity=1, friction=FRICTION, priority=1)
     upright = body.add_frame(quat=(frame_quat[0], *(-np.array(frame_quat[1:]))))
+    rails = {"sill": (RAIL_HALF, (0.0, 0.0, -RAIL_OFFSET)), "lintel": (RAIL_HALF, (0.0, 0.0, RAIL_OFFSET))}
+    posts = {f"post_{side}": (POST_HALF, (0.0, SIGN[side] * POST_OFFSET, RAIL_OFFSET - POST_HALF[2])) for side in SIDES}
+    for name, (size, place) in (rails | posts).items():
+        beam = body.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=size, pos=place, rgba=RAIL, contype=1,
+                             conaffinity=1, friction=FRICTION, priority=1)
+        beam.set_frame(upright)
     for side in SIDES:
         leaf = body.add_body(name=f"leaf_{side}", pos=(0.0, HINGE * SIGN[side], 0.0))
         leaf.set_frame(upright)
@@ -84,5 +88,6 @@ def _add_leaf(leaf: mujoco.MjsBody, side: str, door: Door) -> None:
                       size=(BAR_RADIUS, 0.0, 0.0), mass=BAR_MASS, rgba=STEEL, **solid)
         for end, z in (("low", low), ("high", high)):
             leaf.add_geom(name=f"stub_{side}_{face}_{end}", type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-                          fromto=(0.0, y, z, x, y, z), size=(STUB_RADIUS, 0.0, 0.0), mass=STUB_MASS, rgba=STEEL, **solid)
+                          fromto=(0.0, y, z, x, y, z), size=(STUB_RADIUS, 0.0, 0.0), mass=STUB_MASS, rgba=STEEL,
+                          **solid)
     leaf.add_site(name=f"handle_{side}", pos=(HANDLE_DEPTH, y, HANDLE_HEIGHT), size=(0.008, 0.0, 0.0), group=4)

@@ -131,6 +131,20 @@ TOUCHING: tuple[tuple[str, str], ...] = (
     ("lfdistal", "rfmiddle"), ("lfmiddle", "rfdistal"), ("lfmiddle", "rfmiddle"),
 )
 
+# Seen but never felt: what makes a stack of capsules look like a hand.
+TRIM: tuple[tuple[str, str, mujoco.mjtGeom, Vector, tuple[float, ...]], ...] = (
+    ("forearm", "arm", mujoco.mjtGeom.mjGEOM_CYLINDER, (0.0, 0.01, 0.13), (0.048, 0.085)),
+    ("forearm", "tip", mujoco.mjtGeom.mjGEOM_CYLINDER, (0.0, 0.01, 0.205), (0.0495, 0.006)),
+    ("forearm", "arm", mujoco.mjtGeom.mjGEOM_ELLIPSOID, (0.0, 0.01, 0.215), (0.048, 0.048, 0.035)),
+    ("wrist", "arm", mujoco.mjtGeom.mjGEOM_SPHERE, (0.0, 0.0, 0.0), (0.022,)),
+    *((f"{finger}knuckle", "arm", mujoco.mjtGeom.mjGEOM_SPHERE, (0.0, 0.0, 0.0), (0.0115,)) for finger in FINGERS[:4]),
+    *((f"{finger}middle", "arm", mujoco.mjtGeom.mjGEOM_SPHERE, (0.0, 0.0, 0.0), (0.0103,)) for finger in FINGERS[:4]),
+    ("thbase", "arm", mujoco.mjtGeom.mjGEOM_SPHERE, (0.0, 0.0, 0.0), (0.0145,)),
+    ("thmiddle", "arm", mujoco.mjtGeom.mjGEOM_SPHERE, (0.0, 0.0, 0.0), (0.0125,)),
+)
+
+HIDDEN_GROUP, TRIM_GROUP = 3, 1  # of geoms: those of the first are felt but not drawn
+
 MOUNT_MASS, MOUNT_INERTIA = 0.1, (0.001, 0.001, 0.001)
 TIP: Mapping[str, float] = {"ff": 0.026, "mf": 0.026, "rf": 0.026, "lf": 0.026, "th": 0.0275}  # m along the last bone
 PALM_CENTRE: Vector = (0.0, -0.02, 0.08)  # in the palm's frame: what a task calls the position of the hand
@@ -175,7 +189,7 @@ def add_hand(spec: mujoco.MjSpec, prefix: str, position: Vector, quaternion: tup
              base: Base | None, look: Look, contype: int, conaffinity: int) -> None:
     """Add a hand to a scene, every name under `prefix:`; without a base its mount is fixed to the world."""
     mount = spec.worldbody.add_body(name=f"{prefix}:hand mount", pos=position, quat=quaternion, mass=MOUNT_MASS,
-                                    inertia=MOUNT_INERTIA, explicitinertial=True)
+                                    ipos=(0.0, 0.0, 0.0), inertia=MOUNT_INERTIA, explicitinertial=True)
     if base is not None:
         mount.add_freejoint(name=f"{prefix}:base")
     bodies = {"hand mount": mount}
@@ -192,7 +206,11 @@ def add_hand(spec: mujoco.MjSpec, prefix: str, position: Vector, quaternion: tup
                 name=f"{prefix}:C_{shape.name}", pos=shape.position, quat=shape.quaternion,
                 type=mujoco.mjtGeom.mjGEOM_CAPSULE if capsule else mujoco.mjtGeom.mjGEOM_BOX,
                 size=(*shape.size, 0.0) if capsule else shape.size, condim=shape.dimensions, mass=0.0,
-                contype=contype, conaffinity=conaffinity, friction=(1.0, 0.005, 0.001), rgba=_colour(link, look))
+                contype=contype, conaffinity=conaffinity, friction=(1.0, 0.005, 0.001), rgba=_colour(link, look),
+                group=HIDDEN_GROUP if link.name in ("forearm", "wrist") else 0)
+    for link_name, part, kind, place, size in TRIM:
+        bodies[link_name].add_geom(type=kind, pos=place, size=(*size, *(0.0,) * (3 - len(size))), contype=0,
+                                   conaffinity=0, mass=0.0, group=TRIM_GROUP, rgba=getattr(look, part))
     for finger, reach in TIP.items():
         last = bodies[f"{finger}distal"]
         last.add_site(name=f"{prefix}:S_{finger}tip", pos=(0.0, 0.0, reach), size=(0.004, 0.0, 0.0), group=4)

@@ -13,8 +13,19 @@ from numpy.typing import NDArray
 from mat_ros.core.observe import Term
 from mat_ros.worlds.hand import FINGERS, JOINTS
 from mat_ros.worlds.signals import (
-    COMMAND_FIELD, XYZ, XYZW, Derived, Probe, Source, joint_efforts, joint_positions, joint_velocities, labels, orientations,
-    positions, sensors,
+    COMMAND_FIELD,
+    XYZ,
+    XYZW,
+    Derived,
+    Probe,
+    Source,
+    joint_efforts,
+    joint_positions,
+    joint_velocities,
+    labels,
+    orientations,
+    positions,
+    sensors,
 )
 
 Float = NDArray[np.float64]
@@ -44,7 +55,8 @@ def watch_object(spec: mujoco.MjSpec) -> None:
 
 
 def _watch_motion(spec: mujoco.MjSpec, body: str) -> None:
-    for what, kind in (("velocity", mujoco.mjtSensor.mjSENS_FRAMELINVEL), ("spin", mujoco.mjtSensor.mjSENS_FRAMEANGVEL)):
+    for what, kind in (("velocity", mujoco.mjtSensor.mjSENS_FRAMELINVEL),
+                       ("spin", mujoco.mjtSensor.mjSENS_FRAMEANGVEL)):
         spec.add_sensor(name=f"{what} of {body}", type=kind, objtype=mujoco.mjtObj.mjOBJ_XBODY, objname=body)
 
 
@@ -128,7 +140,8 @@ def _euler(orientation: Float) -> Float:
     roll = np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
     pitch = np.arcsin(np.clip(2 * (w * y - z * x), -1, 1))
     yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-    return np.mod(np.stack([roll, pitch, yaw], axis=-1), 2 * np.pi).reshape(n, -1)
+    angles: Float = np.mod(np.stack([roll, pitch, yaw], axis=-1), 2 * np.pi)
+    return angles.reshape(n, -1)
 
 
 def _relative_rotation(orientation: Float, goal: Float) -> Float:

@@ -48,22 +48,24 @@ def empty_scene(name: str, gravity: float, cameras: tuple[Camera, ...]) -> mujoc
 def _furnish(spec: mujoco.MjSpec) -> None:
     visual = spec.visual
     visual.global_.offwidth, visual.global_.offheight = IMAGE
-    visual.headlight.ambient, visual.headlight.diffuse = (0.32, 0.32, 0.34), (0.28, 0.28, 0.28)
-    visual.headlight.specular = (0.05, 0.05, 0.05)
+    visual.headlight.ambient, visual.headlight.diffuse = (0.34, 0.34, 0.36), (0.22, 0.22, 0.22)
+    visual.headlight.specular = (0.0, 0.0, 0.0)
     visual.quality.shadowsize, visual.quality.offsamples = 4096, 8
-    visual.map.znear = 0.02
+    visual.map.znear, visual.map.shadowclip = 0.02, 1.5
+    visual.rgba.haze = (0.93, 0.95, 0.97, 1.0)
     spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-                     width=64, height=384, rgb1=(0.93, 0.95, 0.98), rgb2=(0.62, 0.70, 0.80))
+                     width=64, height=384, rgb1=(0.96, 0.97, 0.98), rgb2=(0.72, 0.79, 0.87))
     spec.add_texture(name="tiles", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-                     width=512, height=512, rgb1=(0.84, 0.86, 0.88), rgb2=(0.78, 0.80, 0.83))
-    tiles = spec.add_material(name="tiles", texrepeat=(8.0, 8.0), reflectance=0.06, specular=0.1)
+                     width=512, height=512, rgb1=(0.80, 0.82, 0.85), rgb2=(0.74, 0.77, 0.80))
+    tiles = spec.add_material(name="tiles", texrepeat=(2.0, 2.0), texuniform=True, reflectance=0.08, specular=0.0)
     tiles.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "tiles"
-    spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=(4.0, 4.0, 0.1), material="tiles",
+    spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0.0, 0.0, 0.1), material="tiles",
                             contype=0, conaffinity=1)
-    spec.worldbody.add_light(name="key", pos=(1.5, 1.2, 3.0), dir=(-0.45, -0.4, -1.0), diffuse=(0.62, 0.60, 0.57),
-                             specular=(0.2, 0.2, 0.2), castshadow=True)
-    spec.worldbody.add_light(name="fill", pos=(1.5, -2.0, 2.0), dir=(-0.5, 0.7, -0.8), diffuse=(0.22, 0.24, 0.28),
-                             specular=(0.0, 0.0, 0.0), castshadow=False)
+    directional = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+    spec.worldbody.add_light(name="key", type=directional, pos=(0.8, 0.6, 3.0), dir=(-0.35, -0.30, -1.0),
+                             diffuse=(0.52, 0.51, 0.48), specular=(0.25, 0.25, 0.25), castshadow=True)
+    spec.worldbody.add_light(name="fill", type=directional, pos=(1.5, -2.0, 2.0), dir=(-0.6, 0.6, -0.4),
+                             diffuse=(0.20, 0.21, 0.24), specular=(0.0, 0.0, 0.0), castshadow=False)
 
 
 def _look_at(camera: Camera) -> tuple[float, float, float, float]:

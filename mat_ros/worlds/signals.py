@@ -120,8 +120,10 @@ class Signals:
         self._fields = fields
         self._gathers = _merged([s for s in sources if isinstance(s, Probe)], self.slices)
         self._derived = [s for s in sources if isinstance(s, Derived)]
-        for field in {p.field for s in sources for p in ((s,) if isinstance(s, Probe) else s.inputs) if isinstance(p, Probe)}:
-            fields(field)  # bound before the first step, so that no read comes too early
+        for source in sources:
+            for probe in (source,) if isinstance(source, Probe) else source.inputs:
+                if isinstance(probe, Probe):
+                    fields(probe.field)  # bound now: a field bound after a step is still empty
 
     def fill(self, out: Float, ids: NDArray[np.intp] | None = None) -> None:
         """Write the terms of all or some simulations into their rows."""

@@ -1,0 +1,268 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Break the joints and sensors of a world as a fault schedule says: the one place where a fault meets physics.
+
+A tick's faults act on that tick's measurements and on the command that follows from them: the measurements of tick 0
+are those after the reset, and a fault that starts at tick k spoils the k-th measurement and the k-th command, counted
+from 0. What was varied at random stays varied under a fault; vary it before or after a fault, not during one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults import KINDS, Fault, Schedule, Targets
+from mat_ros.worlds.batch import World
+
+Float = NDArray[np.float64]
+
+DEPTH = 1 + int(max(KINDS[level, "delayed"].upper for level in ("actuator", "sensor")))  # ticks that are remembered
+NEVER = np.iinfo(np.int64).max
+MOTOR_FIELDS = ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange")  # scaled by what strength is left
+LOCK_DAMPING = 1000.0  # N*m*s/rad: holds a stuck joint against any motor or contact of these robots
+
+
+def fault_targets(world: World) -> Targets:
+    """Name what can break in a world: its commanded joints, and each measured element as `term/element`."""
+    return Targets(actuator=world.joint_names,
+                   sensor=tuple(f"{term.name}/{element}" for term in world.terms for element in term.elements))
+
+
+class FaultyWorld:
+    """A world in which things break. It is used as the world itself; the truth stays at `world`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.model, self.count, self.terms, self.joint_names = world.model, world.count, world.terms, world.joint_names
+        self.control_period_ns = world.control_period_ns
+        self.command_lower, self.command_upper = world.command_lower, world.command_upper
+        self._schedules = [Schedule(0)] * world.count
+        self._actuators = _Actuators(world)
+        self._sensors = _Sensors(world)
+        self._reported = world.measure()
+
+    def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None,
+              schedules: Sequence[Schedule] | None = None) -> None:
+        """Start the next episode of all or some simulations, whole or with one schedule of faults for each."""
+        rows = self.world.rows(ids)
+        schedules = [Schedule(0)] * len(rows) if schedules is None else schedules
+        if len(schedules) != len(rows):
+            raise Refused("fault schedules", f"{len(rows)}, one per simulation", len(schedules), "give one for each")
+        for row, schedule in zip(rows, schedules, strict=True):
+            self._schedules[row] = schedule
+            self._actuators.mend(row, schedule)
+            self._sensors.mend(row, schedule)
+        self.world.reset(rows, seed)
+        self._report(rows)
+
+    def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
+        """Advance by one control period, as far as the broken joints obey."""
+        rows = self.world.rows(ids)
+        obeyed = self._actuators.obey(np.asarray(command, dtype=np.float64), rows, self.world.ticks, self._schedules)
+        self.world.step(obeyed, None if ids is None else rows)
+        self._report(rows)
+
+    def measure(self) -> Float:
+        """Give what the sensors say, broken ones included, (simulation, signal)."""
+        return self._reported.copy()
+
+    def _report(self, rows: NDArray[np.intp]) -> None:
+        truth = self.world.measure()
+        self._reported[rows] = truth[rows]
+        self._sensors.spoil(self._reported, truth, rows, self.world.ticks, self._schedules)
+
+    def warnings(self) -> NDArray[np.int64]:
+        """Count MuJoCo's warnings since the reset, (simulation,)."""
+        return self.world.warnings()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copy everything that the next step depends on, but the schedules."""
+        return {**self.world.state(), "reported": self._reported.copy(), **self._actuators.memory(),
+                "sensor_memory": self._sensors.memory()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]], schedules: Sequence[Schedule]) -> None:
+        """Go on exactly as from the moment of `state()`, under the same schedules."""
+        self._schedules = list(schedules)
+        for row, schedule in enumerate(self._schedules):
+            self._actuators.mend(row, schedule)
+            self._sensors.mend(row, schedule)
+        self.world.set_state(state)
+        self._reported[:] = state["reported"]
+        self._actuators.recall(state, self._schedules)
+        self._sensors.recall(state["sensor_memory"])
+
+
+class _Actuators:
+    """What is left of each actuator, (simulation, joint), and the past that broken ones depend on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._place = {joint: k for k, joint in enumerate(world.joint_names)}
+        shape = (world.count, len(world.joint_names))
+        self._strength, self._keep, self._mirrored = np.ones(shape), np.zeros(shape), np.zeros(shape)
+        self._delay = np.zeros(shape, dtype=np.intp)
+        self._obeyed = np.zeros(shape)  # the last command that took effect
+        self._past = np.zeros((0, *shape))  # (tick modulo DEPTH, simulation, joint); empty until a fault needs it
+        self._active: list[tuple[Fault, ...]] = [()] * world.count
+        self._next = np.full(world.count, NEVER)  # the tick at which something breaks or mends, (simulation,)
+        self._own: dict[str, NDArray[Any]] = {}  # fields of MjModel per simulation, once a fault needs them
+        self._whole: dict[str, NDArray[Any]] = {}  # what they were before something broke
+
+    def mend(self, row: int, schedule: Schedule) -> None:
+        """Make a simulation whole, and get ready for what its schedule holds."""
+        kinds = {fault.kind for fault in schedule.faults if fault.level == "actuator"}
+        if "delayed" in kinds and not len(self._past):
+            self._past = np.zeros((DEPTH, *self._obeyed.shape))
+        if kinds & {"off", "stuck", "weak"} and not self._own:
+            self._own = {field: self._world.vary(field) for field in (*MOTOR_FIELDS, "dof_damping")}
+            self._whole = {field: values.copy() for field, values in self._own.items()}
+        if self._active[row]:
+            self._set(row, ())
+        self._next[row] = 0 if kinds else NEVER
+
+    def obey(self, command: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
+             schedules: Sequence[Schedule]) -> Float:
+        """Give the commands that take effect, (row, joint)."""
+        tick = ticks[rows]
+        for row in rows[tick >= self._next[rows]]:
+            self._turn(row, int(ticks[row]), schedules[row])
+        if len(self._past):
+            self._past[tick % DEPTH, rows] = command
+            asked = np.maximum(tick[:, None] - self._delay[rows], 0) % DEPTH
+            command = self._past[asked, rows[:, None], np.arange(command.shape[1])]
+        middle = self._world.command_lower + self._world.command_upper
+        command = command + self._mirrored[rows] * (middle - 2.0 * command)
+        keep = np.where((tick == 0)[:, None], 0.0, self._keep[rows])
+        self._obeyed[rows] = keep * self._obeyed[rows] + (1.0 - keep) * command
+        return self._obeyed[rows]
+
+    def _turn(self, row: int, tick: int, schedule: Schedule) -> None:
+        """Break and mend what is due in a tick."""
+        before, active = self._active[row], _broken_actuators(schedule, tick)
+        if not before and self._own:  # whole until now, and perhaps varied since the reset
+            for field, values in self._own.items():
+                self._whole[field][row] = values[row]
+        self._set(row, active)
+        self._next[row] = min((edge for fault in schedule.faults for edge in (fault.start, fault.end)
+                               if edge is not None and edge > tick), default=NEVER)
+        for fault in active:
+            if fault.kind == "stuck" and fault not in before and (dof := self._dof(fault)) is not None:
+                self._world.joint_velocities[row, dof] = 0.0
+
+    def _set(self, row: int, active: tuple[Fault, ...]) -> None:
+        """Write what is broken in a simulation from now on."""
+        self._active[row] = active
+        self._strength[row], self._keep[row], self._mirrored[row], self._delay[row] = 1.0, 0.0, 0.0, 0
+        for fault in active:
+            joint = self._place[fault.target]
+            if fault.kind in ("off", "stuck"):
+                self._strength[row, joint] = 0.0
+            elif fault.kind == "weak":
+                self._strength[row, joint] = 1.0 - fault.severity
+            elif fault.kind == "slow":
+                self._keep[row, joint] = fault.severity
+            elif fault.kind == "wrong":
+                self._mirrored[row, joint] = fault.severity
+            elif fault.kind == "delayed":
+                self._delay[row, joint] = round(fault.severity)
+        if not self._own:
+            return
+        motors = self._world.motors
+        for field in MOTOR_FIELDS:
+            self._own[field][row, motors] = self._whole[field][row, motors] * self._strength[row][:, None]
+        self._own["dof_damping"][row] = self._whole["dof_damping"][row]
+        locked = [self._dof(fault) for fault in active if fault.kind == "stuck"]
+        self._own["dof_damping"][row, [dof for dof in locked if dof is not None]] = LOCK_DAMPING
+
+    def _dof(self, fault: Fault) -> int | None:
+        """Give the degree of freedom that a stuck joint locks; a flying base stops by its drag alone."""
+        model, motor = self._world.model, self._world.motors[self._place[fault.target]]
+        moved = int(model.actuator_trnid[motor, 0])
+        hinged = model.jnt_type[moved] in (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+        return int(model.jnt_dofadr[moved]) if hinged else None
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Copy the past."""
+        return {"obeyed": self._obeyed.copy(), "past_commands": self._past.copy(),
+                **{f"whole/{field}": values.copy() for field, values in self._whole.items()}}
+
+    def recall(self, state: Mapping[str, NDArray[Any]], schedules: Sequence[Schedule]) -> None:
+        """Restore the past, and what was broken in the tick before."""
+        self._obeyed[:], self._past = state["obeyed"], state["past_commands"].copy()
+        for field in self._whole:
+            self._whole[field][:] = state[f"whole/{field}"]
+        for row, schedule in enumerate(schedules):
+            if (before := int(self._world.ticks[row]) - 1) >= 0:
+                self._set(row, _broken_actuators(schedule, before))
+
+
+def _broken_actuators(schedule: Schedule, tick: int) -> tuple[Fault, ...]:
+    return tuple(fault for fault in schedule.active(tick) if fault.level == "actuator")
+
+
+class _Sensor:
+    """One broken reading and what it remembers."""
+
+    def __init__(self, fault: Fault, column: int) -> None:
+        self.fault, self.column = fault, column
+        # The readings of the last ticks where the fault is a delay; else the one reading that is repeated.
+        self.memory = np.full(DEPTH if fault.kind == "delayed" else 1, np.nan)
+
+    def read(self, truth: float, tick: int, schedule: Schedule) -> float:
+        """Give what the sensor says in a tick; called in every tick, broken or not, so that it knows the past."""
+        fault = self.fault
+        if fault.kind == "delayed":
+            self.memory[tick % DEPTH] = truth
+            return float(self.memory[max(tick - round(fault.severity), 0) % DEPTH]) if fault.active(tick) else truth
+        if not fault.active(tick):
+            self.memory[0] = truth
+            return truth
+        if fault.kind == "offset":
+            return truth + fault.severity
+        if fault.kind == "noise":
+            return truth + fault.severity * float(schedule.normal(fault, tick)[0])
+        repeats = tick > fault.start if fault.kind == "stuck" else schedule.uniform(fault, tick)[0] < fault.severity
+        if not repeats or np.isnan(self.memory[0]):
+            self.memory[0] = truth
+        return float(self.memory[0])
+
+
+class _Sensors:
+    """The broken sensors of each simulation."""
+
+    def __init__(self, world: World) -> None:
+        self._column = {name: k for k, name in enumerate(fault_targets(world).sensor)}
+        self._broken: list[list[_Sensor]] = [[] for _ in range(world.count)]
+
+    def mend(self, row: int, schedule: Schedule) -> None:
+        """Make a simulation whole, and get ready for what its schedule holds."""
+        self._broken[row] = [_Sensor(fault, self._column[fault.target]) for fault in schedule.faults
+                             if fault.level == "sensor"]
+
+    def spoil(self, reported: Float, truth: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
+              schedules: Sequence[Schedule]) -> None:
+        """Overwrite what broken sensors report."""
+        for row in rows:
+            for sensor in self._broken[row]:
+                tick, column = int(ticks[row]), sensor.column
+                said = sensor.read(float(truth[row, column]), tick, schedules[row])
+                if sensor.fault.active(tick):
+                    reported[row, column] = said
+
+    def memory(self) -> Float:
+        """Copy the past."""
+        kept = [sensor.memory for row in self._broken for sensor in row]
+        return np.concatenate(kept) if kept else np.zeros(0)
+
+    def recall(self, memory: Float) -> None:
+        """Restore the past."""
+        start = 0
+        for sensor in (sensor for row in self._broken for sensor in row):
+            sensor.memory[:] = memory[start:start + len(sensor.memory)]
+            start += len(sensor.memory)
