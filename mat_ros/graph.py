@@ -99,9 +99,10 @@ def spans(manifest: Manifest, wiring: str) -> list[tuple[str, int, int]]:
 
 def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> Graph:
     """Lay out the nodes of a deployment."""
-    rate_hz = settings.rate or 1e9 / manifest.period_ns
-    if settings.sim == "lockstep" and settings.rate and not math.isclose(rate_hz, 1e9 / manifest.period_ns, rel_tol=1e-6):
-        raise Refused("rate", f"{1e9 / manifest.period_ns:g} Hz, the policy's own, in lock-step simulation", rate_hz,
+    trained_hz = 1e9 / manifest.period_ns
+    rate_hz = settings.rate or trained_hz
+    if settings.sim == "lockstep" and not math.isclose(rate_hz, trained_hz, rel_tol=1e-6):
+        raise Refused("rate", f"{trained_hz:g} Hz, the policy's own, in lock-step simulation", rate_hz,
                       "leave the rate out, or run sim:=free")
     if settings.sim == "none" and not settings.hardware:
         raise Refused("hardware", "an adapter where sim is none", "none", "set hardware:=...")
@@ -140,7 +141,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     if settings.check:
         nodes.append(NodeSpec("checker", "checker", {**common, **deciding}))
     if settings.inject or settings.faults:
-        nodes.append(NodeSpec("injector", "injector", {**common, "enabled": settings.inject, "faults": settings.faults}))
+        nodes.append(NodeSpec("injector", "injector",
+                              {**common, "enabled": settings.inject, "faults": settings.faults}))
     if settings.sim != "none" or settings.hardware:
         nodes.append(NodeSpec("detector", "detector", {**common, "chain_information": chain_information}))
     if settings.record:
