@@ -1,0 +1,173 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Simulate the running robots of Multi-Agent MuJoCo, with Gymnasium's own models and rewards.
+
+Rewards are those of Gymnasium's v5 tasks; the contact costs and contact forces of Ant and Humanoid, which the published
+multi-agent figures did not have, are left out. Commands are torques: the models' motors take shares of their gear
+ratio, so the gear moves into the control range.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.observe import Term
+from mat_ros.worlds.batch import Ids, World
+from mat_ros.worlds.signals import Derived, Probe, Source, joint_positions, joint_velocities
+
+Float = NDArray[np.float64]
+XYZ, WXYZ = ("x", "y", "z"), ("w", "x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a robot is rewarded for and when it has fallen."""
+
+    asset: str  # file among Gymnasium's MuJoCo assets
+    substeps: int  # physics steps per tick
+    control_cost: float  # per squared action and tick
+    noise: float  # of positions and velocities at the start
+    normal_velocity: bool  # the velocity noise is normal, not uniform
+    alive: float = 0.0  # reward per tick while upright
+    forward: float = 1.0  # reward per m/s
+    height: tuple[float, float] = (-np.inf, np.inf)  # m, of an upright robot
+    pitch: tuple[float, float] = (-np.inf, np.inf)  # rad
+    bound: float = np.inf  # of every other coordinate and velocity
+    velocity_clip: float = np.inf  # of what is measured
+    centre_of_mass: bool = False  # forward speed is that of the centre of mass, not of the torso
+
+
+TASKS: Mapping[str, Task] = {
+    "halfcheetah": Task("half_cheetah.xml", 5, 0.1, 0.1, True),
+    "ant": Task("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0)),
+    "walker2d": Task("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
+                     velocity_clip=10.0),
+    "hopper": Task("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
+                   bound=100.0, velocity_clip=10.0),
+    "humanoid": Task("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
+                     centre_of_mass=True),
+}
+
+
+def load_model(name: str) -> mujoco.MjModel:
+    """Load a robot's model from Gymnasium's installed assets; motors get their joint's name and are driven in N*m."""
+    if name not in TASKS:
+        raise Refused("world", f"one of {sorted(TASKS)}", name, "choose one of them")
+    spec = importlib.util.find_spec("gymnasium")
+    if spec is None or spec.origin is None:
+        raise Missing("gymnasium, whose robot models this world uses", "pip install gymnasium")
+    found = mujoco.MjSpec.from_file(str(Path(spec.origin).parent / "envs/mujoco/assets" / TASKS[name].asset))
+    for motor in found.actuators:
+        gear = motor.gear[0]
+        motor.name, motor.ctrlrange, motor.gear[0] = motor.target, motor.ctrlrange * gear, 1.0
+    return found.compile()
+
+
+def neighbours(model: mujoco.MjModel, joints: tuple[str, ...]) -> dict[str, set[str]]:
+    """Give the driven neighbours of each driven joint along the skeleton.
+
+    Joints are neighbours where a body joins them: they share it, one carries the other, or both hang off the root.
+    """
+    body = {joint: int(model.joint(joint).bodyid[0]) for joint in joints}
+    driven = set(body.values())
+
+    def carrier(of: int) -> int:  # the next body towards the root that a motor moves; 0 where there is none
+        parent = int(model.body(of).parentid[0])
+        while parent and parent not in driven:
+            parent = int(model.body(parent).parentid[0])
+        return parent
+
+    carried = {joint: carrier(body[joint]) for joint in joints}
+
+    def joined(a: str, b: str) -> bool:
+        on_root = carried[a] == carried[b] == 0
+        return a != b and (body[a] == body[b] or carried[a] == body[b] or carried[b] == body[a] or on_root)
+
+    return {a: {b for b in joints if joined(a, b)} for a in joints}
+
+
+class Locomotion(World):
+    """Robots that run along x and are rewarded for speed."""
+
+    def __init__(self, name: str, count: int = 1, threads: int = 1) -> None:
+        model = load_model(name)
+        self.name, self.task = name, TASKS[name]
+        joints = tuple(model.actuator(k).name for k in range(model.nu))  # a motor is called as the joint that it drives
+        super().__init__(model, count, threads, self.task.substeps, dict(zip(joints, joints, strict=True)),
+                         _sources(model, joints, self.task))
+        self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
+        self._mass = self._batch.bind("subtree_com") if self.task.centre_of_mass else None
+        free = model.joint(0).type[0] == mujoco.mjtJoint.mjJNT_FREE
+        # Planar robots move along x, z and pitch, in this order; a free joint begins with x, y, z.
+        self._height, self._pitch = (2, None) if free else (1, 2)
+        self._before = np.zeros(count)  # m, forward place before the last tick
+
+    def _start(self, rows: Ids) -> None:
+        task, model = self.task, self.model
+        draws = self.uniform(rows, model.nq + 2 * model.nv)
+        place, first, second = np.split(draws, (model.nq, model.nq + model.nv), axis=1)
+        self._qpos[rows] = model.qpos0 + task.noise * (2.0 * place - 1.0)
+        if task.normal_velocity:
+            self._qvel[rows] = task.noise * np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
+        else:
+            self._qvel[rows] = task.noise * (2.0 * first - 1.0)
+
+    def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
+        """Hold torques (simulation, joint) in N*m for one control period."""
+        self._before[:] = self._forward()
+        super().step(command, ids)
+
+    def speed(self) -> Float:
+        """Give the mean forward speed over the last tick in m/s, (simulation,)."""
+        return (self._forward() - self._before) / (self.control_period_ns * 1e-9)
+
+    def _forward(self) -> Float:
+        place: Float = self._qpos[:, 0] if self._mass is None else self._mass[:, 0, 0]
+        return place
+
+    def upright(self) -> NDArray[np.bool_]:
+        """Say which robots have not fallen, (simulation,)."""
+        task, height = self.task, self._qpos[:, self._height]
+        standing = (task.height[0] <= height) & (height <= task.height[1])
+        standing &= np.isfinite(self._qpos).all(axis=1) & np.isfinite(self._qvel).all(axis=1)
+        if self._pitch is not None:
+            standing &= (task.pitch[0] < self._qpos[:, self._pitch]) & (self._qpos[:, self._pitch] < task.pitch[1])
+        if np.isfinite(task.bound):
+            standing &= (np.abs(self._qpos[:, 2:]) < task.bound).all(axis=1)
+            standing &= (np.abs(self._qvel) < task.bound).all(axis=1)
+        return np.asarray(standing)
+
+    def neighbours(self) -> dict[str, set[str]]:
+        """Give the driven neighbours of each driven joint along the skeleton."""
+        return neighbours(self.model, self.joint_names)
+
+
+def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: Task) -> list[Source]:
+    """List what is measured: the driven joints, and where the root is and how it moves, but not how far it has come."""
+    root, v = model.joint(0), int(model.joint(0).dofadr[0])
+    sources: list[Source] = [joint_positions(model, joints), _clipped(joint_velocities(model, joints), task)]
+    if root.type[0] == mujoco.mjtJoint.mjJNT_FREE:
+        sources += [Probe(Term("root_height", "m", ("z",)), "qpos", (2,)),
+                    Probe(Term("root_orientation", "1", WXYZ), "qpos", (3, 4, 5, 6)),
+                    _clipped(Probe(Term("root_velocity", "m/s", XYZ), "qvel", (v, v + 1, v + 2)), task),
+                    _clipped(Probe(Term("root_rate", "rad/s", XYZ), "qvel", (v + 3, v + 4, v + 5)), task)]
+    else:
+        x, z, pitch = (model.joint(k).name for k in range(3))
+        sources += [Probe(Term("root_height", "m", (z,)), "qpos", (1,)),
+                    Probe(Term("root_pitch", "rad", (pitch,)), "qpos", (2,)),
+                    _clipped(Probe(Term("root_velocity", "m/s", (x, z)), "qvel", (0, 1)), task),
+                    _clipped(Probe(Term("root_rate", "rad/s", (pitch,)), "qvel", (2,)), task)]
+    return sources
+
+
+def _clipped(probe: Probe, task: Task) -> Source:
+    limit = task.velocity_clip
+    return probe if np.isinf(limit) else Derived(probe.term, (probe,), lambda seen: np.clip(seen, -limit, limit))

@@ -1,0 +1,9 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ways to learn. One trainer and one rollout serve them all; an algorithm is what differs and nothing else."""
+
+from __future__ import annotations
+
+from training.algos.base import Learner, build_learner
+
+__all__ = ["Learner", "build_learner"]

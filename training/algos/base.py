@@ -1,0 +1,66 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Say what the trainer asks of an algorithm, and find it by name."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.config import TrainConfig
+from training.envs.protocol import Spec
+from training.normalise import ValueNormaliser
+from training.rollout import Rollout
+
+Float32 = NDArray[np.float32]
+
+
+class Learner(Protocol):
+    """Decide, value, and learn from what came of it."""
+
+    value_normaliser: ValueNormaliser
+
+    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False
+            ) -> tuple[NDArray[Any], Float32, Float32]:
+        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+
+    def values(self, obs: Float32) -> Float32:
+        """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""
+
+    def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
+        """Learn from a rollout; give what is worth logging."""
+
+    def policy_tensors(self) -> dict[str, torch.Tensor]:
+        """Give the weights that decide and value, by name."""
+
+    def load_policy(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Take weights."""
+
+    def training_tensors(self) -> dict[str, torch.Tensor]:
+        """Give what learning needs beside the weights, by name: optimiser and value normaliser."""
+
+    def load_training(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Continue learning from a checkpoint."""
+
+
+def build_learner(config: TrainConfig, spec: Spec) -> Learner:
+    """Build the algorithm of a configuration, freshly initialised from its seed."""
+    torch.manual_seed(config.seed)
+    if config.algorithm == "mat":
+        from training.algos.sequence import SequencePpo
+
+        return SequencePpo(config, spec)
+    if config.algorithm == "hatrpo":
+        from training.algos.hatrpo import Hatrpo
+
+        return Hatrpo(config, spec)
+    if config.algorithm == "happo":
+        from training.algos.happo import Happo
+
+        return Happo(config, spec)
+    from training.algos.mappo import Mappo
+
+    return Mappo(config, spec)

@@ -1,0 +1,135 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""PPO over a sequence policy: the objective of MAT.
+
+Agents of one moment stay together in a minibatch, because each one's distribution depends on its predecessors' actions.
+The ratio is clipped per agent and action dimension; `ratio: agent` clips the product over an agent's dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.algos.losses import clipped_surrogate, clipped_value_loss
+from training.algos.optimiser import load_optimiser, optimiser_tensors
+from training.config import TrainConfig
+from training.envs.protocol import Spec
+from training.models.policy import Policy, PolicyConfig, build_policy, policy_config
+from training.normalise import ValueNormaliser
+from training.rollout import Rollout
+
+Float32 = NDArray[np.float32]
+
+
+def policy_for(config: TrainConfig, spec: Spec) -> PolicyConfig:
+    """Describe the sequence policy that fits a task."""
+    uneven = not spec.act_mask.all()
+    return policy_config(
+        config.policy, spec.agent_count, spec.obs_dim, spec.act_dim, width=config.width, blocks=config.blocks,
+        heads=config.heads, discrete=spec.discrete, encoder_bidirectional=config.bidirectional,
+        log_std_init=config.log_std,
+        observation_mask=None if spec.obs_mask.all() else _as_mask(spec.obs_mask),
+        action_mask=_as_mask(spec.act_mask) if uneven else None,
+    )
+
+
+def _as_mask(mask: NDArray[np.bool_]) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple(bool(kept) for kept in row) for row in mask)
+
+
+class SequencePpo:
+    """Train one sequence policy, actor and critic in one network under one optimiser."""
+
+    def __init__(self, config: TrainConfig, spec: Spec) -> None:
+        self.config, self.spec = config, spec
+        self.device = torch.device(config.device)
+        self.policy: Policy = build_policy(policy_for(config, spec)).to(self.device)
+        self.value_normaliser = ValueNormaliser()
+        self.optimiser = torch.optim.Adam(self.policy.parameters(), lr=config.learning_rate, eps=config.adam_epsilon,
+                                          fused=self.device.type in ("cpu", "cuda"))
+
+    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False
+            ) -> tuple[NDArray[Any], Float32, Float32]:
+        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+        actions, log_probs, values = self.policy.act(self._tensor(obs), deterministic, generator=generator)
+        return actions.cpu().numpy(), log_probs.cpu().numpy(), values[..., 0].cpu().numpy()
+
+    @torch.no_grad()
+    def values(self, obs: Float32) -> Float32:
+        """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""
+        found: Float32 = self.policy.values(self._tensor(obs))[..., 0].cpu().numpy()
+        return found
+
+    def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
+        """Learn from a rollout; give what is worth logging."""
+        names = ("obs", "actions", "log_probs", "values", "returns", "advantages")
+        whole = {name: self._tensor(rollout.flat(name)) for name in names}
+        size = rollout.samples // self.config.minibatches
+        totals, passes = torch.zeros(5), 0
+        for _ in range(self.config.epochs):
+            order = torch.randperm(rollout.samples, generator=generator)
+            for rows in order.split(size):
+                part = {name: block[rows] for name, block in whole.items()}
+                totals += self._minibatch(part)
+                passes += 1
+            if self.config.target_kl and float(totals[4]) / passes > self.config.target_kl:
+                break
+        names = ("policy_loss", "value_loss", "entropy", "clip_fraction", "kl")
+        return dict(zip(names, (totals / passes).tolist(), strict=True))
+
+    def _minibatch(self, part: dict[str, Tensor]) -> Tensor:
+        config = self.config
+        with torch.autocast(self.device.type, enabled=config.amp and self.device.type == "cuda"):
+            log_probs, entropy, values = self.policy.evaluate(part["obs"], part["actions"])
+        self.value_normaliser.update(part["returns"])
+        targets = self.value_normaliser.normalise(part["returns"])
+        log_ratio = log_probs.float() - part["log_probs"]
+        if config.ratio == "agent":
+            log_ratio = log_ratio.sum(-1, keepdim=True)
+        gain = clipped_surrogate(log_ratio, part["advantages"].unsqueeze(-1), config.clip)
+        policy_loss = -gain.sum(-1).mean()
+        value_loss = clipped_value_loss(values[..., 0].float(), part["values"], targets, config.clip,
+                                        config.huber).mean()
+        spread = self._mean_entropy(entropy)
+        loss = policy_loss - config.entropy * spread + config.value_weight * value_loss
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_norm)
+        self.optimiser.step()
+        with torch.no_grad():
+            ratio = log_ratio.exp()
+            clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
+            kl = (ratio - 1.0 - log_ratio).mean()
+        return torch.stack([policy_loss.detach(), value_loss.detach(), spread.detach(), clipped, kl]).cpu()
+
+    def _mean_entropy(self, entropy: Tensor) -> Tensor:
+        """Average over the dimensions that exist; padding has entropy 0 and must not dilute the mean."""
+        if self.spec.discrete or self.spec.act_mask.all():
+            return entropy.mean()
+        return entropy.sum() / (entropy.shape[0] * float(self.spec.act_mask.sum()))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def policy_tensors(self) -> dict[str, Tensor]:
+        """Give the weights that decide and value, by name."""
+        return {name: tensor.detach() for name, tensor in self.policy.state_dict().items()}
+
+    def load_policy(self, tensors: dict[str, Tensor]) -> None:
+        """Take weights."""
+        self.policy.load_state_dict(tensors)
+
+    def training_tensors(self) -> dict[str, Tensor]:
+        """Give what learning needs beside the weights, by name: optimiser and value normaliser."""
+        return {"value_moments": self.value_normaliser.moments,
+                **optimiser_tensors("adam", self.optimiser, self.policy)}
+
+    def load_training(self, tensors: dict[str, Tensor]) -> None:
+        """Continue learning from a checkpoint."""
+        self.value_normaliser.moments.copy_(tensors["value_moments"])
+        load_optimiser("adam", self.optimiser, self.policy, tensors)

@@ -1,0 +1,34 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Name the tasks: every environment is found here by name and imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mat_ros.core.errors import Refused
+from training.envs.protocol import Environment
+
+# family -> (module, factory); a factory takes the task's name, the number of copies, and the family's options
+FAMILIES: Mapping[str, tuple[str, str]] = {
+    "halfcheetah": ("training.envs.mamujoco", "make"),
+    "ant": ("training.envs.mamujoco", "make"),
+    "walker2d": ("training.envs.mamujoco", "make"),
+    "hopper": ("training.envs.mamujoco", "make"),
+    "humanoid": ("training.envs.mamujoco", "make"),
+    "catch": ("training.envs.dexhands", "make"),
+    "door": ("training.envs.dexhands", "make"),
+    "matrix": ("training.envs.games", "make"),
+}
+
+
+def make(task: str, count: int, **options: Any) -> Environment:
+    """Make `count` copies of a task such as `halfcheetah_6x1`."""
+    family = task.split("_")[0]
+    if family not in FAMILIES:
+        raise Refused("task", f"a name that begins with one of {sorted(FAMILIES)}", task, "choose a known task")
+    module, factory = FAMILIES[family]
+    build: Callable[..., Environment] = getattr(importlib.import_module(module), factory)
+    return build(task, count, **options)

@@ -1,0 +1,77 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Open and close a double door with two hands.
+
+    reward = bonus - R - L + [R < NEAR and L < NEAR] * (OPENING * dy, or 1 - OPENING * dy to close)
+
+R, L     distance of a hand's five fingertips to its handle, summed, in m
+dy       distance between the two handles across the door, in m: about 0.07 closed, 0.8 fully open
+
+The published formula pays well for hands that only hover at the handles; the shaped one adds PROGRESS per metre that
+the door has moved, wherever the hands are.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mat_ros.worlds.dexhands import DexHands
+from training.envs.dexhands.task import Outcome, Task, distances_to
+
+NEAR = 0.5  # m, of five fingertips together: 10 cm each
+FAR = 1.5  # m, where the episode ends
+OPENING = 2.0  # reward per m
+PROGRESS = 4.0  # reward per m, shaped
+OPEN = 0.5  # m between the handles
+SHUT = 0.75  # m between the handles of an open door, from which closing is measured
+
+
+class Door(Task):
+    """What the four door tasks share."""
+
+    robot = "dexhands_door"
+    horizon = 250
+    opening: ClassVar[bool]
+    bonus: ClassVar[float] = 2.0
+    far: ClassVar[float] = FAR
+
+    def judge(self, world: DexHands) -> Outcome:
+        """Judge the present state of every simulation."""
+        handles = world.signal("handle_position").reshape(world.count, 2, 3)  # right, left
+        right, left = (distances_to(world, hand, handles[:, hand]) for hand in (0, 1))
+        apart = np.abs(handles[:, 0, 1] - handles[:, 1, 1])
+        near = (right < NEAR) & (left < NEAR)
+        pull = OPENING * apart if self.opening else 1.0 - OPENING * apart
+        return Outcome(
+            reward=self.bonus - right - left + np.where(near, pull, 0.0),
+            progress=PROGRESS * (apart if self.opening else SHUT - apart),
+            success=apart > OPEN if self.opening else apart < OPEN,
+            failed=(right >= self.far) | (left >= self.far),
+        )
+
+
+class DoorOpenOutward(Door):
+    """Push both leaves away."""
+
+    name, opening, aim = "door_open_outward", True, "push both leaves of a door open"
+
+
+class DoorOpenInward(Door):
+    """Pull both leaves towards the hands."""
+
+    name, opening, aim = "door_open_inward", True, "pull both leaves of a door open by their handles"
+
+
+class DoorCloseInward(Door):
+    """Push two open leaves shut."""
+
+    name, opening, aim = "door_close_inward", False, "push both leaves of an open door shut"
+
+
+class DoorCloseOutward(Door):
+    """Pull two open leaves shut; the hands start further from the handles, so the limits are wider."""
+
+    name, opening, aim = "door_close_outward", False, "pull both leaves of an open door shut by their handles"
+    bonus, far = 6.0, 3.0

@@ -1,0 +1,44 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Lift a heavy pot with both hands.
+
+    reward = BONUS - R - L + [R < NEAR and L < NEAR] * WEIGHT * (HEIGHT - d)
+
+R, L     distance of a hand's centre to its handle, in m
+d        distance of the pot to its goal above, in m
+
+The shaped reward adds RISE per metre that the pot has come nearer to the goal.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mat_ros.worlds.dexhands import DexHands
+from training.envs.dexhands.task import Outcome, Task
+
+BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
+WEIGHT, HEIGHT = 3.0, 0.385  # per m, m from the table to the goal
+RISE = 2.0  # reward per m, shaped
+LIFTED, DROPPED = 0.05, 0.3  # m from the goal, m above the floor
+
+
+class LiftUnderarm(Task):
+    """Lift a pot by its two handles."""
+
+    name, robot, aim, horizon = "lift_underarm", "dexhands_lift_underarm", "lift a heavy pot by both handles", 500
+
+    def judge(self, world: DexHands) -> Outcome:
+        """Judge the present state of every simulation."""
+        handles = world.signal("handle_position").reshape(world.count, 2, 3)
+        palms = world.signal("hand_position").reshape(world.count, 2, 3)
+        gap = np.linalg.norm(handles - palms, axis=-1)  # (env, hand)
+        place = world.signal("object_position")
+        distance = np.asarray(np.linalg.norm(place - world.signal("goal_position"), axis=1))
+        near = (gap < NEAR).all(axis=1)
+        return Outcome(
+            reward=BONUS - gap.sum(axis=1) + np.where(near, WEIGHT * (HEIGHT - distance), 0.0),
+            progress=RISE * (HEIGHT - distance),
+            success=distance < LIFTED,
+            failed=(place[:, 2] <= DROPPED) | (gap > FAR).any(axis=1),
+        )

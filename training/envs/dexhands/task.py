@@ -1,0 +1,128 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run a task of two hands: what the tasks share, written once, over the physics that the runtime steps as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mat_ros
+from mat_ros.core.errors import Refused
+from mat_ros.core.observe import Observer
+from mat_ros.core.robot import Robot
+from mat_ros.worlds.dexhands import HANDS, DexHands
+from training.envs.dexhands.layout import layout_of
+from training.envs.protocol import Bool, Float32, Spec
+
+Float = NDArray[np.float64]
+REWARDS = ("paper", "shaped")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one tick was worth. Arrays are (env,)."""
+
+    reward: Float  # the published formula, unchanged
+    progress: Float  # what the shaped reward adds
+    success: Bool  # the task is done in this tick
+    failed: Bool  # the episode is over before its time
+
+
+class Task:
+    """One task: a scene, a robot, a horizon, and how its state is judged."""
+
+    name: ClassVar[str]  # also the scene
+    robot: ClassVar[str]  # file of mat_ros/config/robots
+    horizon: ClassVar[int]  # ticks
+    aim: ClassVar[str]  # one line for the table of tasks
+
+    def judge(self, world: DexHands) -> Outcome:
+        """Judge the present state of every simulation."""
+        raise NotImplementedError
+
+
+class HandsEnvironment:
+    """Many copies of a task; see `training.envs.protocol.Environment`."""
+
+    def __init__(self, task: Task, split: str, count: int, observation: str = "full_state", reward: str = "paper",
+                 threads: int = 1) -> None:
+        if reward not in REWARDS:
+            raise Refused("reward", f"one of {REWARDS}", reward, "choose one of them")
+        self.task, self.count, self._shaped = task, count, reward == "shaped"
+        self.robot = Robot.load(Path(mat_ros.__file__).parent / "config" / "robots" / f"{task.robot}.yaml")
+        self.world = DexHands(task.name, count, threads)
+        agents = self.robot.agents(split)
+        layout = layout_of(self.world.terms, agents, HANDS, observation)
+        self.observer = Observer(layout)
+        self.action_map = self.robot.action_map(split)
+        if self.action_map.joint_names != self.world.joint_names:
+            raise Refused(f"robot {task.robot}", f"joints {self.world.joint_names}", self.action_map.joint_names,
+                          "order them as the world's commands")
+        seen = self.observer.measured.copy()
+        if layout.agent_id:
+            seen[:, -len(agents):] = True
+        self.spec = Spec(
+            task=f"{task.name}_{split}", robot=task.robot, split=split, layout=layout,
+            agents=tuple(agent.name for agent in agents), obs_dim=self.observer.obs_dim,
+            act_dim=self.action_map.act_dim, obs_mask=seen, normalise_mask=self.observer.measured,
+            act_mask=self.action_map.mask, horizon=task.horizon)
+        looked_at = [term.name for term in layout.terms]
+        widths = {term.name: len(term.elements) for term in self.world.terms}
+        starts = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
+        # The layout's terms, cut out of the world's longer measurement vector.
+        self._columns = np.concatenate([np.arange(starts[n], starts[n] + widths[n]) for n in looked_at])
+        self._return = np.zeros(count)
+        self._succeeded = np.zeros(count, dtype=bool)
+
+    def reset(self, seed: int) -> Float32:
+        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        self._return[:], self._succeeded[:] = 0.0, False
+        self.world.reset(seed=seed)
+        return self.observe()
+
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
+        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        self.world.step(self.action_map.to_command(actions))
+        outcome = self.task.judge(self.world)
+        reward = outcome.reward + outcome.progress if self._shaped else outcome.reward
+        broken = self.world.warnings() > 0  # physics that has come apart proves nothing
+        reward = np.where(broken, 0.0, reward)
+        self._return += np.where(broken, 0.0, outcome.reward)
+        self._succeeded |= outcome.success & ~broken
+        terminated = outcome.failed | broken
+        truncated = (self.world.ticks >= self.task.horizon) & ~terminated
+        obs, info = self.observe(), {"ended": np.flatnonzero(terminated | truncated)}
+        if info["ended"].size:
+            obs, info = self._restart(obs, info["ended"])
+        return obs, reward.astype(np.float32), terminated, truncated, info
+
+    def _restart(self, final: Float32, ended: NDArray[np.intp]) -> tuple[Float32, dict[str, Any]]:
+        info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
+                "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
+        self._return[ended], self._succeeded[ended] = 0.0, False
+        self.world.reset(ids=ended)
+        return self.observe(), info
+
+    def observe(self) -> Float32:
+        """Give the observations of this moment."""
+        return self.observer.observe(self.world.measure()[:, self._columns])
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Give all that the future depends on."""
+        return {**self.world.state(), "returns": self._return.copy(), "succeeded": self._succeeded.copy()}
+
+    def restore(self, kept: dict[str, NDArray[Any]]) -> None:
+        """Continue from a snapshot, bit for bit."""
+        self._return[:], self._succeeded[:] = kept["returns"], kept["succeeded"]
+        self.world.set_state(kept)
+
+
+def distances_to(world: DexHands, hand: int, target: Float) -> Float:
+    """Sum the distances of a hand's five fingertips to a point (env, 3), in m."""
+    tips = world.signal("grasp_position").reshape(world.count, len(HANDS), -1, 3)[:, hand]  # (env, finger, 3)
+    return np.asarray(np.linalg.norm(tips - target[:, None], axis=-1).sum(axis=1))

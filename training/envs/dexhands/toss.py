@@ -1,0 +1,77 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Throw an object from one hand to the other.
+
+    reward = exp(-DECAY * (weight * d + turn))
+
+d        distance of the object to its goal, in m
+turn     angle between the object's orientation and the goal's, in rad
+
+The shaped reward adds APPROACH * exp(-d / REACH), which is felt further away, and forgets the orientation of a thing
+that looks the same from every side.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mat_ros.worlds.dexhands import HANDS, DexHands
+from training.envs.dexhands.task import Float, Outcome, Task
+
+DECAY = 0.2
+CAUGHT = 0.03  # m from the goal
+APPROACH, REACH = 1.0, 0.25  # reward, m
+DRIFT = 0.1  # m that a flying mount may leave its place
+
+
+class Toss(Task):
+    """What the three throwing tasks share."""
+
+    horizon = 75
+    weight: ClassVar[float] = 50.0  # per m
+    lost: ClassVar[float]  # m, height at which the object counts as dropped
+    tethered: ClassVar[bool] = False  # the hands must stay where they started
+
+    def judge(self, world: DexHands) -> Outcome:
+        """Judge the present state of every simulation."""
+        place = world.signal("object_position")
+        distance = np.asarray(np.linalg.norm(place - world.signal("goal_position"), axis=1))
+        turn = 2.0 * np.arcsin(np.clip(np.linalg.norm(world.signal("object_from_goal")[:, :3], axis=1), 0.0, 1.0))
+        failed = place[:, 2] <= self.lost
+        if self.tethered:
+            failed = failed | (self._drift(world) >= DRIFT).any(axis=1)
+        return Outcome(
+            reward=np.exp(-DECAY * (self.weight * distance + turn)),
+            progress=APPROACH * np.exp(-distance / REACH),
+            success=distance < CAUGHT,
+            failed=failed,
+        )
+
+    def _drift(self, world: DexHands) -> Float:
+        """Measure how far each mount is from where it started, (env, hand), in m."""
+        mounts = np.stack([world.body_position(f"{prefix}:hand mount") for prefix in HANDS], axis=1)
+        return np.asarray(np.linalg.norm(mounts - np.asarray(world.scene.hands), axis=-1))
+
+
+class Over(Toss):
+    """Throw from one fixed hand to the other."""
+
+    name, robot, aim = "over", "dexhands_over", "throw an egg from hand to hand, mounts fixed"
+    lost = 0.2
+
+
+class CatchUnderarm(Toss):
+    """Throw underarm between two hands that fly."""
+
+    name, robot, aim = "catch_underarm", "dexhands_catch_underarm", "throw an egg underarm, mounts free"
+    lost = 0.1
+
+
+class CatchOver2Underarm(Toss):
+    """Throw from an upright hand to an open palm."""
+
+    name, robot = "catch_over2underarm", "dexhands_catch_over2underarm"
+    aim = "throw an egg from an upright hand to an open palm"
+    weight, lost, tethered = 20.0, 0.3, True

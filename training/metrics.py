@@ -1,0 +1,107 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Log a run: metrics.csv and TensorBoard always, and progress on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns that differ from run to run
+
+
+class Episodes:
+    """Remember the last finished episodes."""
+
+    def __init__(self, window: int = 100) -> None:
+        self.returns: deque[float] = deque(maxlen=window)
+        self.lengths: deque[float] = deque(maxlen=window)
+        self.successes: deque[float] = deque(maxlen=window)
+
+    def take(self, info: Mapping[str, Any]) -> None:
+        """Take in the episodes that ended in one step."""
+        if len(info["ended"]):
+            self.returns.extend(map(float, info["episode_return"]))
+            self.lengths.extend(map(float, info["episode_length"]))
+            self.successes.extend(map(float, info.get("success", ())))
+
+    def summary(self) -> dict[str, float]:
+        """Give their means; not a number before the first has ended."""
+        found = {"return": _mean(self.returns), "length": _mean(self.lengths)}
+        return {**found, "success": _mean(self.successes)} if self.successes else found
+
+
+def _mean(values: deque[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+class MetricLog:
+    """Write one line per update; columns are fixed by the first line."""
+
+    def __init__(self, run: Path, total_steps: int, resume_at: int | None) -> None:
+        self.path, self.total = run / "metrics.csv", total_steps
+        self._began, self._start = time.monotonic(), resume_at or 0
+        self._terminal, self._printed = sys.stderr.isatty(), 0.0
+        if resume_at is not None:
+            self._drop_after(resume_at)
+        self._file = self.path.open("a", newline="", encoding="utf-8")
+        self._columns: list[str] | None = self._read_columns()
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_at)  # type: ignore[no-untyped-call]
+
+    def _read_columns(self) -> list[str] | None:
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file), None)
+
+    def _drop_after(self, steps: int) -> None:
+        """Forget lines that were written after the checkpoint from which the run resumes."""
+        if not self.path.is_file():
+            return
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        kept = lines[:1] + [line for line in lines[1:] if int(line.split(",", 1)[0]) <= steps]
+        self.path.write_text("\n".join(kept) + "\n" if kept else "", encoding="utf-8")
+
+    def write(self, steps: int, metrics: Mapping[str, float]) -> None:
+        """Log the metrics of an update that ended at `steps`."""
+        elapsed = time.monotonic() - self._began
+        row = {"steps": steps, **metrics, "elapsed_s": round(elapsed, 3),
+               "steps_per_s": round((steps - self._start) / max(elapsed, 1e-9), 1)}
+        if self._columns is None:
+            self._columns = list(row)
+            csv.writer(self._file).writerow(self._columns)
+        csv.writer(self._file).writerow([_short(row.get(name, "")) for name in self._columns])
+        self._file.flush()
+        for name, value in metrics.items():
+            self._events.add_scalar(name, value, steps)  # type: ignore[no-untyped-call]
+        self._show(steps, row, elapsed)
+
+    def _show(self, steps: int, row: Mapping[str, float], elapsed: float) -> None:
+        rate = float(row["steps_per_s"])
+        left = (self.total - steps) / max(rate, 1e-9)
+        text = (f"{steps:>10,} / {self.total:,} steps   return {row['return']:9.1f}   {rate:7.0f} steps/s   "
+                f"left {int(left // 3600)}:{int(left % 3600 // 60):02d}:{int(left % 60):02d}")
+        if self._terminal:
+            sys.stderr.write("\r" + text)
+            sys.stderr.flush()
+        elif elapsed - self._printed >= 10.0 or steps >= self.total:
+            self._printed = elapsed
+            print(text, flush=True)
+
+    def close(self) -> None:
+        """Finish the files."""
+        if self._terminal:
+            sys.stderr.write("\n")
+        self._file.close()
+        self._events.close()  # type: ignore[no-untyped-call]
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

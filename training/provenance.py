@@ -1,0 +1,73 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Say where a policy comes from, so that it can be made again: the manifest of a checkpoint."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.algos import Learner
+from training.config import TrainConfig
+from training.envs.protocol import Spec
+from training.normalise import ObservationNormaliser
+
+PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "mat_ros")
+
+
+def commit() -> str:
+    """Give the git commit of the working tree, marked where it has changes; unknown outside of one."""
+    try:
+        root = Path(__file__).resolve().parent
+        found = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=root, check=True,
+                               capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def packages() -> dict[str, str]:
+    """Give the versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def command() -> str:
+    """Give the command that started this process."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    started = f"python -m {module.name.removesuffix('.__main__')}" if module else f"python {Path(sys.argv[0]).name}"
+    return " ".join([started, *sys.argv[1:]])
+
+
+_ORIGIN: dict[str, Any] = {}  # found once: a checkpoint every few minutes must not start git each time
+
+
+def manifest_of(config: TrainConfig, spec: Spec, normaliser: ObservationNormaliser, learner: Learner, steps: int,
+                updates: int, returns: Mapping[str, float]) -> dict[str, Any]:
+    """Describe a checkpoint; `training.checkpoint` lists the fields."""
+    if not _ORIGIN:
+        _ORIGIN.update(command=command(), commit=commit(), packages=packages())
+    policy = getattr(learner, "policy", None)
+    return {
+        "algorithm": config.algorithm,
+        "policy": config.policy if config.algorithm == "mat" else "mlp",
+        **({"policy_config": policy.config.to_dict()} if policy is not None else {}),
+        "task": spec.task, "robot": spec.robot, "split": spec.split, "agents": list(spec.agents),
+        "layout": spec.layout.to_dict() if spec.layout is not None else None,
+        "obs_mask": spec.obs_mask.tolist(), "act_mask": spec.act_mask.tolist(),
+        "normaliser": {"clip": normaliser.clip, "mean": normaliser.mean.tolist(), "std": normaliser.std.tolist()},
+        "information": spec.information, "faults": spec.faults,
+        "steps": steps, "updates": updates, "seed": config.seed, "returns": dict(returns),
+        **_ORIGIN,
+        "config": config.to_dict(),
+    }

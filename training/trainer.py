@@ -1,0 +1,192 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the loop that all algorithms share: collect, value, update, log, save.
+
+Nothing random is a stream: the numbers of an update are drawn from (seed, update), so that a resumed run continues bit
+for bit without any generator in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mat_ros.core import randomness
+from mat_ros.core.errors import Refused
+from training.algos import build_learner
+from training.checkpoint import Checkpoint, write_checkpoint
+from training.config import TrainConfig
+from training.envs import make
+from training.envs.protocol import Environment
+from training.metrics import Episodes, MetricLog
+from training.normalise import ObservationNormaliser
+from training.provenance import manifest_of
+from training.rollout import Rollout, generalised_advantages, standardise
+
+SEED_MASK = 2**63 - 1  # torch generators take 63 bits
+
+
+class Diverged(RuntimeError):
+    """Say that the run produced numbers that are not finite, and where the evidence lies."""
+
+
+class Trainer:
+    """One training run."""
+
+    def __init__(self, config: TrainConfig, environment: Environment | None = None) -> None:
+        self.config = config
+        self.environment = environment or make(config.task, config.envs, **environment_options(config))
+        spec = self.environment.spec
+        self.spec = spec
+        mask = spec.normalise_mask if config.normalise else np.zeros_like(spec.normalise_mask)
+        self.normaliser = ObservationNormaliser(mask)
+        self.learner = build_learner(config, spec)
+        self.episodes = Episodes()
+        self.steps = self.updates = 0
+        self.rollout = Rollout.empty(spec, config.ticks, config.envs)
+        self.obs = self.environment.reset(config.seed)  # (env, agent, obs_dim), not normalised
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """Give the random numbers of one purpose in this update."""
+        key = randomness.stream(self.config.seed, f"{purpose}/{self.updates}")
+        return torch.Generator().manual_seed(key & SEED_MASK)
+
+    def collect(self) -> None:
+        """Fill the rollout."""
+        rollout, learner, gamma = self.rollout, self.learner, self.config.gamma
+        noise = self.generator("noise")
+        for t in range(self.config.ticks):
+            self.normaliser.update(self.obs)
+            seen = self.normaliser.apply(self.obs)
+            actions, log_probs, values = learner.act(seen, noise)
+            self.obs, reward, terminated, truncated, info = self.environment.step(actions)
+            rollout.obs[t], rollout.actions[t], rollout.log_probs[t] = seen, actions, log_probs
+            rollout.values[t], rollout.rewards[t] = values, reward[:, None]
+            rollout.ended[t] = terminated | truncated
+            if truncated.any():
+                rollout.rewards[t] += gamma * self._cut_off(truncated, info)
+            self.episodes.take(info)
+        rollout.values[-1] = learner.values(self.normaliser.apply(self.obs))
+        self.steps += rollout.samples
+
+    def _cut_off(self, truncated: NDArray[np.bool_], info: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Value the states in which episodes were cut off: (env, agent), zero elsewhere.
+
+        A time limit is no fact of the task, so the return goes on behind it.
+        """
+        ahead = np.zeros(self.rollout.rewards.shape[1:], np.float32)
+        cut = truncated[info["ended"]]
+        final = self.normaliser.apply(info["final_obs"][cut])
+        values = self.learner.values(final)
+        ahead[info["ended"][cut]] = self.learner.value_normaliser.denormalise(values)
+        return ahead
+
+    def estimate(self) -> None:
+        """Compute returns and advantages of the rollout."""
+        rollout = self.rollout
+        values = self.learner.value_normaliser.denormalise(rollout.values)
+        raw = generalised_advantages(rollout.rewards, values, rollout.ended, self.config.gamma, self.config.lam)
+        rollout.returns = raw + values[:-1]
+        rollout.advantages = standardise(raw)
+
+    def iterate(self) -> dict[str, float]:
+        """Collect and learn once."""
+        began = time.monotonic()
+        self.collect()
+        self.estimate()
+        collected = time.monotonic()
+        metrics = self.learner.update(self.rollout, self.generator("order"))
+        self.updates += 1
+        metrics = {**self.episodes.summary(), **metrics, "explained_variance": self._explained_variance(),
+                   "collect_s": round(collected - began, 4), "update_s": round(time.monotonic() - collected, 4)}
+        self._check(metrics)
+        return metrics
+
+    def _explained_variance(self) -> float:
+        returns = self.rollout.returns
+        values = self.learner.value_normaliser.denormalise(self.rollout.values[:-1])
+        spread = float(returns.var())
+        return 1.0 - float((returns - values).var()) / spread if spread > 0.0 else 0.0
+
+    def _check(self, metrics: Mapping[str, float]) -> None:
+        """Stop at the first number that is not finite, and keep the evidence."""
+        bad = [name for name, value in metrics.items()
+               if name not in ("return", "length", "success") and not math.isfinite(value)]
+        if bad:
+            self.config.run.mkdir(parents=True, exist_ok=True)
+            dump = self.config.run / f"diverged_{self.steps}.npz"
+            np.savez_compressed(dump, **{name: getattr(self.rollout, name) for name in
+                                         ("obs", "actions", "log_probs", "values", "rewards", "returns", "advantages")})
+            raise Diverged(f"{bad[0]} at step {self.steps}: expected a finite number, got {metrics[bad[0]]}; "
+                           f"the last batch is in {dump}, lower the learning rate or look there")
+
+    def train(self, log: MetricLog) -> None:
+        """Iterate until the steps are done; save every few minutes, at the end, and when interrupted."""
+        saved = time.monotonic()
+        try:
+            while self.steps < self.config.steps:
+                metrics = self.iterate()
+                log.write(self.steps, metrics)
+                if time.monotonic() - saved > 60.0 * self.config.checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            # A collection or update that was cut in half must not be saved: it could not be resumed bit for bit.
+            print(f"\ninterrupted: the newest checkpoint in {self.config.run} is from the last full save", flush=True)
+            raise
+        self.save()
+
+    def save(self) -> Path:
+        """Write a checkpoint of this moment."""
+        training = {f"learner/{k}": v for k, v in self.learner.training_tensors().items()}
+        for prefix, arrays in (("environment", self.environment.snapshot()),
+                               ("normaliser", self.normaliser.snapshot()),
+                               ("obs", {"last": self.obs}),
+                               ("episodes", {"returns": np.array(self.episodes.returns),
+                                             "lengths": np.array(self.episodes.lengths),
+                                             "successes": np.array(self.episodes.successes)})):
+            training |= {f"{prefix}/{name}": torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        manifest = manifest_of(self.config, self.spec, self.normaliser, self.learner, self.steps, self.updates,
+                               self.episodes.summary())
+        return write_checkpoint(self.config.run, self.steps,
+                                Checkpoint(manifest, self.learner.policy_tensors(), training), self.config.keep)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint, bit for bit."""
+        if checkpoint.manifest["task"] != self.spec.task or checkpoint.manifest["algorithm"] != self.config.algorithm:
+            raise Refused("checkpoint", f"{self.config.algorithm} on {self.spec.task}",
+                          f"{checkpoint.manifest['algorithm']} on {checkpoint.manifest['task']}",
+                          "resume it with its own settings")
+        self.learner.load_policy(checkpoint.policy)
+        self.learner.load_training(checkpoint.part("learner"))
+        self.environment.restore(_arrays(checkpoint, "environment"))
+        self.normaliser.restore(_arrays(checkpoint, "normaliser"))
+        self.obs = _arrays(checkpoint, "obs")["last"]
+        kept = _arrays(checkpoint, "episodes")
+        self.episodes.take({"ended": kept["returns"], "episode_return": kept["returns"],
+                            "episode_length": kept["lengths"], "success": kept["successes"]})
+        self.steps, self.updates = int(checkpoint.manifest["steps"]), int(checkpoint.manifest["updates"])
+
+    def begin_from(self, checkpoint: Checkpoint) -> None:
+        """Take the weights and observation statistics of another run, and nothing else."""
+        self.learner.load_policy(checkpoint.policy)
+        self.normaliser.restore(_arrays(checkpoint, "normaliser"))
+
+
+def environment_options(config: TrainConfig) -> dict[str, Any]:
+    """Give the options of an environment that differ from its defaults, so that a family only knows its own."""
+    options = {"hops": config.hops, "legacy": config.legacy, "observation": config.observation,
+               "reward": config.reward, "faults": config.faults, "information": config.information, "fault_flag": config.fault_flag}
+    defaults = TrainConfig()
+    return {name: value for name, value in options.items() if value != getattr(defaults, name)}
+
+
+def _arrays(checkpoint: Checkpoint, prefix: str) -> dict[str, NDArray[Any]]:
+    return {name: tensor.numpy() for name, tensor in checkpoint.part(prefix).items()}
