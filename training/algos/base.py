@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mat_ros.core.errors import Refused
 from training.config import TrainConfig
 from training.envs.protocol import Spec
 from training.normalise import ValueNormaliser
@@ -51,8 +52,13 @@ def build_learner(config: TrainConfig, spec: Spec) -> Learner:
     torch.manual_seed(config.seed)
     if config.algorithm == "mat":
         from training.algos.sequence import SequencePpo
+        from training.fused.learner import FusedPpo, can_fuse
 
-        return SequencePpo(config, spec)
+        if config.engine == "fused" and not can_fuse(config, spec):
+            raise Refused("setting engine", "torch, or MAT with continuous actions on a CPU and a C++ compiler",
+                          f"fused for {config.policy} on {config.device}", "choose --engine torch")
+        fused = config.engine != "torch" and can_fuse(config, spec)
+        return FusedPpo(config, spec) if fused else SequencePpo(config, spec)
     if config.algorithm == "hatrpo":
         from training.algos.hatrpo import Hatrpo
 

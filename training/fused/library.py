@@ -1,0 +1,181 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compile the fused loop once per machine and call it: plain C functions over numpy arrays, no copies."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Missing
+
+SOURCES = ("ppo.cpp", "mat.hpp", "layers.hpp", "kernels.hpp")
+FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
+         "-fopenmp-simd", "-shared", "-fPIC", "-pthread")
+LANES = 16  # the compiled rows are padded to this many floats
+CHUNK_TOKENS = 72  # as many as keep all activations of a chunk in a core's L2 cache
+
+
+class Config(ctypes.Structure):
+    """Mirror of `Config` in ppo.cpp."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("slots", "obs", "act", "width", "blocks", "heads", "threads", "chunk",
+                                                    "ratio_of_agent", "padding")] + [
+        (name, ctypes.c_float) for name in ("learning_rate", "epsilon", "clip", "huber", "entropy", "value_weight",
+                                            "gradient_norm", "std_scale")]
+
+
+class Batch(ctypes.Structure):
+    """Mirror of `Batch` in ppo.cpp."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in ("obs", "actions", "told", "log_probs", "values", "returns",
+                                                     "advantages", "order")] + [
+        ("minibatches", ctypes.c_int32), ("size", ctypes.c_int32)]
+
+
+def parameter_names(blocks: int) -> list[str]:
+    """List the policy's parameters in the order in which mat.hpp builds its layers."""
+    def linear(name: str) -> list[str]:
+        return [f"{name}.weight", f"{name}.bias"]
+
+    def head(name: str) -> list[str]:
+        return [*linear(f"{name}.hidden"), *linear(f"{name}.norm"), *linear(f"{name}.out")]
+
+    def mixer(name: str) -> list[str]:
+        return [*linear(f"{name}.mixer.query_key_value"), *linear(f"{name}.mixer.out"), *linear(f"{name}.mixer_norm")]
+
+    def mlp(name: str) -> list[str]:
+        return [*linear(f"{name}.mlp.hidden"), *linear(f"{name}.mlp.out"), *linear(f"{name}.mlp_norm")]
+
+    names = [*linear("encoder.observation_norm"), *linear("encoder.embed"), *linear("encoder.embed_norm")]
+    for k in range(blocks):
+        names += [*mixer(f"encoder.blocks.{k}"), *mlp(f"encoder.blocks.{k}")]
+    names += [*head("value_head"), *linear("decoder.embed"), *linear("decoder.embed_norm")]
+    for k in range(blocks):
+        at = f"decoder.blocks.{k}"
+        names += [*mixer(at), *linear(f"{at}.cross.query"), *linear(f"{at}.cross.key_value"), *linear(f"{at}.cross.out"),
+                  *linear(f"{at}.cross_norm"), *mlp(at)]
+    return [*names, *head("decoder.head"), "actions.log_std"]
+
+
+def compiler() -> str | None:
+    """Find a C++ compiler; the environment variable CXX has the first word."""
+    return shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+
+
+@functools.cache
+def load_library() -> ctypes.CDLL:
+    """Compile the loop for this processor, or take the copy that an earlier run compiled."""
+    found = compiler()
+    if found is None:
+        raise Missing("a C++ compiler for the fused update", "install g++, or choose --engine torch")
+    here = Path(__file__).parent
+    digest = hashlib.sha256(" ".join([*FLAGS, found, _processor()]).encode())
+    for name in SOURCES:
+        digest.update((here / name).read_bytes())
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mat_ros"
+    library = cache / f"fused-{digest.hexdigest()[:16]}.so"
+    if not library.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            built = Path(folder) / "fused.so"
+            command = [found, *FLAGS, str(here / SOURCES[0]), "-o", str(built)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise Missing("a C++20 compiler that can build the fused update",
+                              f"choose --engine torch; {found} said: {done.stderr.strip()[-400:]}")
+            os.replace(built, library)
+    loaded = ctypes.CDLL(str(library))
+    loaded.fused_create.restype = ctypes.c_void_p
+    loaded.fused_train.restype = ctypes.c_int64
+    return loaded
+
+
+def _processor() -> str:
+    """Name what -march=native depends on, so that a cache shared between machines never holds the wrong code."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return f"{platform.machine()} {platform.processor()}"
+
+
+@dataclass
+class Parameters:
+    """The flat memory that torch's parameters and the compiled loop share."""
+
+    weights: NDArray[np.float32]
+    first: NDArray[np.float32]  # Adam's moments
+    second: NDArray[np.float32]
+    offsets: NDArray[np.int64]  # of the named parameters, in building order
+
+
+class FusedLoop:
+    """One compiled learner. It keeps what it points to alive."""
+
+    def __init__(self, config: Config, parameters: Parameters, mask: NDArray[np.float32],
+                 moments: NDArray[np.float64]) -> None:
+        self._library = load_library()
+        self.sizes, self._kept = config, (parameters, mask, moments)
+        self.parameters = parameters
+        self._handle = ctypes.c_void_p(self._library.fused_create(
+            ctypes.byref(config), _at(parameters.offsets), _at(mask), _at(parameters.weights), _at(parameters.first),
+            _at(parameters.second), _at(moments), ctypes.c_int64(parameters.weights.size)))
+
+    def __del__(self) -> None:
+        """Free the compiled side."""
+        if handle := getattr(self, "_handle", None):
+            self._library.fused_destroy(handle)
+
+    def act(self, obs: NDArray[np.float32], noise: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], ...]:
+        """Decide for obs (B, n, obs_dim) with normal noise (B, n, act_dim), or without: actions, log_probs, values."""
+        shape = obs.shape[:2]
+        actions, log_probs = np.empty((2, *shape, self.sizes.act), np.float32)
+        values = np.empty(shape, np.float32)
+        self._library.fused_act(self._handle, _at(obs), None if noise is None else _at(noise),
+                                ctypes.c_int32(shape[0]), _at(actions), _at(log_probs), _at(values))
+        return actions, log_probs, values
+
+    def values(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Value obs (B, n, obs_dim): (B, n)."""
+        values = np.empty(obs.shape[:2], np.float32)
+        self._library.fused_values(self._handle, _at(obs), ctypes.c_int32(len(obs)), _at(values))
+        return values
+
+    def train(self, arrays: dict[str, NDArray[Any]], order: NDArray[np.int64], minibatches: int, steps: int
+              ) -> tuple[int, NDArray[np.float64]]:
+        """Take one optimiser step per minibatch; give the steps done so far and the summed scores."""
+        scores = np.zeros(5)
+        batch = self._batch(arrays, order, minibatches)
+        done = self._library.fused_train(self._handle, ctypes.byref(batch), ctypes.c_int64(steps), _at(scores))
+        return int(done), scores
+
+    def gradient(self, arrays: dict[str, NDArray[Any]], order: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Give the flat gradient of one minibatch, for tests; the value normaliser is fed as in training."""
+        gradients, scores = np.empty_like(self.parameters.weights), np.zeros(5)
+        batch = self._batch(arrays, order, 1)
+        self._library.fused_gradient(self._handle, ctypes.byref(batch), _at(gradients), _at(scores))
+        return gradients
+
+    @staticmethod
+    def _batch(arrays: dict[str, NDArray[Any]], order: NDArray[np.int64], minibatches: int) -> Batch:
+        names = ("obs", "actions", "told", "log_probs", "values", "returns", "advantages")
+        return Batch(*(_at(arrays[name]) for name in names), _at(order), minibatches, len(order) // minibatches)
+
+
+def _at(array: NDArray[Any]) -> ctypes.c_void_p:
+    if not array.flags.c_contiguous:
+        raise ValueError(f"expected a contiguous array, got strides {array.strides}; copy it first")
+    return ctypes.c_void_p(array.ctypes.data)
