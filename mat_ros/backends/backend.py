@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +34,41 @@ class Backend(Protocol):
 
         `enc` (enc_dim,) is the slot's encoding, `previous` (act_dim,) the action of the slot before (zeros for the
         first), `state` what that slot handed on. Gives the slot's action (act_dim,), the mean of its distribution in
-        policy units, and the state for the next slot. `slot` is given so that nothing has to be counted or kept.
+        policy units with zeros where the agent has no such action, and the state for the next slot. `slot` is given so
+        that nothing has to be counted or kept.
         """
         ...
 
     def info(self) -> BackendInfo:
         """Say what this backend is."""
         ...
+
+
+@runtime_checkable
+class RunBackend(Protocol):
+    """A backend that can also decide several slots in a row in one call, in the bits of `step`."""
+
+    def decide(
+        self, first: int, last: int, enc: Float32, previous: Float32, state: Float32
+    ) -> tuple[Float32, Float32]:
+        """Decide the slots first .. last - 1 from their encodings (k, enc_dim).
+
+        Gives their actions (k, act_dim) and the state for slot `last`.
+        """
+        ...
+
+
+def decide(
+    backend: Backend, first: int, last: int, enc: Float32, previous: Float32, state: Float32
+) -> tuple[Float32, Float32]:
+    """Decide the slots first .. last - 1, in one call where the backend can and step by step where it cannot."""
+    if isinstance(backend, RunBackend):
+        return backend.decide(first, last, enc, previous, state)
+    actions = np.zeros((last - first, len(previous)), np.float32)
+    for slot in range(first, last):
+        previous, state = backend.step(slot, enc[slot - first], previous, state)
+        actions[slot - first] = previous
+    return actions, state
 
 
 class TickBackend(Backend, Protocol):

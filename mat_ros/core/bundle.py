@@ -6,7 +6,8 @@ manifest.yaml        what the policy is, by name and with units (mat_ros.core.ma
 weights.safetensors  every parameter, under the names that `python -m training.models` prints
 encoder.onnx         observation (batch, n, obs_dim) -> enc (batch, n, enc_dim), values (batch, n)
 step.onnx            enc (batch, enc_dim), action (batch, act_dim), state -> action (batch, act_dim), state
-golden.npz           ticks that every backend must reproduce: observation, enc, values, state, action
+golden.npz           ticks that every backend must reproduce: observation, values and action of each tick; for the
+                     first few also enc, and the state that the last slot hands on, which tell where an error begins
 
 Loading verifies first and believes later: a wrong hash, an unknown joint, a missing term, a wrong unit or a newer
 schema is refused with one sentence, and nothing of the file is used.
@@ -15,6 +16,7 @@ schema is refused with one sentence, and nothing of the file is used.
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
 from pathlib import Path
 
@@ -28,7 +30,6 @@ from mat_ros.core.manifest import Manifest
 MANIFEST = "manifest.yaml"
 FILES = ("weights.safetensors", "encoder.onnx", "step.onnx", "golden.npz")
 OPTIONAL_FILES = ("tick.onnx", "encoder_step.onnx")
-GOLDEN = {"observation": 3, "enc": 3, "values": 2, "action": 3, "state": 2}  # array -> dimensions
 
 
 class Bundle:
@@ -50,6 +51,12 @@ class Bundle:
             raise Refused(f"bundle {self.folder}", f"one of {sorted(self.manifest.files)}", name, "export it anew")
         return self.folder / name
 
+    def read(self, name: str) -> bytes:
+        """Read a file of the bundle, refusing bytes that are not those which were verified."""
+        data = _read(self.path(name))
+        _check_hash(self.folder, name, data, self.manifest.files[name])
+        return data
+
     @classmethod
     def load(cls, folder: Path) -> Bundle:
         """Verify a folder and give its bundle."""
@@ -69,23 +76,26 @@ class Bundle:
                 raise Refused(f"bundle {folder}, file", f"one of {FILES + OPTIONAL_FILES}", name, "export it anew")
             if (folder / name).is_symlink():
                 raise Refused(f"bundle {folder}, {name}", "a file in the folder", "a link", "copy the bundle anew")
-            got = hashlib.sha256(_read(folder / name)).hexdigest()
-            if got != expected:
-                raise Refused(f"bundle {folder}, {name}", f"sha256 {expected[:16]}…", f"{got[:16]}…",
-                              "copy or export the bundle anew")
+            _check_hash(folder, name, _read(folder / name), expected)
         return cls(folder, manifest, hashlib.sha256(text).hexdigest())
 
     def golden(self) -> dict[str, NDArray[np.float32]]:
         """Read the ticks that every backend must reproduce."""
         try:
-            with np.load(self.path("golden.npz"), allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in GOLDEN if name in arrays}
+            with np.load(io.BytesIO(self.read("golden.npz")), allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
         except (ValueError, OSError, zipfile.BadZipFile) as error:
-            raise Refused(f"bundle {self.folder}, golden.npz", "an npz file", error, "export it anew") from error
-        for name, dimensions in GOLDEN.items():
-            if name not in found or found[name].ndim != dimensions or not np.isfinite(found[name]).all():
-                raise Refused(f"bundle {self.folder}, golden {name}", f"a finite array of {dimensions} dimensions",
-                              found[name].shape if name in found else "none", "export it anew")
+            raise Refused(f"bundle {self.folder}, golden.npz", "an npz file of numbers", error,
+                          "export it anew") from error
+        net, last = self.manifest.network, self.manifest.state.size(self.manifest.network.agents)
+        for name, shape in (("observation", (net.agents, net.obs_dim)), ("values", (net.agents,)),
+                            ("action", (net.agents, net.act_dim)), ("enc", (net.agents, net.enc_dim)),
+                            ("state", (last,))):
+            array = found.get(name)
+            if (array is None or array.dtype != np.float32 or array.shape[1:] != shape or not len(array)
+                    or len(array) > len(found["observation"]) or not np.isfinite(array).all()):
+                raise Refused(f"bundle {self.folder}, golden {name}", f"finite float32 of shape (ticks, *{shape})",
+                              "none" if array is None else f"{array.dtype} of shape {array.shape}", "export it anew")
         return found
 
 
@@ -102,6 +112,13 @@ def hash_files(folder: Path) -> dict[str, str]:
     """Hash the files of a bundle folder."""
     names = [name for name in FILES + OPTIONAL_FILES if (folder / name).exists()]
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def _check_hash(folder: Path, name: str, data: bytes, expected: str) -> None:
+    got = hashlib.sha256(data).hexdigest()
+    if got != expected:
+        raise Refused(f"bundle {folder}, {name}", f"sha256 {expected[:16]}…", f"{got[:16]}…",
+                      "copy or export the bundle anew")
 
 
 def _read(path: Path) -> bytes:

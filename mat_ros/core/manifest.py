@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.joints import ActionMap, Joint
-from mat_ros.core.observe import Layout
+from mat_ros.core.observe import Layout, Observer
 from mat_ros.core.robot import Agent, Robot
 
 SCHEMA = 1
@@ -131,8 +131,11 @@ class Manifest:
         if [agent.name for agent in self.agents] != [view.agent for view in self.layout.views]:
             raise Refused("manifest views", f"the agents {[a.name for a in self.agents]} in this order",
                           [v.agent for v in self.layout.views], "export the policy anew")
-        if self.action_map.act_dim != self.network.act_dim:
-            raise Refused("manifest joints", f"at most {self.network.act_dim} per agent", self.action_map.act_dim,
+        if self.action_map.act_dim != self.network.act_dim or len(self.action_std) != self.network.act_dim:
+            raise Refused("manifest joints", f"{self.network.act_dim} actions and deviations per agent",
+                          (self.action_map.act_dim, len(self.action_std)), "export the policy anew")
+        if self.observed.shape != (n, obs_dim):
+            raise Refused("manifest layout", f"observations of {n} x {obs_dim}", self.observed.shape,
                           "export the policy anew")
         for label, rows in (("mean", self.normaliser.mean), ("std", self.normaliser.std)):
             values = np.array(rows, dtype=np.float64)
@@ -143,6 +146,14 @@ class Manifest:
         if self.equality not in ("bit", "tolerance") or self.chain_information not in ("intent", "truth"):
             raise Refused("manifest", "equality bit | tolerance, chain_information intent | truth",
                           (self.equality, self.chain_information), "export the policy anew")
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """Say where an observation (agent, obs_dim) holds a measurement or an agent's id, and not padding."""
+        measured = Observer(self.layout).measured
+        if self.layout.agent_id:
+            measured[:, -len(self.layout.views):] = True
+        return measured
 
     @property
     def action_map(self) -> ActionMap:

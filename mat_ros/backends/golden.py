@@ -1,0 +1,93 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Hold a backend to the golden ticks of its bundle, the whole chain of each tick, and name the first difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mat_ros.backends.backend import Backend, Float32
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Refused
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a backend did on the golden ticks."""
+
+    ticks: int
+    max_error: float  # of an action, in policy units
+    difference: str  # the first one that is too large, in words; empty where there is none
+
+    @property
+    def ok(self) -> bool:
+        """Say whether every tick was reproduced."""
+        return not self.difference
+
+
+def verify(backend: Backend, bundle: Bundle, ticks: int | None = None) -> Verdict:
+    """Run golden ticks, all or the first few, as a chain would: each slot is told what its predecessor decided here."""
+    manifest, golden = bundle.manifest, bundle.golden()
+    exact = manifest.equality == "bit"
+    largest, count = 0.0, len(golden["observation"]) if ticks is None else min(ticks, len(golden["observation"]))
+    for tick in range(count):
+        enc, values = backend.encode(golden["observation"][tick])
+        found = {"values": values, "action": np.zeros_like(golden["action"][tick])}
+        state, action = manifest.state.start(), np.zeros(manifest.network.act_dim, np.float32)
+        for slot in range(manifest.network.agents):
+            action, state = backend.step(slot, enc[slot], action, state)
+            found["action"][slot] = action
+        found.update(enc=enc, state=state)
+        largest = max(largest, _worst(found["action"], golden["action"][tick], relative=False))
+        for name in ("enc", "values", "action", "state"):  # in the order in which an error would spread
+            if tick >= len(golden[name]):
+                continue
+            wanted, got = golden[name][tick], found[name]
+            if exact and got.tobytes() == wanted.tobytes():
+                continue
+            if exact or not _worst(got, wanted, relative=name != "action") <= manifest.tolerance:
+                return Verdict(tick + 1, largest, _say(bundle, tick, name, got, wanted))
+    return Verdict(count, largest, "")
+
+
+def require(backend: Backend, bundle: Bundle, ticks: int | None = None) -> None:
+    """Refuse a backend that does not reproduce the golden ticks: it must not drive a robot."""
+    verdict = verify(backend, bundle, ticks)
+    if not verdict.ok:
+        limit = "the same bits" if bundle.manifest.equality == "bit" else f"within {bundle.manifest.tolerance:g}"
+        raise Refused(f"backend {backend.info().name} on bundle {bundle.folder}", f"the golden ticks, {limit}",
+                      verdict.difference, "choose another backend, or export the policy anew")
+
+
+def _worst(got: Float32, wanted: Float32, *, relative: bool) -> float:
+    """Give the largest difference; NaN, which no limit admits, where one is not finite."""
+    apart = np.abs(got.astype(np.float64) - wanted)
+    if relative:
+        apart = apart / np.maximum(1.0, np.abs(wanted))
+    return float(apart.max()) if apart.size else 0.0
+
+
+def _say(bundle: Bundle, tick: int, name: str, got: Float32, wanted: Float32) -> str:
+    """Name tick, slot and element of the first difference."""
+    manifest = bundle.manifest
+    limit = 0.0 if manifest.equality == "bit" else manifest.tolerance
+    scale = 1.0 if name == "action" else np.maximum(1.0, np.abs(wanted))
+    flat = ~(np.abs(got.astype(np.float64) - wanted) <= limit * scale).reshape(-1)
+    first = int(flat.argmax())
+    place = np.unravel_index(first, wanted.shape)
+    if name == "state":
+        row, column = divmod(first, manifest.state.row)
+        per_block = manifest.state.row // manifest.network.blocks
+        where = f"state of {'slot ' + str(row) if manifest.state.grows else 'the last slot'}, " \
+                f"block {column // per_block}, float {column % per_block}"
+    else:
+        agent = manifest.agents[int(place[0])]
+        where = f"slot {int(place[0])} ({agent.name})"
+        if name == "action":
+            joints = [*agent.joints, *["padding"] * manifest.network.act_dim]
+            where += f", action of {joints[int(place[1])]}"
+        else:
+            where += f", {name}" + (f" {int(place[1])}" if len(place) > 1 else "")
+    return f"{float(got.reshape(-1)[first])!r} for {float(wanted.reshape(-1)[first])!r} at tick {tick}, {where}"

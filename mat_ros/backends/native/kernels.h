@@ -1,0 +1,177 @@
+// Copyright 2026 The mat_ros Authors
+// SPDX-License-Identifier: Apache-2.0
+// The layers of the policies over F16. Included once per instruction set, after lanes.h.
+//
+// Vectors are padded to whole F16s; what lies behind their end is zero wherever it could be summed up.
+
+// How many F16s of outputs, and how many rows, are summed at once: as many as leave the sums in registers.
+#if defined(MAT_ROS_AVX512)
+constexpr int kWide = 4, kRowsAtOnce = 4, kWideRows = 2;
+#else
+constexpr int kWide = 2, kRowsAtOnce = 2, kWideRows = 1;
+#endif
+
+// Hands out pieces of a workspace, each on a 64-byte boundary.
+class Workspace {
+ public:
+  explicit Workspace(float* start) : next_(start) {}
+  float* take(size_t floats) {
+    float* piece = next_;
+    next_ += (floats + kLanes - 1) / kLanes * kLanes;
+    return piece;
+  }
+
+ private:
+  float* next_;
+};
+
+// Sum inputs 0, 2, 4, ... and 1, 3, 5, ... apart, then both: two chains hide the latency of the multiply-adds. Every
+// output of every block shape below is summed in this order, so that the shape does not show in the bits.
+template <int kRows, int kVectors>
+inline void linear_block(const Linear& layer, const float* weight, int width, const float* bias, const float* x,
+                         size_t x_stride, float* y, size_t y_stride) {
+  F16 even[kRows][kVectors], odd[kRows][kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    const F16 start = load(bias + v * kLanes);
+    for (int r = 0; r < kRows; ++r) {
+      even[r][v] = start;
+      odd[r][v] = fill(0.0f);
+    }
+  }
+  int i = 0;
+  for (; i + 1 < layer.in; i += 2, weight += 2 * width) {
+    for (int v = 0; v < kVectors; ++v) {
+      const F16 first = load(weight + v * kLanes), second = load(weight + width + v * kLanes);
+      for (int r = 0; r < kRows; ++r) {
+        even[r][v] = fma(first, fill(x[r * x_stride + i]), even[r][v]);
+        odd[r][v] = fma(second, fill(x[r * x_stride + i + 1]), odd[r][v]);
+      }
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    for (int r = 0; r < kRows; ++r) {
+      if (i < layer.in) even[r][v] = fma(load(weight + v * kLanes), fill(x[r * x_stride + i]), even[r][v]);
+      store(y + r * y_stride + v * kLanes, even[r][v] + odd[r][v]);
+    }
+  }
+}
+
+// y = W x + bias for kRows rows; x has `in` floats per row, y padded(out).
+template <int kRows>
+inline void linear_rows(const Linear& layer, const float* x, size_t x_stride, float* y, size_t y_stride) {
+  constexpr int kVectors = kRows == 1 ? kWide : kWideRows;
+  for (int panel = 0; panel < padded(layer.out); panel += kPanel) {
+    const int width = padded(layer.out) - panel < kPanel ? padded(layer.out) - panel : kPanel;
+    const float* weight = layer.weight + static_cast<size_t>(panel) * layer.in;
+    int o = 0;
+    for (; o + kVectors * kLanes <= width; o += kVectors * kLanes) {
+      linear_block<kRows, kVectors>(layer, weight + o, width, layer.bias + panel + o, x, x_stride, y + panel + o, y_stride);
+    }
+    for (; o < width; o += kLanes) {
+      linear_block<kRows, 1>(layer, weight + o, width, layer.bias + panel + o, x, x_stride, y + panel + o, y_stride);
+    }
+  }
+}
+
+inline void linear(const Linear& layer, const float* x, float* y) { linear_rows<1>(layer, x, 0, y, 0); }
+
+inline void linear(const Linear& layer, int rows, const float* x, size_t x_stride, float* y, size_t y_stride) {
+  int r = 0;
+  for (; r + kRowsAtOnce <= rows; r += kRowsAtOnce) {
+    linear_rows<kRowsAtOnce>(layer, x + r * x_stride, x_stride, y + r * y_stride, y_stride);
+  }
+  for (; r < rows; ++r) linear_rows<1>(layer, x + r * x_stride, 0, y + r * y_stride, 0);
+}
+
+inline void norm(const Norm& layer, const float* x, float* y) {  // LayerNorm; y may be x
+  F16 total = fill(0.0f);
+  for (int c = 0; c < layer.size; c += kLanes) total = total + load_part(x + c, layer.size - c);
+  const float inverse_size = 1.0f / static_cast<float>(layer.size);
+  const F16 mean = fill(sum(total) * inverse_size);
+  F16 squares = fill(0.0f);
+  for (int c = 0; c < layer.size; c += kLanes) {
+    float apart[kLanes];
+    store(apart, load(x + c) - mean);
+    const F16 counted = load_part(apart, layer.size - c);  // the lanes behind the end must not count
+    squares = fma(counted, counted, squares);
+  }
+  const F16 scale = fill(1.0f / __builtin_sqrtf(sum(squares) * inverse_size + 1e-5f));
+  for (int c = 0; c < layer.size; c += kLanes) {
+    store(y + c, fma((load(x + c) - mean) * scale, load(layer.gain + c), load(layer.bias + c)));
+  }
+}
+
+inline void gelu(float* x, int n) {
+  for (int c = 0; c < n; c += kLanes) store(x + c, gelu(load(x + c)));
+}
+
+inline void add(float* x, const float* y, int n) {
+  for (int c = 0; c < n; c += kLanes) store(x + c, load(x + c) + load(y + c));
+}
+
+inline void head(const Head& layer, const float* x, float* hidden, float* y) {
+  linear(layer.hidden, x, hidden);
+  gelu(hidden, layer.norm.size);
+  norm(layer.norm, hidden, hidden);
+  linear(layer.out, hidden, y);
+}
+
+// ---- attention ------------------------------------------------------------------------------------------------------
+
+// Weigh `rows` values by how well their keys answer the query, per head. Keys and values lie `stride` floats apart.
+inline void attend(const float* query, const float* keys, const float* values, size_t stride, int rows, int heads,
+                   int width, float* scores, float* y) {
+  const int size = width / heads;
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(size));
+  for (int h = 0; h < heads; ++h) {
+    const int from = h * size;
+    float top = -3.0e38f;
+    for (int r = 0; r < rows; ++r) {
+      const float* key = keys + r * stride + from;
+      F16 dot = fill(0.0f);
+      for (int c = 0; c < size; c += kLanes) {
+        dot = fma(load_part(query + from + c, size - c), load_part(key + c, size - c), dot);
+      }
+      scores[r] = sum(dot) * scale;
+      top = top > scores[r] ? top : scores[r];
+    }
+    for (int r = rows; r < padded(rows); ++r) scores[r] = -3.0e38f;  // weighs nothing
+    F16 total = fill(0.0f);
+    for (int r = 0; r < rows; r += kLanes) {
+      const F16 weight = exp(load(scores + r) - fill(top));
+      store(scores + r, weight);
+      total = total + weight;
+    }
+    const F16 share = fill(1.0f / sum(total));
+    for (int c = 0; c < size; c += kLanes) {
+      F16 mixed = fill(0.0f);
+      for (int r = 0; r < rows; ++r) {
+        mixed = fma(fill(scores[r]), load_part(values + r * stride + from + c, size - c), mixed);
+      }
+      store_part(y + from + c, mixed * share, size - c);
+    }
+  }
+}
+
+// ---- RWKV -----------------------------------------------------------------------------------------------------------
+
+inline F16 blend(F16 x, F16 before, const float* mix) { return fma(x - before, load(mix), before); }
+
+// A weighted mean as (num, den) scaled by e^-top: the running memory of RWKV-4, one channel per lane.
+struct Mean {
+  F16 num, den, top;
+};
+
+// Let everything in `mean` fade by e^-rate and add `value` with weight e^key.
+inline Mean remember(Mean mean, F16 rate, F16 key, F16 value) {
+  const F16 faded = mean.top - rate, top = max(faded, key);
+  const F16 old = exp(faded - top), fresh = exp(key - top);
+  return {fma(old, mean.num, fresh * value), fma(old, mean.den, fresh), top};
+}
+
+// The mean with `value` added with weight e^(bonus + key).
+inline F16 recall(Mean mean, F16 bonus, F16 key, F16 value) {
+  const F16 now = bonus + key, top = max(mean.top, now);
+  const F16 old = exp(mean.top - top), fresh = exp(now - top);
+  return fma(old, mean.num, fresh * value) / fma(old, mean.den, fresh);
+}

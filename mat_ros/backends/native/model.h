@@ -1,0 +1,103 @@
+// Copyright 2026 The mat_ros Authors
+// SPDX-License-Identifier: Apache-2.0
+// The parameters of a policy as the kernels want them: padded to whole vectors, matrices cut into panels of outputs.
+//
+// Plain data only: a function in this header could be compiled for one instruction set and kept for all.
+#ifndef MAT_ROS_MODEL_H_
+#define MAT_ROS_MODEL_H_
+
+#include <stddef.h>
+
+#include "mat_ros_native.h"
+
+namespace mat_ros {
+
+constexpr int kLanes = 16;  // floats that the kernels treat at once, on every instruction set
+constexpr int kPanel = 64;  // outputs of a matrix that lie side by side
+
+static constexpr int padded(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// y = W x + bias. Weights are input-major in panels: weight[panel][input][output in panel].
+struct Linear {
+  int in = 0, out = 0;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // padded(out), zeros where the layer has none
+};
+
+struct Norm {
+  int size = 0;
+  const float* gain = nullptr;  // padded(size), zeros behind size
+  const float* bias = nullptr;
+};
+
+struct Head {
+  Linear hidden;
+  Norm norm;
+  Linear out;
+};
+
+struct Attention {
+  Linear query, key, value, out;
+};
+
+// MAT's block. Encoders have no cross attention.
+struct AttentionBlock {
+  Attention mixer, cross;
+  Norm mixer_norm, cross_norm, mlp_norm;
+  Linear hidden, out;
+};
+
+struct TimeMix4 {
+  const float *mix_key, *mix_value, *mix_receptance;  // (d,)
+  const float *rate, *bonus;                          // (d,)
+  Linear key, value, receptance, out;
+};
+
+struct ChannelMix {
+  const float *mix_key, *mix_receptance;  // (d,)
+  Linear key, receptance, value;
+};
+
+struct RwkvBlock {
+  Norm mixer_norm, channel_norm;
+  TimeMix4 mixer4;
+  ChannelMix channel;
+};
+
+struct Observer {
+  const float *mean, *std, *observed;  // (n, obs_dim)
+  float clip;
+  int width;  // obs_dim, and n more where the agent's number is shown
+};
+
+struct Model {
+  mat_ros_network net;
+  Observer observer;
+  const float* action_mask;  // (n, act_dim)
+
+  Norm observation_norm, embed_norm, final_norm;
+  Linear embed;
+  const AttentionBlock* encoder_attention = nullptr;  // of each, net.blocks or none
+  const RwkvBlock* encoder_rwkv = nullptr;
+  Head value_head;
+
+  Norm decoder_observation_norm, decoder_embed_norm, decoder_final_norm;
+  Linear decoder_embed;
+  const AttentionBlock* decoder_attention = nullptr;
+  const RwkvBlock* decoder_rwkv = nullptr;
+  Head head;
+
+  int state_row = 0;  // floats
+};
+
+// One instruction set's way to run a model.
+struct Path {
+  const char* name;
+  void (*encode)(const Model& model, float* workspace, const float* obs, float* enc, float* values);
+  void (*decide)(const Model& model, float* workspace, int first, int last, const float* enc, const float* previous,
+                 const float* state_in, float* actions, float* state_out);
+};
+
+}  // namespace mat_ros
+
+#endif  // MAT_ROS_MODEL_H_

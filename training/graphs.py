@@ -1,0 +1,111 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the graphs of a policy: the encoder with its observation statistics inside, one step, and a whole tick."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from mat_ros.core.manifest import Normaliser
+from training.models import Policy
+
+OPSET = 20  # the first with Gelu
+IR_VERSION = 10  # of opset 20's time: read by every runtime that knows the opset
+BATCH = "batch"
+
+
+class EncoderGraph(nn.Module):
+    """Raw observation (B, n, obs_dim) -> enc (B, n, enc_dim), values (B, n)."""
+
+    def __init__(self, policy: Policy, normaliser: Normaliser) -> None:
+        super().__init__()
+        self.policy, self.clip = policy, normaliser.clip
+        self.register_buffer("mean", torch.tensor(normaliser.mean))
+        self.register_buffer("std", torch.tensor(normaliser.std))
+
+    mean: Tensor
+    std: Tensor
+
+    def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        normal = ((observation - self.mean) / self.std).clamp(-self.clip, self.clip)
+        enc, values = self.policy.encode_with_values(normal)
+        return enc, values.squeeze(-1)
+
+
+class StepGraph(nn.Module):
+    """Enc (B, enc_dim), action of the slot before (B, act_dim), state -> mean action (B, act_dim), state."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, enc: Tensor, action: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self.policy.step(enc, action, state)
+
+
+def write_encoder(graph: EncoderGraph, path: Path) -> None:
+    """Write encoder.onnx, for any batch."""
+    config = graph.policy.config
+    example = torch.zeros(2, config.agents, config.obs_dim)
+    _write(graph, {"observation": example}, ["enc", "values"], {"observation": {0: torch.export.Dim(BATCH)}}, path)
+
+
+def write_step(graph: StepGraph, path: Path) -> None:
+    """Write step.onnx, for any batch; a state that grows may have any number of rows, none included."""
+    config, layout = graph.policy.config, graph.policy.state_layout()
+    batch = torch.export.Dim(BATCH)
+    state_dims: dict[int, Any] = {0: batch}
+    if layout.kind == "rows":
+        state_dims[1] = torch.export.Dim("slots", min=0)
+    example = {
+        "enc": torch.zeros(2, config.enc_dim),
+        "action": torch.zeros(2, config.act_dim),
+        "state": torch.zeros(layout.shape(2, slot=3)),
+    }
+    _write(graph, example, ["next_action", "next_state"], {"enc": {0: batch}, "action": {0: batch}, "state": state_dims},
+           path)
+
+
+def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]],
+           path: Path) -> None:
+    """Export with torch's exporter, which logs much about itself that nobody who exports a policy asked for."""
+    noisy = logging.getLogger("torch.onnx")
+    level = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module.eval(), tuple(inputs.values()), input_names=list(inputs), output_names=outputs, dynamo=True,
+                opset_version=OPSET, dynamic_shapes=tuple(dynamic.values()), external_data=False, verbose=False,
+            )
+    finally:
+        noisy.setLevel(level)
+    assert program is not None
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop what the exporter notes about this machine: source lines, paths and versions of its own."""
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    model.producer_name, model.producer_version, model.doc_string = "mat_ros", "", ""
+    del model.metadata_props[:]
+    for part in (model.graph, *model.functions):
+        part.doc_string = ""
+        del part.metadata_props[:]
+        for item in (*part.node, *part.value_info):
+            item.doc_string = ""
+            del item.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.doc_string = ""
+        del value.metadata_props[:]
