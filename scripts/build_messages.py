@@ -127,7 +127,8 @@ def generate(root: Path, out: Path, prefix: Path) -> None:
     generate_type_hash(arguments(hashes, include_paths=[f"{d}:{prefix}/share/{d}" for d in DEPENDENCIES]))
     descriptions = [f"{path}:{out / hashes / PACKAGE / path.with_suffix('.json')}" for path in idl_files]
     sources = [str(root / path) for path in interfaces]
-    generate_c(arguments("rosidl_generator_c", type_description_tuples=descriptions, ros_interface_files=sources), False)
+    more = {"type_description_tuples": descriptions, "ros_interface_files": sources}
+    generate_c(arguments("rosidl_generator_c", **more), disable_description_codegen=False)
     generate_typesupport_fastrtps_c(arguments("rosidl_typesupport_fastrtps_c"))
     generate_introspection_c(arguments("rosidl_typesupport_introspection_c"))
     supports = ["rosidl_typesupport_fastrtps_c", "rosidl_typesupport_introspection_c"]

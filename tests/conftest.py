@@ -16,17 +16,18 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from mat_ros import ros_environment
+
 # rclpy and DDS read these once, so they are set before any test module is imported. Child processes inherit them.
 LOG_FOLDER = tempfile.mkdtemp(prefix="mat_ros_test_")
 os.environ |= {
     "ROS_DOMAIN_ID": str(random.SystemRandom().randrange(1, 100)),  # above 101 DDS ports may meet ephemeral ones
-    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # shared memory leaves files behind when a process is killed
     "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
     "ROS_LOG_DIR": LOG_FOLDER,
     "OMP_NUM_THREADS": "1",  # sums in one order
 }
 os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+ros_environment.keep_to_loopback()
 
 hypothesis.settings.register_profile("mat_ros", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("mat_ros")

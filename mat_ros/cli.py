@@ -1,0 +1,158 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros: one command with three doors. Each subcommand is imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+from mat_ros import __version__, ros_environment
+
+
+@dataclass(frozen=True)
+class Command:
+    """Describe one subcommand without importing it."""
+
+    name: str
+    help: str
+    target: str  # module:function; the function takes the arguments after the name and returns the exit status
+    extra: str  # what to install when one of its imports is missing
+
+    def exists(self) -> bool:
+        """Tell whether this version of the package has the subcommand's module."""
+        return importlib.util.find_spec(self.target.partition(":")[0]) is not None
+
+
+@dataclass(frozen=True)
+class Door:
+    """Group the subcommands of one kind of user."""
+
+    title: str
+    commands: tuple[Command, ...]
+    elsewhere: tuple[tuple[str, str], ...] = ()  # (what to type, what it does) that is not a subcommand
+
+
+DOORS = (
+    Door(
+        "operate: run a policy on a robot or a simulated one",
+        (
+            Command("demo", "a chain of joints that goes on when broken", "mat_ros.commands.demo:main", "ros,sim"),
+            Command("launch", "start a graph without ROS's own launch", "mat_ros.commands.launch:main", "ros,sim"),
+            Command("faults", "list, inject and clear faults", "mat_ros.commands.faults:main", "ros"),
+            Command("replay", "decide a recording again and compare bits", "mat_ros.commands.replay:main", "onnx"),
+            Command("diff", "compare two recordings", "mat_ros.commands.diff:main", ""),
+        ),
+        (("ros2 launch mat_ros ...", "the same graphs where ROS's own tools are installed"),),
+    ),
+    Door(
+        "train: make a policy in simulation and pack it as a bundle",
+        (),
+        (
+            ("python -m training.train", "train; --help lists tasks and settings"),
+            ("python -m training.export", "write the policy bundle"),
+        ),
+    ),
+    Door(
+        "integrate: a new robot, policy or machine",
+        (
+            Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.doctor:main", ""),
+            Command("check", "verify a bundle, a robot or a fault file", "mat_ros.commands.check:main", "onnx"),
+            Command("engines", "build and verify TensorRT engines", "mat_ros.commands.engines:main", "rtx"),
+            Command("bench", "measure latency on this machine", "mat_ros.commands.bench:main", "ros,onnx"),
+            Command("version", "the version of this package", "mat_ros.cli:print_version", ""),
+        ),
+    ),
+)
+
+
+def commands() -> dict[str, Command]:
+    """Return the subcommands that this version has, by name."""
+    return {command.name: command for door in DOORS for command in door.commands if command.exists()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; every refusal is one sentence and exit status 2."""
+    parser = _Parser(
+        prog="mat-ros",
+        usage="mat-ros COMMAND ...",
+        description="Robots as teams of joints: policies decided joint after joint over ROS 2.",
+        epilog=_doors_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mat_ros {__version__}")
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return 0
+    known = commands()
+    if given.command not in known:
+        near = difflib.get_close_matches(given.command, known, n=1)
+        parser.error(f"there is no command '{given.command}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
+    ros_environment.set_defaults()
+    return _run(known[given.command], given.arguments)
+
+
+def print_version(arguments: list[str]) -> int:
+    """Print the version alone, for scripts."""
+    argparse.ArgumentParser(prog="mat-ros version", description=print_version.__doc__).parse_args(arguments)
+    print(__version__)
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"mat-ros: {message}; `mat-ros --help` lists the commands\n")
+
+
+def _run(command: Command, arguments: list[str]) -> int:
+    module_name, _, function_name = command.target.partition(":")
+    try:
+        status: int | None = getattr(importlib.import_module(module_name), function_name)(arguments)
+    except KeyboardInterrupt:
+        return 130  # as a shell reports an interrupted program
+    except Exception as error:
+        sentence = _refusal(error, command)
+        if sentence is None:
+            raise
+        print(f"mat-ros {command.name}: {sentence}", file=sys.stderr)
+        return 2
+    return status or 0
+
+
+def _refusal(error: Exception, command: Command) -> str | None:
+    """Put an error that the user can mend into one sentence; None for a mistake of ours, which keeps its traceback."""
+    from mat_ros.core.errors import Missing, Refused
+    from mat_ros.shipped import install_command
+
+    if isinstance(error, Missing | Refused):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        if error.name in ("mat_ros.msg", "mat_ros.srv"):
+            return "the messages are not compiled; `mat-ros doctor` says how to mend it"
+        if error.name.partition(".")[0] not in ("mat_ros", "training", "trt_engines"):
+            return f"the Python package '{error.name}' is missing; run {install_command(command.extra)}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return None
+
+
+def _doors_text() -> str:
+    known = commands()
+    lines = []
+    for door in DOORS:
+        lines += ["", door.title]
+        rows = [(command.name, command.help) for command in door.commands if command.name in known]
+        lines += [f"  {name:<26}{text}" for name, text in (*rows, *door.elsewhere)]
+    return "\n".join([*lines, "", "`mat-ros COMMAND --help` explains one command."]).lstrip("\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

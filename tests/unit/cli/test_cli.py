@@ -1,0 +1,147 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros shows three doors, opens fast, and refuses in one sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mat_ros
+from mat_ros import cli
+from mat_ros.core.errors import Refused
+
+
+@pytest.fixture
+def offer(monkeypatch):
+    """Offer one command `try`, which does what the test says."""
+
+    def register(function, extra=""):
+        monkeypatch.setattr(sys.modules[__name__], "run_command", function)
+        command = cli.Command("try", "does what the test says", f"{__name__}:run_command", extra)
+        monkeypatch.setattr(cli, "DOORS", (cli.Door("a door", (command,)),))
+        monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+
+    return register
+
+
+def run_command(arguments):
+    raise NotImplementedError("replaced by the fixture")
+
+
+def the_one_sentence(capsys) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_help_shows_the_three_doors_and_only_commands_that_exist(capsys):
+    assert cli.main([]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n{door}: " in text for door in ("operate", "train", "integrate"))
+    listed = {line.split()[0] for line in text.split("\n") if line.startswith("  ")}
+    registered = {command.name for door in cli.DOORS for command in door.commands}
+    assert listed & registered == set(cli.commands())
+
+
+def test_every_listed_command_can_be_imported_by_its_target():
+    for command in cli.commands().values():
+        module, _, function = command.target.partition(":")
+        # Its imports may be missing here, so the file is read instead of run.
+        assert f"\ndef {function}(" in cli.importlib.util.find_spec(module).loader.get_source(module)
+
+
+def test_the_version_is_printed_alone(capsys):
+    assert cli.main(["version"]) == 0
+    assert capsys.readouterr().out == mat_ros.__version__ + "\n"
+
+
+def test_an_unknown_command_is_one_sentence_with_the_nearest_name(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["doktor"])
+    assert "did you mean 'doctor'?" in the_one_sentence(capsys)
+
+
+def test_arguments_after_the_name_are_the_commands_own(offer):
+    given = []
+    offer(lambda arguments: given.extend(arguments))
+    assert cli.main(["try", "--seed", "3", "-h"]) == 0
+    assert given == ["--seed", "3", "-h"]
+
+
+def test_a_commands_status_is_the_programs(offer):
+    offer(lambda arguments: 5)
+    assert cli.main(["try"]) == 5
+
+
+def test_a_missing_extra_is_one_sentence_with_the_command_that_installs_it(offer, capsys):
+    def needs_a_simulator(arguments):
+        import none_such_simulator  # noqa: F401
+
+    offer(needs_a_simulator, extra="sim")
+    assert cli.main(["try"]) == 2
+    sentence = the_one_sentence(capsys)
+    assert "'none_such_simulator' is missing; run" in sentence
+    assert "[sim]" in sentence
+
+
+def test_an_unreadable_file_is_one_sentence_with_its_name(offer, capsys, tmp_path):
+    offer(lambda arguments: (tmp_path / "none.yaml").read_text())
+    assert cli.main(["try"]) == 2
+    assert f"{tmp_path / 'none.yaml'}: No such file or directory" in the_one_sentence(capsys)
+
+
+def test_a_refusal_of_the_core_is_printed_as_it_stands(offer, capsys):
+    def refuse(arguments):
+        raise Refused("hand.yaml: unit", "rad", "deg", "convert the limits")
+
+    offer(refuse)
+    assert cli.main(["try"]) == 2
+    assert the_one_sentence(capsys) == "mat-ros try: hand.yaml: unit: expected rad, got deg; convert the limits\n"
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(offer):
+    offer(lambda arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["try"])
+
+
+def test_help_needs_no_package_beyond_python_itself():
+    blocked = ("numpy", "yaml", "rich", "rclpy", "torch", "mujoco", "onnxruntime")
+    code = f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); from mat_ros.cli import main; main(['--help'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "doctor" in done.stdout
+
+
+def test_the_wheels_index_and_middleware_are_named_only_where_the_user_has_not(monkeypatch):
+    monkeypatch.setattr(cli.ros_environment, "ros_comes_from_wheels", lambda: True)
+    environment = {"RMW_IMPLEMENTATION": "rmw_mine"}
+    cli.ros_environment.set_defaults(environment)
+    assert environment == {"RMW_IMPLEMENTATION": "rmw_mine", "AMENT_PREFIX_PATH": sys.prefix}
+
+
+def test_a_sourced_ros_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(cli.ros_environment, "ros_comes_from_wheels", lambda: False)
+    environment: dict[str, str] = {}
+    cli.ros_environment.set_defaults(environment)
+    assert environment == {}
+
+
+def test_a_private_graph_of_the_wheels_speaks_udp_on_the_loopback_alone(monkeypatch):
+    monkeypatch.setattr(cli.ros_environment, "ros_comes_from_wheels", lambda: True)
+    environment: dict[str, str] = {}
+    cli.ros_environment.keep_to_loopback(environment)
+    profile = Path(environment["FASTDDS_DEFAULT_PROFILES_FILE"]).read_text()
+    assert "<type>UDPv4</type>" in profile
+    assert "<interfaceWhiteList><address>127.0.0.1</address></interfaceWhiteList>" in profile
+
+
+@pytest.mark.parametrize(("wheels", "rmw"), [(True, "rmw_cyclonedds_cpp"), (False, "rmw_fastrtps_cpp")])
+def test_a_middleware_that_may_not_read_our_profile_never_talks_to_the_network(monkeypatch, wheels, rmw):
+    monkeypatch.setattr(cli.ros_environment, "ros_comes_from_wheels", lambda: wheels)
+    environment = {"RMW_IMPLEMENTATION": rmw}
+    cli.ros_environment.keep_to_loopback(environment)
+    assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
