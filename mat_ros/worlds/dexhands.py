@@ -136,6 +136,11 @@ class DexHands(World):
                          (*hand_sources(model, HANDS, tuple(actuators)), *object_sources(model)))
         self._goal_quat = self._batch.bind("mocap_quat")  # (simulation, goal, 4)
 
+    def mount_positions(self) -> NDArray[np.float64]:
+        """Give where the mounts of flying hands are, (simulation, hand, 3), in m."""
+        firsts = [self._place(f"{prefix}:base", "qposadr") for prefix in HANDS]
+        return np.stack([self._qpos[:, first:first + 3] for first in firsts], axis=1)
+
     def _start(self, rows: Ids) -> None:
         """Place joints and object where the scene says, scattered by its noise."""
         hinges = len(JOINTS)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say what the agents of two hands see: the published full state, or only what a real robot can measure.
 
-full_state   of each hand (199 numbers; 187 where the mounts are fixed): 24 joint positions as shares of their range, 24
-             velocities / 5, 24 efforts * 10; for each of five fingertips position, quaternion x y z w, velocity, angular
-             velocity; for each fingertip force and torque * 10; position and Euler angles of the hand; its last action.
-             Then of the task: a door's 19 numbers or a thrown object's 24. Everything is clipped to [-5, 5].
+full_state   of each hand (199 numbers; 187 where the mounts are fixed): 24 joint positions as shares of their range,
+             24 velocities / 5, 24 efforts * 10; for each of five fingertips position, quaternion x y z w, velocity,
+             angular velocity; for each fingertip force and torque * 10; position and Euler angles of the hand; its
+             last action. Then of the task: a door's 19 numbers or a thrown object's 24. All clipped to [-5, 5].
 compact      joint positions and velocities, pose of the hand, its last action, and of the task what a camera sees.
 
 All agents of one hand see the same; where a hand has several agents, a one-hot id tells them apart.
@@ -58,9 +58,10 @@ def _full_hand(hand: str, offered: dict[str, Term]) -> list[Part]:
     motion = [Part(term, labels((tip,), elements)) for tip in tips for term, elements in (
         ("fingertip_position", XYZ), ("fingertip_orientation", XYZW), ("fingertip_velocity", XYZ),
         ("fingertip_angular_velocity", XYZ))]
-    touch = [Part(term, labels((tip,), XYZ), CONTACT) for tip in tips for term in ("fingertip_force", "fingertip_torque")]
-    return [*_joints(hand), Part("joint_velocity", names, VELOCITY), Part("joint_effort", names, EFFORT), *motion, *touch,
-            *_pose(hand, offered), _last(hand, offered)]
+    touch = [Part(term, labels((tip,), XYZ), CONTACT)
+             for tip in tips for term in ("fingertip_force", "fingertip_torque")]
+    return [*_joints(hand), Part("joint_velocity", names, VELOCITY), Part("joint_effort", names, EFFORT), *motion,
+            *touch, *_pose(hand, offered), _last(hand, offered)]
 
 
 def _compact_hand(hand: str, offered: dict[str, Term]) -> list[Part]:

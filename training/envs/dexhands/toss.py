@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mat_ros.worlds.dexhands import HANDS, DexHands
+from mat_ros.worlds.dexhands import DexHands
 from training.envs.dexhands.task import Float, Outcome, Task
 
 DECAY = 0.2
@@ -51,8 +51,7 @@ class Toss(Task):
 
     def _drift(self, world: DexHands) -> Float:
         """Measure how far each mount is from where it started, (env, hand), in m."""
-        mounts = np.stack([world.body_position(f"{prefix}:hand mount") for prefix in HANDS], axis=1)
-        return np.asarray(np.linalg.norm(mounts - np.asarray(world.scene.hands), axis=-1))
+        return np.asarray(np.linalg.norm(world.mount_positions() - np.asarray(world.scene.hands), axis=-1))
 
 
 class Over(Toss):

@@ -1,0 +1,201 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks of two hands: what the agents see, how they are grouped, and what they are paid for."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mujoco", reason="needs the sim extra")
+
+from mat_ros.core.errors import Refused
+from mat_ros.worlds.dexhands import DexHands
+from training.envs.dexhands import SPLITS, TASKS, make
+from training.envs.dexhands.doors import DoorCloseOutward, DoorOpenOutward
+from training.envs.dexhands.task import distances_to
+
+pytestmark = pytest.mark.sim
+
+# task: (observation of a hand, actions of a hand, ticks), as published
+SIZES = {
+    "door_open_outward": (218, 26, 250), "door_open_inward": (218, 26, 250), "door_close_inward": (218, 26, 250),
+    "door_close_outward": (218, 26, 250), "over": (211, 20, 75), "catch_underarm": (223, 26, 75),
+    "catch_over2underarm": (223, 26, 75), "lift_underarm": (218, 26, 500),
+}
+# The published order of a flying hand's observation: (what, how many numbers)
+HAND = (("joint_position", 24), ("joint_velocity", 24), ("joint_effort", 24), ("fingertip motion", 65),
+        ("fingertip touch", 30), ("hand_position", 3), ("hand_euler", 3), ("last_command", 26))
+DOOR = (("object_position", 3), ("object_orientation", 4), ("object_velocity", 3), ("object_angular_velocity", 3),
+        ("handle_position", 3), ("handle_position", 3))
+
+
+def columns(environment, agent):
+    """Name every measured column of an agent's observation: (term, element)."""
+    layout = environment.spec.layout
+    elements = {term.name: term.elements for term in layout.terms}
+    return [(part.term, element) for part in layout.views[agent].parts
+            for element in part.elements or elements[part.term]]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_hand_sees_and_moves_as_much_as_published(task):
+    spec = make(f"{task}_hand", 2).spec
+    assert (spec.obs_dim, spec.act_dim, spec.horizon) == SIZES[task]
+    assert spec.agents == ("robot0", "robot1")
+
+
+def test_the_terms_of_a_door_observation_come_in_the_published_order():
+    groups = {"fingertip_position": "fingertip motion", "fingertip_orientation": "fingertip motion",
+              "fingertip_velocity": "fingertip motion", "fingertip_angular_velocity": "fingertip motion",
+              "fingertip_force": "fingertip touch", "fingertip_torque": "fingertip touch"}
+    for agent, hand in enumerate(("robot0", "robot1")):
+        seen = columns(make("door_open_outward_hand", 1), agent)
+        place = 0
+        for what, size in (*HAND, *DOOR):
+            block = seen[place:place + size]
+            assert {groups.get(term, term) for term, _ in block} == {what}
+            if (what, size) in HAND:
+                assert all(element.startswith(f"{hand}:") for _, element in block)
+            place += size
+        assert place == len(seen) == 218
+        # one fingertip: position, quaternion x y z w, velocity, angular velocity
+        assert [element.split(".")[1] for _, element in seen[72:85]] == [*"xyz", *"xyzw", *"xyz", *"xyz"]
+        assert [element.split(".")[0] for _, element in seen[212:218]] == ["handle_left"] * 3 + ["handle_right"] * 3
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_split_moves_the_same_joints_in_the_same_way(task, split):
+    whole, parts = make(f"{task}_hand", 1), make(f"{task}_{split}", 1)
+    command = np.random.default_rng(0).uniform(whole.world.command_lower, whole.world.command_upper)
+    regrouped = parts.action_map.to_command(parts.action_map.to_actions(command))
+    np.testing.assert_allclose(regrouped, command, atol=1e-9)
+    named = [joint for agent in parts.robot.agents(split) for joint in agent.joints]
+    assert sorted(named) == sorted(whole.world.joint_names)
+
+
+def test_a_hand_has_six_fingers_of_eight_three_three_three_four_and_five_motors():
+    agents = make("door_open_outward_finger", 1).robot.agents("finger")
+    assert [len(agent.joints) for agent in agents] == [8, 3, 3, 3, 4, 5] * 2
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_robot_file_has_the_limits_of_the_world_and_actions_span_them(task):
+    environment = make(f"{task}_hand", 1)
+    world, joints = environment.world, environment.robot.joints
+    np.testing.assert_allclose([j.lower for j in joints], world.command_lower, atol=1e-9)
+    np.testing.assert_allclose([j.upper for j in joints], world.command_upper, atol=1e-9)
+    ends = environment.action_map.to_command(np.ones((2, environment.spec.act_dim)))
+    np.testing.assert_allclose(ends, world.command_upper, atol=1e-6)
+
+
+def test_the_last_action_is_seen_as_it_was_given():
+    environment = make("door_open_outward_hand", 1)
+    environment.reset(0)
+    action = np.random.default_rng(1).uniform(-1, 1, (1, 2, 26))
+    obs, *_ = environment.step(action)
+    np.testing.assert_allclose(obs[0, :, 173:199], action[0], atol=1e-5)
+
+
+def test_the_compact_layout_holds_nothing_that_a_robot_cannot_measure():
+    seen = {term for term, _ in columns(make("door_open_outward_finger", 1, observation="compact"), 0)}
+    assert seen == {"joint_position", "joint_velocity", "hand_position", "hand_euler", "last_command",
+                    "handle_position", "door_angle"}
+
+
+def door_world(angle, task="door_open_outward"):
+    world = DexHands(task, 1)
+    world.reset(seed=0)
+    for side in ("door_right", "door_left"):
+        world.set_joint_position(side, angle)
+    return world
+
+
+def test_the_door_reward_is_the_published_formula_worked_out_by_hand():
+    world = door_world(0.4)
+    right, left = np.split(world.signal("grasp_position").reshape(2, 5, 3), 2)
+    handles = world.signal("handle_position").reshape(2, 3)
+    by_hand = [sum(float(np.linalg.norm(tip - handle)) for tip in tips[0])
+               for tips, handle in zip((right, left), handles, strict=True)]
+    outcome = DoorOpenOutward().judge(world)
+    assert min(by_hand) > 0.5  # the hands are not near, so the opening does not count yet
+    np.testing.assert_allclose(outcome.reward, 2.0 - sum(by_hand))
+    np.testing.assert_allclose([distances_to(world, k, handles[None, k])[0] for k in (0, 1)], by_hand)
+
+
+def test_hands_near_their_handles_are_paid_for_the_opening():
+    class Near(DexHands):
+        def signal(self, term):
+            found = super().signal(term)
+            return np.repeat(super().signal("handle_position").reshape(1, 2, 1, 3), 5, axis=2).reshape(1, -1) \
+                if term == "grasp_position" else found
+
+    world = Near("door_open_outward", 1)
+    world.reset(seed=0)
+    world.set_joint_position("door_right", 1.4)
+    world.set_joint_position("door_left", 1.4)
+    apart = abs(np.diff(world.signal("handle_position").reshape(2, 3)[:, 1])[0])
+    opened, closed = DoorOpenOutward().judge(world), DoorCloseOutward().judge(world)
+    np.testing.assert_allclose(opened.reward, 2.0 + 2.0 * apart)
+    np.testing.assert_allclose(closed.reward, 6.0 + 1.0 - 2.0 * apart)
+    assert opened.success.all()
+    assert not closed.success.any()
+
+
+@pytest.mark.parametrize(("angle", "success"), [(0.0, False), (0.4, False), (1.4, True)])
+def test_a_door_is_open_when_its_handles_are_half_a_metre_apart(angle, success):
+    assert DoorOpenOutward().judge(door_world(angle)).success[0] == success
+
+
+def test_an_egg_at_its_goal_is_caught_and_one_at_the_start_is_not():
+    from training.envs.dexhands.toss import Over
+
+    world = DexHands("over", 1)
+    world.reset(seed=0)
+    outcome = Over().judge(world)
+    distance = np.linalg.norm(world.signal("object_position") - world.signal("goal_position"))
+    assert not outcome.success[0]
+    assert outcome.reward[0] <= np.exp(-0.2 * 50.0 * distance)
+
+
+@pytest.mark.parametrize("task", ["door_open_outward_finger", "catch_underarm_hand", "lift_underarm_hand"])
+def test_the_same_seed_gives_the_same_episode_and_a_snapshot_goes_on_bit_for_bit(task):
+    rng = np.random.default_rng(3)
+    first, second = make(task, 3), make(task, 3)
+    assert first.reset(5).tobytes() == second.reset(5).tobytes()
+    actions = rng.uniform(-1, 1, (40, 3, first.spec.agent_count, first.spec.act_dim))
+    for k, action in enumerate(actions):
+        a = first.step(action)
+        if k == 20:
+            second.restore(first.snapshot())
+        elif k > 20:
+            b = second.step(action)
+            for one, other in zip(a[:4], b[:4], strict=True):
+                assert one.tobytes() == other.tobytes()
+
+
+def test_an_episode_is_cut_off_at_its_horizon_and_that_is_no_failure():
+    environment = make("over_hand", 2)
+    environment.reset(0)
+    still = np.zeros((2, 2, 20))
+    ended = []
+    for tick in range(80):
+        _, _, terminated, truncated, info = environment.step(still)
+        ended += [(tick, bool(terminated[row]), bool(truncated[row])) for row in info["ended"]]
+        if ended:
+            break
+    tick, terminated, truncated = ended[0]
+    assert terminated != truncated
+    assert truncated == (tick == 74)
+    assert info["final_obs"].shape == (len(info["ended"]), 2, 211)
+    assert set(info) >= {"success", "episode_return", "episode_length"}
+
+
+def test_unknown_tasks_splits_and_options_are_refused():
+    with pytest.raises(Refused, match="over_hand"):
+        make("door_kick_hand", 1)
+    with pytest.raises(Refused, match="over_hand"):
+        make("over_elbow", 1)
+    with pytest.raises(Refused, match="observation"):
+        make("over_hand", 1, observation="x-ray")
+    with pytest.raises(Refused, match="reward"):
+        make("over_hand", 1, reward="fame")
