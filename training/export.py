@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,17 +23,24 @@ import tyro
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+import mat_ros
 from mat_ros.backends import golden
 from mat_ros.backends.choose import installed, open_backend
 from mat_ros.core.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.joints import Joint
 from mat_ros.core.manifest import Manifest, Network, Normaliser, StateLayout, Training
-from mat_ros.core.observe import Layout, Observer
-from mat_ros.core.robot import Agent
+from mat_ros.core.observe import Layout
+from mat_ros.core.robot import Agent, Robot
+from training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
+from training.config import TrainConfig
+from training.envs import make
 from training.graphs import EncoderGraph, StepGraph, write_encoder, write_step
-from training.models import Policy
+from training.models import Policy, PolicyConfig, build_policy
+from training.models.actions import GaussianActions
+from training.trainer import environment_options
 
+ROBOTS = Path(mat_ros.__file__).parent / "config" / "robots"
 TRACED_TICKS = 8  # golden ticks whose encodings and last state are kept as well: they are large
 
 
@@ -60,7 +67,7 @@ class Origin:
 
 def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float32], folder: Path) -> Bundle:
     """Write a bundle whose golden ticks answer the raw observations (tick, n, obs_dim), and prove it."""
-    if policy.config.discrete:
+    if not isinstance(policy.actions, GaussianActions):
         raise Refused("policy", "continuous actions", "a choice among alternatives",
                       "keep it in training: joints are commanded by numbers")
     if folder.exists() and any(folder.iterdir()):
@@ -79,6 +86,8 @@ def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float
         bundle = Bundle.load(staging)
         prove(bundle)
         staging.chmod(0o755)
+        for file in staging.iterdir():
+            file.chmod(0o644)
         if folder.exists():
             folder.rmdir()
         staging.rename(folder)
@@ -95,11 +104,11 @@ def golden_ticks(encoder: EncoderGraph, step: StepGraph, observations: NDArray[n
     mask = policy.action_mask
     ticks: dict[str, list[torch.Tensor]] = {name: [] for name in ("enc", "values", "action", "state")}
     for observation in torch.from_numpy(observations):
-        enc, values = encoder(observation.unsqueeze(0))
+        enc, values = encoder.forward(observation.unsqueeze(0))
         state, action = policy.initial_state(1), policy.start_action(1)
         actions = []
         for slot in range(enc.shape[1]):
-            action, state = step(enc[:, slot], action, state)
+            action, state = step.forward(enc[:, slot], action, state)
             action = action if mask is None else action * mask[slot]
             actions.append(action)
         for name, found in (("enc", enc), ("values", values), ("action", torch.stack(actions, 1)), ("state", state)):
@@ -113,6 +122,7 @@ def golden_ticks(encoder: EncoderGraph, step: StepGraph, observations: NDArray[n
 def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Manifest:
     """Say everything about a policy that deployment has to know."""
     config, layout = policy.config, policy.state_layout()
+    action_std = policy.actions.std() if isinstance(policy.actions, GaussianActions) else torch.zeros(config.act_dim)
     maxima = tuple(span for name, span in layout.offsets().items() if name.endswith(".max"))
     initial = next((part.initial for part in layout.parts if part.initial != 0.0), 0.0)
     described = {name: getattr(origin, name) for name in (
@@ -127,7 +137,7 @@ def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Man
         ),
         state=StateLayout(grows=layout.kind == "rows", row=layout.width if layout.kind != "empty" else 0,
                           parts=tuple(part.name for part in layout.parts), initial=initial, maxima=maxima),
-        action_std=tuple(policy.actions.std().tolist()),
+        action_std=tuple(action_std.tolist()),
         equality="tolerance",
         files=files,
     )
@@ -137,3 +147,106 @@ def prove(bundle: Bundle) -> None:
     """Hold every installed backend to the golden ticks; refuse with the first tick, slot and element that differ."""
     for name in installed():
         golden.require(open_backend(name, bundle), bundle)
+
+
+# ---- from a run of the trainer --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Export the newest checkpoint of a run, or a given checkpoint, as a policy bundle."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of a run, or of one of its checkpoints."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder of the bundle; new or empty."""
+    name: str = ""
+    """Name of the bundle; empty: the name of its folder."""
+    ticks: int = 200
+    """Golden ticks: the policy drives its own environment for so long."""
+    seed: int = 0
+    """Of that environment."""
+    tolerance: float = 1e-4
+    """Greatest difference of an action, in policy units, between torch and any backend."""
+
+
+def export_run(config: ExportConfig) -> Bundle:
+    """Export a checkpoint of the trainer."""
+    checkpoint = read_checkpoint(newest_checkpoint(config.run))
+    policy = policy_of(checkpoint)
+    origin = origin_of(checkpoint, config.name or config.out.resolve().name, config.tolerance)
+    observations = drive(policy, origin, checkpoint, config.ticks, config.seed)
+    return export_policy(policy, origin, observations, config.out)
+
+
+def policy_of(checkpoint: Checkpoint) -> Policy:
+    """Build the trained policy."""
+    if "policy_config" not in checkpoint.manifest:
+        raise Refused("checkpoint", "a sequence policy (mat, marwkv4, ...)", checkpoint.manifest["policy"],
+                      "only sequence policies decide as a chain; train one with --algorithm mat")
+    policy = build_policy(PolicyConfig.from_dict(checkpoint.manifest["policy_config"]))
+    policy.load_state_dict(checkpoint.policy)
+    return policy.eval()
+
+
+def origin_of(checkpoint: Checkpoint, name: str, tolerance: float) -> Origin:
+    """Gather what the manifest says of robot, task and training."""
+    kept = checkpoint.manifest
+    if kept["layout"] is None or not kept["robot"]:
+        raise Refused(f"task {kept['task']}", "a robot that measures what the agents see", "none",
+                      "export policies of robot tasks only")
+    if kept["config"].get("legacy"):
+        raise Refused(f"task {kept['task']}", "observations as a robot measures them", "the legacy habits",
+                      "train without --legacy")
+    robot = Robot.load(ROBOTS / f"{kept['robot']}.yaml")
+    agents = {agent.name: agent for agent in robot.agents(kept["split"])}
+    if set(agents) != set(kept["agents"]):
+        raise Refused(f"checkpoint of {kept['task']}", f"the agents {sorted(agents)}", sorted(kept["agents"]),
+                      "train again: the robot's split has changed")
+    normaliser = kept["normaliser"]
+    return Origin(
+        name=name, algorithm=kept["policy"], robot=robot.name, world=robot.world, task=kept["task"],
+        period_ns=robot.period_ns, split=kept["split"], agents=tuple(agents[agent] for agent in kept["agents"]),
+        joints=robot.joints, layout=Layout.from_dict(kept["layout"]),
+        normaliser=Normaliser(_rows(normaliser["mean"]), _rows(normaliser["std"]), float(normaliser["clip"])),
+        training=Training(kept["command"], int(kept["seed"]), int(kept["steps"]), kept["commit"],
+                          dict(kept["packages"])),
+        chain_information=kept["information"], faults=kept["faults"], tolerance=tolerance,
+    )
+
+
+@torch.no_grad()
+def drive(policy: Policy, origin: Origin, checkpoint: Checkpoint, ticks: int, seed: int) -> NDArray[np.float32]:
+    """Let the policy drive its environment and give what it saw, (tick, n, obs_dim)."""
+    environment = make(checkpoint.manifest["task"], 1,
+                       **environment_options(TrainConfig.from_dict(checkpoint.manifest["config"])))
+    seen = np.zeros((ticks, policy.config.agents, policy.config.obs_dim), np.float32)
+    obs = environment.reset(seed)
+    for tick in range(ticks):
+        seen[tick] = obs[0]
+        actions, _, _ = policy.act(torch.from_numpy(origin.normaliser.apply(obs)), deterministic=True)
+        obs, *_ = environment.step(actions.numpy())
+    return seen
+
+
+def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, row)) for row in values)
+
+
+def main() -> int:
+    """Run the command line; every refusal is one sentence."""
+    torch.set_num_threads(1)
+    try:
+        config = tyro.cli(ExportConfig, description=__doc__)
+        bundle = export_run(config)
+    except (Refused, Missing) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    size = sum(path.stat().st_size for path in bundle.folder.iterdir())
+    print(f"{bundle.folder}: {size / 1e6:.2f} MB, sha256 {bundle.digest[:16]}…")
+    print(f"{config.ticks} golden ticks, driven by torch, are reproduced by {', '.join(installed())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

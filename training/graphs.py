@@ -69,8 +69,8 @@ def write_step(graph: StepGraph, path: Path) -> None:
         "action": torch.zeros(2, config.act_dim),
         "state": torch.zeros(layout.shape(2, slot=3)),
     }
-    _write(graph, example, ["next_action", "next_state"], {"enc": {0: batch}, "action": {0: batch}, "state": state_dims},
-           path)
+    dynamic = {"enc": {0: batch}, "action": {0: batch}, "state": state_dims}
+    _write(graph, example, ["next_action", "next_state"], dynamic, path)
 
 
 def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]],

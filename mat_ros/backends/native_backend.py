@@ -96,11 +96,12 @@ class NativeBackend:
     def _run(self, first: int, last: int, previous: Float32, state: Float32) -> Float32:
         """Decide slots whose encodings lie in place; give the state that they hand on."""
         if not 0 <= first < last <= self._agents or state.shape != (self._state_sizes[first],):
-            self._refuse(first, (last, state.shape), (f"slots of 0 .. {self._agents}", self._state_sizes[first:first + 1]))
+            wanted = (f"slots of 0 .. {self._agents}", self._state_sizes[first:first + 1])
+            self._refuse(first, (last, state.shape), wanted)
         handed = np.empty(self._state_sizes[last], np.float32)  # the state is changed where it will be handed on
         handed[:self._state_sizes[first]] = state
         self._previous[:] = previous
-        address = ctypes.addressof(ctypes.c_char.from_buffer(handed)) if len(handed) else 0
+        address = ctypes.addressof(ctypes.c_char.from_buffer(handed.data)) if len(handed) else 0
         at = self._at
         self._decide_in_c(self._policy, at["workspace"], first, last, *self._step_arguments, address, at["actions"],
                           address)

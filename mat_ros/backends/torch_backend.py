@@ -60,8 +60,10 @@ class TorchBackend:
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
         """Decide one slot; see Backend.step."""
         with self._torch.inference_mode():
-            before = self._tensor(state).reshape(1, -1, self._row) if self._row else self._tensor(state).unsqueeze(0)
-            action, after = self._policy.step(self._tensor(enc).unsqueeze(0), self._tensor(previous).unsqueeze(0), before)
+            before = self._tensor(state)
+            before = before.reshape(1, -1, self._row) if self._row else before.unsqueeze(0)
+            told = self._tensor(previous).unsqueeze(0)
+            action, after = self._policy.step(self._tensor(enc).unsqueeze(0), told, before)
             return self._array(action[0] * self._mask[slot]), self._array(after.reshape(-1))
 
     def info(self) -> BackendInfo:
