@@ -65,7 +65,7 @@ class World:
         self._seeds = np.zeros(count, dtype=np.int64)
         self._episodes = np.zeros(count, dtype=np.int64)  # begun since the last seeding
         self.ticks = np.zeros(count, dtype=np.int64)  # control steps since the reset
-        self._calm = np.zeros_like(self._batch.warning)  # the warnings before the reset
+        self._calm = np.zeros_like(self._warned())  # the warnings before the reset
 
     # -- the episode ---------------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ class World:
         self._episodes[rows] += 1
         self.ticks[rows], self._command_share[rows] = 0, 0.0
         self._batch.forward(ids=rows)
-        self._calm[rows] = self._batch.warning[rows]
+        self._calm[rows] = self._warned()[rows]
         self._signals.fill(self._measured, rows)
 
     def _start(self, rows: Ids) -> None:
@@ -186,7 +186,7 @@ class World:
         self._batch.state[:] = state["rows"]
         self._measured[:], self._command_share[:] = state["measured"], state["command_share"]
         self._seeds[:], self._episodes[:], self.ticks[:] = state["seeds"], state["episodes"], state["ticks"]
-        self._calm[:] = self._batch.warning
+        self._calm[:] = self._warned()
 
     def _varied(self) -> dict[str, NDArray[Any]]:
         found = {name: self._batch.expanded(name) for name in mujoco.batch.MODEL_FIELDS}
@@ -194,10 +194,15 @@ class World:
 
     def warnings(self) -> NDArray[np.int64]:
         """Count MuJoCo's warnings since the reset, (simulation,): any makes the episode worthless."""
-        new: NDArray[np.int64] = np.sum(self._batch.warning - self._calm, axis=1, dtype=np.int64)
+        new: NDArray[np.int64] = np.sum(self._warned() - self._calm, axis=1, dtype=np.int64)
         return new
 
     # -- plumbing ------------------------------------------------------------------------------------------------
+
+    def _warned(self) -> NDArray[np.int32]:
+        """Give MuJoCo's counters, (simulation, kind of warning); each stands behind the number that it last named."""
+        counters: NDArray[np.int32] = self._batch.warning[:, :, 1]
+        return counters
 
     def _field(self, name: str) -> NDArray[Any]:
         return self._command_share if name == COMMAND_FIELD else self._batch.bind(name)
@@ -208,6 +213,6 @@ class World:
             return np.arange(self.count)
         rows = np.asarray(ids)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
-        if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.count)):
-            raise Refused("simulations", f"ids in [0, {self.count})", ids, "name simulations of this world")
+        if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.count or (np.diff(rows) < 1).any())):
+            raise Refused("simulations", f"ascending ids in [0, {self.count})", ids, "sort them, each once")
         return rows

@@ -184,7 +184,8 @@ class _Actuators:
         """Give the degree of freedom that a stuck joint locks; a flying base stops by its drag alone."""
         model, motor = self._world.model, self._world.motors[self._place[fault.target]]
         moved = int(model.actuator_trnid[motor, 0])
-        hinged = model.jnt_type[moved] in (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+        # Compared as numbers: a NumPy integer is never found among MuJoCo's enums.
+        hinged = int(model.jnt_type[moved]) in (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
         return int(model.jnt_dofadr[moved]) if hinged else None
 
     def memory(self) -> dict[str, NDArray[Any]]:

@@ -189,14 +189,15 @@ def add_hand(spec: mujoco.MjSpec, prefix: str, position: Vector, quaternion: tup
              base: Base | None, look: Look, contype: int, conaffinity: int) -> None:
     """Add a hand to a scene, every name under `prefix:`; without a base its mount is fixed to the world."""
     mount = spec.worldbody.add_body(name=f"{prefix}:hand mount", pos=position, quat=quaternion, mass=MOUNT_MASS,
-                                    ipos=(0.0, 0.0, 0.0), inertia=MOUNT_INERTIA, explicitinertial=True)
+                                    ipos=(0.0, 0.0, 0.0), inertia=MOUNT_INERTIA, explicitinertial=True, gravcomp=1.0)
     if base is not None:
         mount.add_freejoint(name=f"{prefix}:base")
     bodies = {"hand mount": mount}
     for link in LINKS:
         body = bodies[link.parent].add_body(
             name=f"{prefix}:{link.name}", pos=link.position, quat=link.quaternion, mass=link.mass, ipos=link.centre,
-            iquat=link.inertia_quaternion, inertia=link.inertia, explicitinertial=True)
+            iquat=link.inertia_quaternion, inertia=link.inertia, explicitinertial=True,
+            gravcomp=1.0)
         bodies[link.name] = body
         if link.hinge is not None:
             _add_hinge(body, prefix, link.hinge)

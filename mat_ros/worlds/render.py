@@ -1,18 +1,12 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Render a world without a screen: one simulation through a named camera, or a strip of moments side by side.
-
-MuJoCo chooses its graphics when it is imported: on a machine without a display set `MUJOCO_GL=egl` before.
-"""
+"""Render a world without a screen: one simulation through a named camera, or a strip of moments side by side."""
 
 from __future__ import annotations
 
+import importlib
 import os
-import sys
 from collections.abc import Sequence
-
-if "mujoco" not in sys.modules and not os.environ.get("DISPLAY"):
-    os.environ.setdefault("MUJOCO_GL", "egl")
 
 import mujoco
 import numpy as np
@@ -21,46 +15,70 @@ from numpy.typing import NDArray
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.worlds.batch import World
 from mat_ros.worlds.hand import HIDDEN_GROUP
-from mat_ros.worlds.scene import IMAGE
 
 Image = NDArray[np.uint8]  # (height, width, 3), red, green, blue
 
+GEOMS = 2000  # the most that a picture can hold
 GAP = 6  # pixels between the pictures of a strip
 
 
 class Camera:
-    """Take pictures of a world's simulations; use it in a `with` block, since it holds a graphics context."""
+    """Take pictures of a world's simulations; use it in a `with` block, since it holds a graphics context.
+
+    The graphics are those of the environment variable MUJOCO_GL (egl, osmesa or glfw). Without it a machine that has no
+    display uses egl. The choice is made here and not, as in MuJoCo's own renderer, when mujoco is first imported.
+    """
 
     def __init__(self, world: World, width: int = 960, height: int = 540) -> None:
-        if width > IMAGE[0] or height > IMAGE[1]:
-            raise Refused("picture", f"at most {IMAGE[0]} x {IMAGE[1]} pixels", f"{width} x {height}",
-                          "take a smaller one")
+        model = world.model
+        largest = model.vis.global_.offwidth, model.vis.global_.offheight
+        if width > largest[0] or height > largest[1]:
+            raise Refused("picture", f"at most {largest} pixels", (width, height), "take a smaller one")
         self.world = world
-        try:
-            self._renderer = mujoco.Renderer(world.model, height, width)
-        except (RuntimeError, ImportError, AttributeError) as error:
-            raise Missing(f"a way to render without a screen ({error})",
-                          "set MUJOCO_GL=egl before mujoco is imported, and install libegl1 and libgl1-mesa-dri"
-                          ) from error
+        self._graphics = _open_graphics(width, height)
+        self._renderer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._renderer)
+        self._scene = mujoco.MjvScene(model, GEOMS)
+        self._frame = mujoco.MjrRect(0, 0, width, height)
+        self._view = mujoco.MjvCamera()
+        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._options = mujoco.MjvOption()
         self._options.geomgroup[HIDDEN_GROUP] = 0
 
     def __enter__(self) -> Camera:
-        """Open the graphics context."""
+        """Keep the graphics context open."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close the graphics context."""
-        self._renderer.close()
+        self._renderer.free()
+        self._graphics.free()
 
     def take(self, camera: str = "overview", row: int = 0) -> Image:
         """Render one simulation through a camera of the scene."""
         names = [self.world.model.camera(k).name for k in range(self.world.model.ncam)]
         if camera not in names:
             raise Refused("camera", f"one of {names}", camera, "choose one of them")
-        _, data = self.world.materialise(row)
-        self._renderer.update_scene(data, camera=camera, scene_option=self._options)
-        return np.array(self._renderer.render())
+        self._view.fixedcamid = names.index(camera)
+        model, data = self.world.materialise(row)
+        mujoco.mjv_updateScene(model, data, self._options, None, self._view, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
+        self._graphics.make_current()
+        mujoco.mjr_render(self._frame, self._scene, self._renderer)
+        picture = np.empty((self._frame.height, self._frame.width, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(picture, None, self._frame, self._renderer)
+        return np.ascontiguousarray(picture[::-1])  # OpenGL counts rows from below
+
+
+def _open_graphics(width: int, height: int) -> mujoco.GLContext:
+    """Open a context for drawing off screen."""
+    backend = os.environ.get("MUJOCO_GL") or ("glfw" if os.environ.get("DISPLAY") else "egl")
+    try:
+        context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
+        context.make_current()
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:
+        raise Missing(f"a way to draw off screen ({backend}: {error})",
+                      "install libegl1 and libgl1-mesa-dri, or set MUJOCO_GL to egl, osmesa or glfw") from error
+    return context
 
 
 def film_strip(pictures: Sequence[Image], columns: int = 0) -> Image:
