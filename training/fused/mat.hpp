@@ -118,12 +118,12 @@ struct Mat {
     std::vector<MlpResidual::Seen> encoder_mlps, decoder_mlps;
     std::vector<CrossAttention::Seen> crosses;
     Head::Seen value, action;
-    float *denc, *dvalue, *daction, *d1, *d2, *t1, *t2, *t3, *scores;
+    float *dobs, *denc, *dvalue, *daction, *d1, *d2, *t1, *t2, *t3, *scores;
     Seen(Scratch& s, const Sizes& z)
         : obs(s.rows(z.obs)), normed(s.rows(z.obs)), embedded(s.rows(z.width)), previous(s.rows(z.act)),
           acted(s.rows(z.width)), obs_kept(s.statistics()), embed_kept(s.statistics()), act_kept(s.statistics()),
           embed(s, z.width), action_embed(s, z.width), value(s, z.width, 1), action(s, z.width, z.act),
-          denc(s.rows(z.width)), dvalue(s.rows(1)), daction(s.rows(z.act)), d1(s.rows(z.width)), d2(s.rows(z.width)),
+          dobs(s.rows(z.obs)), denc(s.rows(z.width)), dvalue(s.rows(1)), daction(s.rows(z.act)), d1(s.rows(z.width)), d2(s.rows(z.width)),
           t1(s.rows(z.width)), t2(s.rows(z.width)), t3(s.rows(3 * z.width)), scores(s.arena.floats(z.slots)) {
       for (int k = 0; k < z.blocks; ++k) {
         encoder_mixers.emplace_back(s, z);
@@ -222,8 +222,8 @@ struct Mat {
       encoder_mixers[k].backward(x, seen.encoder_mixers[k], other, d, seen.t1, seen.t3, tokens, gradients, seen.scores);
     }
     embed_norm.backward(seen.embed.out, seen.embed_kept, d, other, false, tokens, gradients);
-    embed.backward(seen.normed, seen.embed, other, seen.t1, false, tokens, gradients);
-    observation_norm.backward(seen.obs, seen.obs_kept, seen.t1, nullptr, false, tokens, gradients);
+    embed.backward(seen.normed, seen.embed, other, seen.dobs, false, tokens, gradients);
+    observation_norm.backward(seen.obs, seen.obs_kept, seen.dobs, nullptr, false, tokens, gradients);
   }
 };
 
