@@ -12,7 +12,7 @@ import mat_ros
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE_FOLDERS = ("mat_ros", "training", "trt_engines", "cuda", "launch", "scripts", "tests")
-CODE_SUFFIXES = {".py", ".cu", ".cpp", ".h", ".cuh", ".sh"}
+CODE_SUFFIXES = {".py", ".cu", ".cpp", ".h", ".hpp", ".cuh", ".sh"}
 GENERATED = (ROOT / "mat_ros" / "msg", ROOT / "mat_ros" / "srv")
 LICENCE_LINES = ["Copyright 2026 The mat_ros Authors", "SPDX-License-Identifier: Apache-2.0"]
 
