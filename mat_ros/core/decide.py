@@ -57,7 +57,7 @@ class Prefix:
 class Override:
     """What successors are told of a slot whose joint is out, instead of its intention."""
 
-    action: Float32  # (act_dim,)
+    action: Float32  # (act_dim,); NaN: as intended, where only some joints of the slot are out
     validity: Validity  # HELD or ZERO
 
 
@@ -127,7 +127,7 @@ class Decider:
             intended[slot - first] = action
             override = overrides.get(slot) if overrides else None
             if override is not None:
-                action, how[slot] = override.action, override.validity
+                action, how[slot] = np.where(np.isnan(override.action), action, override.action), override.validity
             told[slot] = action
             previous = told[slot]
         return Prefix(told, how, state), intended

@@ -1,0 +1,108 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn messages into what the core works with and back.
+
+A message is any object with the fields of its .msg file: what ROS hands over, or what `mat_ros.core.cdr` reads from a
+recording. So the live graph and a replay read a message with the same lines.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from mat_ros.core.chain import Baton, Decision, Encoding
+from mat_ros.core.decide import Float32, Override, Prefix, Validity
+from mat_ros.core.errors import Refused
+
+SECOND_NS = 1_000_000_000
+
+
+def time_of(ns: int) -> SimpleNamespace:
+    """Give nanoseconds as the fields of builtin_interfaces/Time."""
+    sec, nanosec = divmod(int(ns), SECOND_NS)
+    return SimpleNamespace(sec=sec, nanosec=nanosec)
+
+
+def ns_of(time: Any) -> int:
+    """Give a builtin_interfaces/Time in nanoseconds."""
+    return int(time.sec) * SECOND_NS + int(time.nanosec)
+
+
+def rows(values: Any, count: int, width: int, what: str) -> Float32:
+    """Read a flat array as (count, width)."""
+    flat = np.frombuffer(values, np.float32) if not isinstance(values, np.ndarray) else values
+    if count < 0 or flat.size != count * width:
+        raise Refused(what, f"{count} x {width} values", flat.size, "drop the message")
+    return np.ascontiguousarray(flat.reshape(count, width), np.float32)
+
+
+def read_encoding(message: Any, slots: int, enc_dim: int) -> Encoding:
+    """Read an Encoding."""
+    return Encoding(int(message.tick), int(message.start_ns), int(message.deadline_ns), ns_of(message.source_stamp),
+                    rows(message.enc, slots, enc_dim, "encoding"))
+
+
+def read_baton(message: Any, act_dim: int) -> Baton:
+    """Read a Baton."""
+    count = int(message.slot) + 1
+    validity = np.frombuffer(bytes(message.validity), np.uint8)
+    if validity.shape != (count,):
+        raise Refused("baton, validity", f"{count} values", validity.size, "drop the message")
+    prefix = Prefix(rows(message.actions, count, act_dim, "baton, actions"), validity,
+                    rows(message.state, 1, len(message.state), "baton, state")[0])
+    return Baton(int(message.tick), ns_of(message.source_stamp), int(message.revision), prefix)
+
+
+def read_decision(message: Any, act_dim: int) -> Decision:
+    """Read a Decision."""
+    validity = np.frombuffer(bytes(message.validity), np.uint8)
+    first, stop = int(message.first_slot), int(message.last_slot) + 1
+    if not first < stop <= len(validity):
+        raise Refused("decision, slots", f"first <= last < {len(validity)}", (first, stop - 1), "drop the message")
+    return Decision(int(message.tick), ns_of(message.source_stamp), int(message.revision), first, stop,
+                    rows(message.actions, len(validity), act_dim, "decision, actions"), validity)
+
+
+def read_overrides(message: Any, slots: int, act_dim: int) -> dict[int, Override]:
+    """Read what an OverrideSet tells the chain."""
+    places = [int(slot) for slot in message.slots]
+    validity = bytes(message.validity)
+    actions = rows(message.actions, len(places), act_dim, "overrides, actions")
+    if (len(validity) != len(places) or len(set(places)) != len(places) or any(s >= slots for s in places)
+            or any(v not in (Validity.HELD, Validity.ZERO) for v in validity) or np.isinf(actions).any()):
+        raise Refused("overrides", f"distinct slots below {slots}, held or zero", (places, list(validity)),
+                      "drop the message")
+    return {slot: Override(action, Validity(how)) for slot, action, how in zip(places, actions, validity, strict=True)}
+
+
+def encoding_fields(encoding: Encoding, values: Float32, manifest: int) -> SimpleNamespace:
+    """Give the fields of an Encoding."""
+    return SimpleNamespace(tick=encoding.tick, manifest=manifest, start_ns=encoding.start_ns,
+                           deadline_ns=encoding.deadline_ns, source_stamp=time_of(encoding.source_ns),
+                           enc=encoding.enc.reshape(-1), values=values)
+
+
+def baton_fields(baton: Baton, manifest: int) -> SimpleNamespace:
+    """Give the fields of a Baton."""
+    prefix = baton.prefix
+    return SimpleNamespace(tick=baton.tick, manifest=manifest, source_stamp=time_of(baton.source_ns),
+                           slot=prefix.slots - 1, revision=baton.revision & 0xFF, actions=prefix.actions.reshape(-1),
+                           state=prefix.state, validity=prefix.validity)
+
+
+def decision_fields(decision: Decision, manifest: int) -> SimpleNamespace:
+    """Give the fields of a Decision."""
+    return SimpleNamespace(tick=decision.tick, manifest=manifest, source_stamp=time_of(decision.source_ns),
+                           first_slot=decision.first, last_slot=decision.stop - 1, revision=decision.revision & 0xFF,
+                           actions=decision.actions.reshape(-1), validity=decision.validity)
+
+
+def override_fields(tick: int, overrides: dict[int, Override], manifest: int) -> SimpleNamespace:
+    """Give the fields of an OverrideSet that holds from a tick on."""
+    actions = [override.action for override in overrides.values()]
+    return SimpleNamespace(tick=tick, manifest=manifest, slots=list(overrides),
+                           actions=np.concatenate(actions) if actions else np.zeros(0, np.float32),
+                           validity=np.array([int(o.validity) for o in overrides.values()], np.uint8))
