@@ -65,7 +65,9 @@ class Trainer:
         for t in range(self.config.ticks):
             self.normaliser.update(self.obs)
             seen = self.normaliser.apply(self.obs)
-            actions, log_probs, values = learner.act(seen, noise)
+            told = self.environment.told() if self.spec.information == "truth" else None
+            actions, log_probs, values = learner.act(seen, noise, told=told)
+            rollout.told[t] = actions if told is None else actions * told
             self.obs, reward, terminated, truncated, info = self.environment.step(actions)
             rollout.obs[t], rollout.actions[t], rollout.log_probs[t] = seen, actions, log_probs
             rollout.values[t], rollout.rewards[t] = values, reward[:, None]

@@ -10,6 +10,7 @@ ratio, so the gear moves into the control range.
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ def load_model(name: str) -> mujoco.MjModel:
     for motor in found.actuators:
         gear = motor.gear[0]
         motor.name, motor.ctrlrange, motor.gear[0] = motor.target, motor.ctrlrange * gear, 1.0
-    return found.compile()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the assets use an attribute that MuJoCo has deprecated
+        return found.compile()
 
 
 def neighbours(model: mujoco.MjModel, joints: tuple[str, ...]) -> dict[str, set[str]]:

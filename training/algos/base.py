@@ -24,9 +24,12 @@ class Learner(Protocol):
 
     value_normaliser: ValueNormaliser
 
-    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False
-            ) -> tuple[NDArray[Any], Float32, Float32]:
-        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
+            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
+        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n).
+
+        `told` (B, n, act) scales what successors are told of each action, where that is not the intended one.
+        """
 
     def values(self, obs: Float32) -> Float32:
         """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""

@@ -53,11 +53,41 @@ class SequencePpo:
         self.optimiser = torch.optim.Adam(self.policy.parameters(), lr=config.learning_rate, eps=config.adam_epsilon,
                                           fused=self.device.type in ("cpu", "cuda"))
 
-    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False
-            ) -> tuple[NDArray[Any], Float32, Float32]:
+    @torch.no_grad()
+    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
+            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+        if told is not None:
+            return self._act_told(self._tensor(obs), self._tensor(told), None if deterministic else generator)
         actions, log_probs, values = self.policy.act(self._tensor(obs), deterministic, generator=generator)
         return actions.cpu().numpy(), log_probs.cpu().numpy(), values[..., 0].cpu().numpy()
+
+    def _act_told(self, obs: Tensor, told: Tensor, generator: torch.Generator | None
+                  ) -> tuple[NDArray[Any], Float32, Float32]:
+        """Decide as `Policy.act` does, but tell each slot a scaled action of the one before it."""
+        policy, drawing = self.policy, self.policy.actions
+        enc, values = policy.encode_with_values(obs)
+        noise = None if generator is None else drawing.noise(tuple(enc.shape[:2]), enc, generator)
+        state, previous = policy.initial_state(len(obs)), policy.start_action(len(obs))
+        params, actions = [], []
+        for slot in range(enc.shape[1]):
+            mean, state = policy.step(enc[:, slot], previous, state)
+            mask = None if policy.action_mask is None else policy.action_mask[slot]
+            action = drawing.draw(mean, None if noise is None else noise[:, slot], mask)
+            previous = action * told[:, slot]
+            params.append(mean)
+            actions.append(action)
+        decided = torch.stack(actions, 1)
+        log_probs = drawing.log_prob(torch.stack(params, 1), decided, policy.action_mask)
+        return decided.cpu().numpy(), log_probs.cpu().numpy(), values[..., 0].cpu().numpy()
+
+    def _evaluate(self, part: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        if "told" not in part:
+            return self.policy.evaluate(part["obs"], part["actions"])
+        policy = self.policy
+        params = policy.distribution(part["obs"], part["told"])
+        log_probs = policy.actions.log_prob(params, part["actions"], policy.action_mask)
+        return log_probs, policy.actions.entropy(params, policy.action_mask), policy.values(part["obs"])
 
     @torch.no_grad()
     def values(self, obs: Float32) -> Float32:
@@ -67,7 +97,9 @@ class SequencePpo:
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
         """Learn from a rollout; give what is worth logging."""
-        names = ("obs", "actions", "log_probs", "values", "returns", "advantages")
+        names = ["obs", "actions", "log_probs", "values", "returns", "advantages"]
+        if self.spec.information == "truth":
+            names.append("told")
         whole = {name: self._tensor(rollout.flat(name)) for name in names}
         size = rollout.samples // self.config.minibatches
         totals, passes = torch.zeros(5), 0
@@ -79,13 +111,13 @@ class SequencePpo:
                 passes += 1
             if self.config.target_kl and float(totals[4]) / passes > self.config.target_kl:
                 break
-        names = ("policy_loss", "value_loss", "entropy", "clip_fraction", "kl")
-        return dict(zip(names, (totals / passes).tolist(), strict=True))
+        scores = ("policy_loss", "value_loss", "entropy", "clip_fraction", "kl")
+        return dict(zip(scores, (totals / passes).tolist(), strict=True))
 
     def _minibatch(self, part: dict[str, Tensor]) -> Tensor:
         config = self.config
         with torch.autocast(self.device.type, enabled=config.amp and self.device.type == "cuda"):
-            log_probs, entropy, values = self.policy.evaluate(part["obs"], part["actions"])
+            log_probs, entropy, values = self._evaluate(part)
         self.value_normaliser.update(part["returns"])
         targets = self.value_normaliser.normalise(part["returns"])
         log_ratio = log_probs.float() - part["log_probs"]

@@ -10,20 +10,23 @@ time limit counts as a termination.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 import mat_ros
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Layout, Observer, Part, View
+from mat_ros.core.observe import Layout, Observer, Part, Term, View
 from mat_ros.core.robot import Robot
+from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.mamujoco import Locomotion
+from training.envs.breakage import EpisodeFaults, find_plan
 from training.envs.protocol import Bool, Float32, Spec
 
 HORIZON = 1000  # ticks
 FULL = -1  # hops: see the whole robot
+BROKEN = "joint_broken"  # the term that a fault flag reads: 1 while the joint is broken
 
 
 def load_robot(name: str) -> Robot:
@@ -31,8 +34,12 @@ def load_robot(name: str) -> Robot:
     return Robot.load(Path(mat_ros.__file__).parent / "config" / "robots" / f"{name}.yaml")
 
 
-def layout_of(world: Locomotion, robot: Robot, split: str, hops: int) -> Layout:
-    """Let each agent see its own joints, those up to `hops` away along the skeleton, the root, and its id."""
+def layout_of(world: Locomotion, robot: Robot, split: str, hops: int, fault_flag: bool = False) -> Layout:
+    """Let each agent see its own joints, those up to `hops` away along the skeleton, the root, and its id.
+
+    With `fault_flag` it also sees which of its own joints are broken.
+    """
+    broken = Term(BROKEN, "1", world.joint_names)
     adjacent = world.neighbours()
     root = tuple(Part(term.name) for term in world.terms if term.name.startswith("root"))
     views = []
@@ -43,41 +50,53 @@ def layout_of(world: Locomotion, robot: Robot, split: str, hops: int) -> Layout:
         if hops == FULL:
             seen += [joint for joint in world.joint_names if joint not in seen]
         joints = tuple(Part(term, (joint,)) for joint in seen for term in ("joint_position", "joint_velocity"))
-        views.append(View(agent.name, joints + root))
-    return Layout(world.terms, tuple(views), agent_id=True)
+        flags = (Part(BROKEN, agent.joints),) if fault_flag else ()
+        views.append(View(agent.name, joints + root + flags))
+    return Layout((*world.terms, broken) if fault_flag else world.terms, tuple(views), agent_id=True)
 
 
 class MultiAgentMujoco:
     """Many copies of a running robot; see `training.envs.protocol.Environment`."""
 
-    def __init__(self, robot_name: str, split: str, count: int, hops: int = 0, legacy: bool = False) -> None:
+    def __init__(self, robot_name: str, split: str, count: int, hops: int = 0, legacy: bool = False, faults: str = "",
+                 information: Literal["intent", "truth"] = "intent", fault_flag: bool = False, threads: int = 1) -> None:
         self.robot, self.count, self.legacy = load_robot(robot_name), count, legacy
-        self.world = Locomotion(robot_name, count)
-        self.observer = Observer(layout_of(self.world, self.robot, split, hops))
+        self.world = Locomotion(robot_name, count, threads)
+        plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
+        self._faults = EpisodeFaults(plan, self.world.joint_names, count)
+        self._faulty = FaultyWorld(self.world) if self._faults.any else None
+        self._flagged, self._split = fault_flag, split
+        self._joint_agent, self._joint_column = self._joint_places()
+        self.observer = Observer(layout_of(self.world, self.robot, split, hops, fault_flag))
         self.action_map = self.robot.action_map(split)
         if self.action_map.joint_names != self.world.joint_names:
             raise Refused(f"robot {robot_name}", f"joints {self.world.joint_names}", self.action_map.joint_names,
                           "order them as the model's actuators")
         agents = tuple(agent.name for agent in self.robot.agents(split))
         measured = self.observer.measured
+        flags = self._flag_columns()
         visible = measured.copy()
         visible[:, -len(agents):] = True  # the one-hot id
         self.spec = Spec(task=f"{robot_name}_{split}", robot=robot_name, split=split, layout=self.observer.layout,
                          agents=agents, obs_dim=self.observer.obs_dim, act_dim=self.action_map.act_dim,
-                         obs_mask=visible, normalise_mask=measured & (not legacy), act_mask=self.action_map.mask,
-                         horizon=HORIZON)
+                         obs_mask=visible, normalise_mask=measured & ~flags & (not legacy), act_mask=self.action_map.mask,
+                         horizon=HORIZON, information=information, faults=plan.name)
         self._return = np.zeros(count)
 
     def reset(self, seed: int) -> Float32:
         """Start all copies anew; give observations (env, agent, obs_dim)."""
         self._return[:] = 0.0
-        self.world.reset(seed=seed)
+        schedules = self._faults.restart()
+        if self._faulty is None:
+            self.world.reset(seed=seed)
+        else:
+            self._faulty.reset(seed=seed, schedules=schedules)
         return self._observe()
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
         task = self.world.task
-        self.world.step(self._command(actions))
+        (self._faulty or self.world).step(self._command(actions))
         speed, upright = self.world.speed(), self.world.upright()
         # As in the published tasks, the cost is that of the action before the motors' limits.
         effort = np.square(np.where(self.spec.act_mask, actions, 0.0), dtype=np.float64).sum(axis=(1, 2))
@@ -103,27 +122,57 @@ class MultiAgentMujoco:
         info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy()}
         self._return[ended] = 0.0
-        self.world.reset(ids=ended)
+        if self._faulty is None:
+            self.world.reset(ids=ended)
+        else:
+            self._faulty.reset(ids=ended, schedules=self._faults.next(ended))
         return self._observe(), info
 
     def _observe(self) -> Float32:
-        obs = self.observer.observe(self.world.measure())
+        signals = (self._faulty or self.world).measure()
+        if self._flagged:
+            signals = np.concatenate([signals, self._faults.joints(self.world.ticks)[0]], axis=1)
+        obs = self.observer.observe(signals)
         if self.legacy:
             obs = (obs - obs.mean(axis=-1, keepdims=True)) / obs.std(axis=-1, keepdims=True)
         return obs
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on."""
-        return {**self.world.state(), "returns": self._return.copy()}
+        return {**(self._faulty or self.world).state(), "returns": self._return.copy(),
+                "fault_episodes": self._faults.snapshot()}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
         self._return[:] = kept["returns"]
-        self.world.set_state(kept)
+        if self._faulty is None:
+            self.world.set_state(kept)
+        else:
+            self._faults.restore(kept["fault_episodes"])
+            self._faulty.set_state(kept, self._faults.schedules)
 
-    def observe(self) -> Float32:
-        """Give the observations of this moment."""
-        return self._observe()
+    def told(self) -> Float32:
+        """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
+        _, share = self._faults.joints(self.world.ticks)
+        in_agents = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
+        in_agents[:, self._joint_agent, self._joint_column] = share
+        return in_agents
+
+    def _joint_places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Say for each joint, in command order, which agent moves it and with which column of its action."""
+        place = {joint: (i, k) for i, agent in enumerate(self.robot.agents(self._split))
+                 for k, joint in enumerate(agent.joints)}
+        found = np.array([place[joint] for joint in self.world.joint_names])
+        return found[:, 0], found[:, 1]
+
+    def _flag_columns(self) -> NDArray[np.bool_]:
+        """Find the columns of each agent's observation that hold fault flags: its last ones before the id."""
+        columns = np.zeros_like(self.observer.measured)
+        if self._flagged:
+            for i, agent in enumerate(self.robot.agents(self._split)):
+                seen = np.flatnonzero(self.observer.measured[i])
+                columns[i, seen[-len(agent.joints):]] = True
+        return columns
 
 
 def make(task: str, count: int, **options: Any) -> MultiAgentMujoco:

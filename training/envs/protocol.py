@@ -47,8 +47,7 @@ class Environment(Protocol):
     An episode that ends restarts in the same step: `obs` is then the new episode's first one, and the info holds
     `final_obs` (env, agent, obs_dim), the last one of those that ended. The info also holds
     `ended`, the rows whose episodes ended, and for each of them `episode_return` and `episode_length`
-    and, where the task has one, `success`. `told` (env, agent, act_dim) is there where the chain is told another action
-    than the intended one.
+    and, where the task has one, `success`.
     """
 
     spec: Spec
@@ -59,6 +58,12 @@ class Environment(Protocol):
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+
+    def told(self) -> Float32:
+        """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does.
+
+        Asked for only where the spec's information is "truth".
+        """
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on."""

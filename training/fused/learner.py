@@ -63,13 +63,13 @@ class FusedPpo(SequencePpo):
         self._moments = torch.from_numpy(flat[1]), torch.from_numpy(flat[2])
         return Parameters(flat[0], flat[1], flat[2], np.array([starts[name] for name in names], np.int64))
 
-    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False
-            ) -> tuple[NDArray[Any], Float32, Float32]:
+    def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
+            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         noise = None
         if not deterministic:
             noise = torch.randn((*obs.shape[:2], self.spec.act_dim), generator=generator).numpy()
-        actions, log_probs, values = self.loop.act(np.ascontiguousarray(obs), noise)
+        actions, log_probs, values = self.loop.act(np.ascontiguousarray(obs), noise, told)
         return actions, log_probs, values
 
     def values(self, obs: Float32) -> Float32:

@@ -45,7 +45,8 @@ class Learner {
     for (int w = 0; w < config.threads; ++w) workers_.push_back(std::make_unique<Worker>(*this));
   }
 
-  void act(const float* obs, const float* noise, int samples, float* actions, float* log_probs, float* values) {
+  // `told` (sample, slot, act) scales what the next slot is told of each action; none: the action as it is.
+  void act(const float* obs, const float* noise, const float* told, int samples, float* actions, float* log_probs, float* values) {
     mat_.pack(parameters_);
     spread();
     Worker& worker = *workers_[0];
@@ -59,7 +60,7 @@ class Learner {
         for (int s = 0; s < count; ++s) {
           const long token = s * sizes_.slots + slot, at = (tokens + token) * sizes_.act;
           values[tokens + token] = worker.seen.value.result[token * LANES];
-          decide(worker, token, slot, noise ? noise + at : nullptr, actions + at, log_probs + at);
+          decide(worker, token, slot, noise ? noise + at : nullptr, told ? told + at : nullptr, actions + at, log_probs + at);
         }
       }
     }
@@ -141,14 +142,15 @@ class Learner {
     return -0.5f * off * off - (std::log(std_[k]) + 0.5f * LOG_TWO_PI);
   }
 
-  void decide(Worker& worker, long token, int slot, const float* noise, float* action, float* log_prob) const {
+  void decide(Worker& worker, long token, int slot, const float* noise, const float* told, float* action,
+              float* log_prob) const {
     const int row = padded(sizes_.act);
     for (int k = 0; k < sizes_.act; ++k) {
       const bool exists = mask_[slot * sizes_.act + k] != 0.0f;
       const float mean = worker.seen.action.result[token * row + k];
       action[k] = exists ? (noise ? std::fma(std_[k], noise[k], mean) : mean) : 0.0f;
       log_prob[k] = exists ? log_probability(action[k], mean, k) : 0.0f;
-      if (slot + 1 < sizes_.slots) worker.seen.previous[(token + 1) * row + k] = action[k];
+      if (slot + 1 < sizes_.slots) worker.seen.previous[(token + 1) * row + k] = told ? action[k] * told[k] : action[k];
     }
   }
 
@@ -317,9 +319,9 @@ fused::Learner* fused_create(const fused::Config* config, const int64_t* offsets
   return new fused::Learner(*config, offsets, mask, parameters, first, second, moments, size);
 }
 void fused_destroy(fused::Learner* learner) { delete learner; }
-void fused_act(fused::Learner* learner, const float* obs, const float* noise, int32_t samples, float* actions,
-               float* log_probs, float* values) {
-  learner->act(obs, noise, samples, actions, log_probs, values);
+void fused_act(fused::Learner* learner, const float* obs, const float* noise, const float* told, int32_t samples,
+               float* actions, float* log_probs, float* values) {
+  learner->act(obs, noise, told, samples, actions, log_probs, values);
 }
 void fused_values(fused::Learner* learner, const float* obs, int32_t samples, float* values) {
   learner->values(obs, samples, values);

@@ -1,0 +1,68 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""MAPPO and what is left of it when something is taken away.
+
+mappo   all actors step at once on their own clipped ratio; the critic sees everybody
+ippo    the critic sees only its agent
+maa2c   mappo in one unclipped pass
+ia2c    ippo in one unclipped pass
+ppo     one actor decides for everybody: not multi-agent at all, the honest control
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from training.algos.actor_critic import SeparateLearner
+from training.algos.losses import clipped_surrogate
+from training.config import TrainConfig
+from training.envs.protocol import Spec
+
+
+class Mappo(SeparateLearner):
+    """Simultaneous clipped policy gradients."""
+
+    def __init__(self, config: TrainConfig, spec: Spec) -> None:
+        self.one_actor = config.algorithm == "ppo"
+        self.own_critic = config.algorithm in ("ippo", "ia2c")
+        self.once = config.algorithm in ("ia2c", "maa2c")
+        super().__init__(config, spec)
+
+    @property
+    def epochs(self) -> int:
+        """Count the passes over the rollout."""
+        return 1 if self.once else self.config.epochs
+
+    @property
+    def minibatches(self) -> int:
+        """Count the parts of a pass."""
+        return 1 if self.once else self.config.minibatches
+
+    @property
+    def value_clip(self) -> float:
+        """Say how far a value may move before its gradient stops."""
+        return math.inf if self.once else self.config.clip
+
+    def update_actors(self, whole: dict[str, Tensor], generator: torch.Generator) -> dict[str, float]:
+        """Improve all actors together."""
+        totals, count = torch.zeros(4), 0
+        clip = math.inf if self.once else self.config.clip
+        for rows in self.parts(len(whole["obs"]), generator):
+            part = {name: block[rows] for name, block in whole.items()}
+            views = zip(*(list(self.network.views(part[name])) for name in ("obs", "actions", "log_probs")), strict=True)
+            terms = []
+            for k, ((actor, obs), (_, actions), (_, old)) in enumerate(views):
+                log_prob, entropy = actor.log_prob(obs, actions)
+                change = log_prob - old.sum(-1)
+                gain = clipped_surrogate(change, part["advantages"][:, k], clip)
+                terms.append(torch.stack([-gain.mean(), entropy.mean(), ((change.exp() - 1.0).abs() > clip).float().mean(),
+                                          (change.exp() - 1.0 - change).mean()]))
+            mean = torch.stack(terms).mean(0)
+            self.descend("actors", mean[0] - self.config.entropy * mean[1])
+            totals, count = totals + mean.detach().cpu(), count + 1
+            if self.config.target_kl and float(totals[3]) / count > self.config.target_kl:
+                break
+        return dict(zip(("policy_loss", "entropy", "clip_fraction", "kl"), (totals / count).tolist(), strict=True))

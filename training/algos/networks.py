@@ -1,0 +1,68 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The networks of the algorithms that keep actors and critic apart: multilayer perceptrons."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from training.models.actions import CategoricalActions, GaussianActions
+from training.models.config import PolicyConfig
+from training.models.layers import BEFORE_GELU, ELSEWHERE, linear
+
+
+class Perceptron(nn.Module):
+    """Two hidden layers with normalisation, which keep their footing when observations drift."""
+
+    def __init__(self, inputs: int, outputs: int, width: int, gain: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            linear(inputs, width, BEFORE_GELU), nn.GELU(), nn.LayerNorm(width),
+            linear(width, width, BEFORE_GELU), nn.GELU(), nn.LayerNorm(width), linear(width, outputs, gain))
+
+    def forward(self, x: Tensor) -> Tensor:  # (..., inputs) -> (..., outputs)
+        found: Tensor = self.layers(x)
+        return found
+
+
+class Actor(nn.Module):
+    """Decide one action vector from one observation. Padding dimensions (mask 0) are never acted on."""
+
+    def __init__(self, obs_dim: int, act_dim: int, width: int, discrete: bool, log_std: float, mask: Tensor) -> None:
+        super().__init__()
+        config = PolicyConfig(1, obs_dim, act_dim, discrete=discrete, log_std_init=log_std)
+        self.mean = Perceptron(obs_dim, act_dim, width, ELSEWHERE)
+        self.actions = CategoricalActions(config) if discrete else GaussianActions(config)
+        self.register_buffer("mask", mask, persistent=False)  # (act_dim,)
+
+    def decide(self, obs: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Act on (B, obs_dim): actions (B, act), log-probabilities (B, act); without a generator the likeliest."""
+        params = self.mean(obs)
+        noise = None
+        if generator is not None:
+            noise = self.actions.noise((len(obs), 1), params, generator)[:, 0]
+        action = self.actions.draw(params, noise, self.mask)
+        return action, self.actions.log_prob(params, action, self.mask)
+
+    def log_prob(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the log-probability of a whole action vector and its mean entropy per dimension, (B,) each."""
+        params = self.mean(obs)
+        entropy = self.actions.entropy(params, self.mask).sum(-1)
+        dimensions = 1.0 if isinstance(self.actions, CategoricalActions) else float(self.mask.sum())
+        return self.actions.log_prob(params, actions, self.mask).sum(-1), entropy / dimensions
+
+    def divergence(self, obs: Tensor, old: Tensor, old_std: Tensor | None) -> Tensor:
+        """Give the mean Kullback-Leibler divergence of this policy from an older one's parameters."""
+        params = self.mean(obs)
+        if isinstance(self.actions, CategoricalActions):
+            before, now = old.log_softmax(-1), params.log_softmax(-1)
+            return (before.exp() * (before - now)).sum(-1).mean()
+        std = self.actions.std()
+        assert old_std is not None
+        apart = (std / old_std).log() + (old_std.square() + (old - params).square()) / (2.0 * std.square()) - 0.5
+        return (apart * self.mask).sum(-1).mean()
+
+    def spread(self) -> Tensor | None:
+        """Give the standard deviation per dimension, where there is one."""
+        return None if isinstance(self.actions, CategoricalActions) else self.actions.std()

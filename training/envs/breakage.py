@@ -1,0 +1,91 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Give each episode its faults, and say what a chain that knows about them would be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mat_ros
+from mat_ros.core.errors import Refused
+from mat_ros.core.fault_file import load_plan
+from mat_ros.core.faults import NO_FAULTS, Fault, Plan, Schedule, Targets
+
+FOLDERS = (Path(mat_ros.__file__).parent / "config" / "faults", Path(__file__).parent.parent / "presets" / "faults")
+
+
+def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
+    """Read a fault plan: a YAML file, a shipped one by name, or `joint:kind` for one broken joint; empty for none."""
+    if not name:
+        return NO_FAULTS
+    if name.partition(":")[0] in targets.actuator:
+        joint, _, kind = name.partition(":")
+        return Plan(name, 0, (Fault(name, "actuator", kind or "off", joint, 1.0, 0),))
+    shipped = [folder / f"{name}.yaml" for folder in FOLDERS if (folder / f"{name}.yaml").is_file()]
+    path = Path(name)
+    if not shipped and not path.is_file():
+        known = sorted(file.stem for folder in FOLDERS for file in folder.glob("*.yaml"))
+        raise Refused("fault plan", f"a file, `joint:kind`, or one of {known}", name, "correct the name")
+    return load_plan(shipped[0] if shipped else path, period_ns, targets)
+
+
+class EpisodeFaults:
+    """The schedules of many copies: a new one for each episode, a pure function of plan, copy and episode."""
+
+    def __init__(self, plan: Plan, joints: Sequence[str], count: int) -> None:
+        self.plan, self._count = plan, count
+        self._place = {joint: k for k, joint in enumerate(joints)}
+        self._episode = np.zeros(count, dtype=np.int64)  # of each copy
+        self.schedules = [Schedule(0)] * count
+
+    @property
+    def any(self) -> bool:
+        """Say whether anything can break at all."""
+        return bool(self.plan.faults or self.plan.draws)
+
+    def restart(self) -> list[Schedule]:
+        """Begin with the first episode of every copy."""
+        self._episode[:] = 0
+        return self._renew(np.arange(self._count))
+
+    def next(self, rows: NDArray[np.intp]) -> list[Schedule]:
+        """Begin the next episode of some copies; give their schedules."""
+        self._episode[rows] += 1
+        return self._renew(rows)
+
+    def _renew(self, rows: NDArray[np.intp]) -> list[Schedule]:
+        for row in rows.tolist():
+            self.schedules[row] = self.plan.schedule(int(self._episode[row]) * self._count + row)
+        return [self.schedules[row] for row in rows.tolist()]
+
+    def joints(self, ticks: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Say which joints are broken (env, joint), 0 or 1, and which share of a command each really follows."""
+        broken, share = np.zeros((self._count, len(self._place))), np.ones((self._count, len(self._place)))
+        for row, schedule in enumerate(self.schedules):
+            for fault in schedule.active(int(ticks[row])):
+                if fault.level == "actuator":
+                    joint = self._place[fault.target]
+                    broken[row, joint], share[row, joint] = 1.0, followed_share(fault)
+        return broken, share
+
+    def snapshot(self) -> NDArray[np.int64]:
+        """Give all that the schedules depend on."""
+        return self._episode.copy()
+
+    def restore(self, episode: NDArray[np.int64]) -> None:
+        """Have the schedules of a snapshot again."""
+        self._episode[:] = episode
+        self._renew(np.arange(self._count))
+
+
+def followed_share(fault: Fault) -> float:
+    """Say which share of the intended action a broken motor gives; one that is only late gives all of it."""
+    if fault.kind in ("off", "stuck"):
+        return 0.0
+    if fault.kind == "weak":
+        return 1.0 - fault.severity
+    return 1.0 - 2.0 * fault.severity if fault.kind == "wrong" else 1.0

@@ -1,0 +1,179 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluate a checkpoint on seeded episodes, whole and with faults: `python -m training.evaluate runs/mat`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Missing, Refused
+from training.algos import Learner, build_learner
+from training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
+from training.config import TrainConfig
+from training.envs import make
+from training.envs.protocol import Environment
+from training.normalise import ObservationNormaliser
+from training.trainer import environment_options
+
+FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high", "std",
+          "median", "length", "success")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Evaluate a policy."""
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    """Run folder (its newest checkpoint) or checkpoint folder."""
+    episodes: int = 32
+    """Episodes of each cell, each with its own start state."""
+    seed: int = 1_000_000
+    """Seed of the start states; far from those of training."""
+    modes: tuple[Literal["deterministic", "stochastic"], ...] = ("deterministic", "stochastic")
+    """Take the mean action, or sample."""
+    faults: tuple[str, ...] = ("",)
+    """Fault plans, as for training; `each:off` breaks each joint in turn; an empty word is the whole robot."""
+    information: Literal["intent", "truth", "trained"] = "trained"
+    """What the chain is told of broken joints; trained: as in training."""
+    csv: Path | None = None
+    """File to append the table to."""
+    returns: Path | None = None
+    """File to append each episode's return to."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the episodes of one cell gave."""
+
+    returns: NDArray[np.float64]  # (episode,)
+    lengths: NDArray[np.float64]
+    successes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+    def summary(self) -> dict[str, float]:
+        """Give mean, its 95 % interval by bootstrap, spread and median."""
+        low, high = bootstrap_interval(self.returns)
+        return {"mean": float(self.returns.mean()), "low": low, "high": high, "std": float(self.returns.std()),
+                "median": float(np.median(self.returns)), "length": float(self.lengths.mean()),
+                "success": float(self.successes.mean()) if len(self.successes) else float("nan")}
+
+
+def bootstrap_interval(values: NDArray[np.float64], share: float = 0.95, draws: int = 2000) -> tuple[float, float]:
+    """Give the interval of the mean that resampling the values suggests; the same values give the same interval."""
+    generator = np.random.default_rng(0)
+    means = generator.choice(values, (draws, len(values))).mean(axis=1)
+    low, high = np.quantile(means, ((1.0 - share) / 2.0, (1.0 + share) / 2.0))
+    return float(low), float(high)
+
+
+def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learner, ObservationNormaliser]:
+    """Build the policy of a checkpoint with its observation statistics."""
+    config = replace(TrainConfig.from_dict(checkpoint.manifest["config"]), threads=1, device="cpu")
+    learner = build_learner(config, environment.spec)
+    learner.load_policy(checkpoint.policy)
+    mask = environment.spec.normalise_mask if config.normalise else np.zeros_like(environment.spec.normalise_mask)
+    normaliser = ObservationNormaliser(mask, checkpoint.manifest["normaliser"]["clip"])
+    normaliser.restore({name: tensor.numpy() for name, tensor in checkpoint.part("normaliser").items()})
+    return learner, normaliser
+
+
+def run_episodes(environment: Environment, learner: Learner, normaliser: ObservationNormaliser, seed: int,
+                 deterministic: bool) -> Outcome:
+    """Run one episode in every copy; statistics stay as they are."""
+    obs, generator = environment.reset(seed), torch.Generator().manual_seed(seed)
+    found: dict[str, NDArray[np.float64]] = {name: np.full(environment.count, np.nan)
+                                             for name in ("episode_return", "episode_length", "success")}
+    waiting = np.ones(environment.count, bool)
+    while waiting.any():
+        told = environment.told() if environment.spec.information == "truth" else None
+        actions, _, _ = learner.act(normaliser.apply(obs), generator, deterministic, told)
+        obs, _, _, _, info = environment.step(actions)
+        first = waiting[info["ended"]]
+        rows = info["ended"][first]
+        for name in found:
+            if name in info and len(rows):
+                found[name][rows] = np.asarray(info[name])[first]
+        waiting[rows] = False
+    success = found["success"]
+    return Outcome(found["episode_return"], found["episode_length"], success[np.isfinite(success)])
+
+
+def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bool, fault: str = "",
+             information: str = "trained") -> Outcome:
+    """Evaluate one cell."""
+    config = TrainConfig.from_dict(checkpoint.manifest["config"])
+    told: Any = config.information if information == "trained" else information
+    options = environment_options(replace(config, faults=fault, information=told))
+    environment = make(config.task, episodes, **options)
+    learner, normaliser = load_policy(checkpoint, environment)
+    return run_episodes(environment, learner, normaliser, seed, deterministic)
+
+
+def fault_grid(names: Sequence[str], checkpoint: Checkpoint) -> list[str]:
+    """Replace `each:kind` by one plan per joint."""
+    grid = []
+    for name in names:
+        if name.startswith("each:"):
+            layout = checkpoint.manifest["layout"]
+            joints = next(term["elements"] for term in layout["terms"] if term["name"] == "joint_position")
+            grid += [f"{joint}:{name.removeprefix('each:')}" for joint in joints]
+        else:
+            grid.append("" if name == "none" else name)
+    return grid
+
+
+def main() -> int:
+    """Run the command line."""
+    config = tyro.cli(EvaluateConfig, description=__doc__)
+    torch.set_num_threads(1)
+    try:
+        path = newest_checkpoint(config.checkpoint)
+        checkpoint = read_checkpoint(path)
+        print(f"{path.parent.parent.name}, {checkpoint.manifest['steps']:,} steps, {config.episodes} episodes")
+        for fault in fault_grid(config.faults, checkpoint):
+            for mode in config.modes:
+                outcome = evaluate(checkpoint, config.episodes, config.seed, mode == "deterministic", fault,
+                                   config.information)
+                _report(config, checkpoint, mode, fault, outcome)
+    except (Refused, Missing) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _report(config: EvaluateConfig, checkpoint: Checkpoint, mode: str, fault: str, outcome: Outcome) -> None:
+    row = outcome.summary()
+    print(f"{fault or 'none':24} {mode:14} {row['mean']:9.1f}   [{row['low']:.1f}, {row['high']:.1f}]", flush=True)
+    facts = {"checkpoint": config.checkpoint.name, "steps": checkpoint.manifest["steps"],
+             "task": checkpoint.manifest["task"], "mode": mode, "fault": fault or "none",
+             "information": config.information, "episodes": config.episodes, "seed": config.seed}
+    if config.csv:
+        _append(config.csv, FIELDS, [{**facts, **{k: f"{v:.6g}" for k, v in row.items()}}])
+    if config.returns:
+        columns = ("checkpoint", "steps", "mode", "fault", "episode", "return")
+        kept = {name: facts[name] for name in columns[:4]}
+        _append(config.returns, columns, [{**kept, "episode": k, "return": f"{value:.6g}"}
+                                          for k, value in enumerate(outcome.returns)])
+
+
+def _append(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
