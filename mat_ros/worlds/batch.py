@@ -27,7 +27,7 @@ Ids = NDArray[np.intp]
 NANOSECONDS = 1_000_000_000
 # Simulations up to this number keep their own MjData, which saves computing each state's derived quantities twice.
 # It costs 0.3 MB each, so larger batches share one MjData per thread instead. The bits are the same.
-PERSISTENT_UP_TO = 1024
+PERSISTENT_UP_TO = 512
 MOVED = int(mujoco.mjtStage.mjSTAGE_VEL)  # positions, velocities and their sensors are those of the new state
 
 

@@ -25,7 +25,9 @@ Float = NDArray[np.float64]
 DEPTH = 1 + int(max(KINDS[level, "delayed"].upper for level in ("actuator", "sensor")))  # ticks that are remembered
 NEVER = np.iinfo(np.int64).max
 MOTOR_FIELDS = ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange")  # scaled by what strength is left
-LOCK_DAMPING = 1000.0  # N*m*s/rad: holds a stuck joint against any motor or contact of these robots
+# A stuck joint gets so heavy and so viscous that no motor or contact of these robots moves it. Their ratio is small
+# enough for explicit integrators, which some robots use.
+LOCK = {"dof_armature": 1e5, "dof_damping": 1e6}  # kg*m^2, N*m*s/rad
 
 
 def fault_targets(world: World) -> Targets:
@@ -120,7 +122,7 @@ class _Actuators:
         if "delayed" in kinds and not len(self._past):
             self._past = np.zeros((DEPTH, *self._obeyed.shape))
         if kinds & {"off", "stuck", "weak"} and not self._own:
-            self._own = {field: self._world.vary(field) for field in (*MOTOR_FIELDS, "dof_damping")}
+            self._own = {field: self._world.vary(field) for field in (*MOTOR_FIELDS, *LOCK)}
             self._whole = {field: values.copy() for field, values in self._own.items()}
         if self._active[row]:
             self._set(row, ())
@@ -176,9 +178,11 @@ class _Actuators:
         motors = self._world.motors
         for field in MOTOR_FIELDS:
             self._own[field][row, motors] = self._whole[field][row, motors] * self._strength[row][:, None]
-        self._own["dof_damping"][row] = self._whole["dof_damping"][row]
-        locked = [self._dof(fault) for fault in active if fault.kind == "stuck"]
-        self._own["dof_damping"][row, [dof for dof in locked if dof is not None]] = LOCK_DAMPING
+        stuck = [self._dof(fault) for fault in active if fault.kind == "stuck"]
+        locked = [dof for dof in stuck if dof is not None]
+        for field, value in LOCK.items():
+            self._own[field][row] = self._whole[field][row]
+            self._own[field][row, locked] = value
 
     def _dof(self, fault: Fault) -> int | None:
         """Give the degree of freedom that a stuck joint locks; a flying base stops by its drag alone."""

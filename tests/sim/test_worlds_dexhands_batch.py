@@ -86,7 +86,7 @@ def test_bits_do_not_depend_on_whether_simulations_keep_their_own_data(scene, mo
 
 @pytest.mark.parametrize("persistent", [True, False])
 def test_a_partial_reset_leaves_the_other_simulations_bits_untouched(persistent, monkeypatch):
-    monkeypatch.setattr(batch, "PERSISTENT_UP_TO", 1024 if persistent else 0)
+    monkeypatch.setattr(batch, "PERSISTENT_UP_TO", 512 if persistent else 0)
     world, undisturbed = started(), started()
     script = commands(world, 40)
     for k, command in enumerate(script):
@@ -104,7 +104,7 @@ def test_a_partial_reset_leaves_the_other_simulations_bits_untouched(persistent,
 
 @pytest.mark.parametrize("persistent", [True, False])
 def test_a_partial_step_moves_only_the_named_simulations(persistent, monkeypatch):
-    monkeypatch.setattr(batch, "PERSISTENT_UP_TO", 1024 if persistent else 0)
+    monkeypatch.setattr(batch, "PERSISTENT_UP_TO", 512 if persistent else 0)
     world, whole = started(), started()
     script = commands(world, 20)
     before = world.measure()
@@ -118,7 +118,7 @@ def test_a_partial_step_moves_only_the_named_simulations(persistent, monkeypatch
 @pytest.mark.parametrize("persistent", [True, False])
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_snapshot_goes_on_bit_for_bit_in_the_same_and_in_a_new_world(fresh, persistent, monkeypatch):
-    monkeypatch.setattr(batch, "PERSISTENT_UP_TO", 1024 if persistent else 0)
+    monkeypatch.setattr(batch, "PERSISTENT_UP_TO", 512 if persistent else 0)
     world = started()
     run(world, commands(world, 15))
     state = world.state()

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros.core.errors import Refused  # noqa: E402
-from mat_ros.core.faults import Fault, Schedule  # noqa: E402
-from mat_ros.worlds.dexhands import DexHands  # noqa: E402
-from mat_ros.worlds.faults import FaultyWorld, fault_targets  # noqa: E402
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults import Fault, Schedule
+from mat_ros.worlds.dexhands import DexHands
+from mat_ros.worlds.faults import FaultyWorld, fault_targets
 
 pytestmark = pytest.mark.sim
 
