@@ -33,9 +33,8 @@ class Episodes:
             self.successes.extend(map(float, info.get("success", ())))
 
     def summary(self) -> dict[str, float]:
-        """Give their means; not a number before the first has ended."""
-        found = {"return": _mean(self.returns), "length": _mean(self.lengths)}
-        return {**found, "success": _mean(self.successes)} if self.successes else found
+        """Give their means; not a number before the first has ended, or where a task knows no success."""
+        return {"return": _mean(self.returns), "length": _mean(self.lengths), "success": _mean(self.successes)}
 
 
 def _mean(values: deque[float]) -> float:
@@ -86,7 +85,8 @@ class MetricLog:
     def _show(self, steps: int, row: Mapping[str, float], elapsed: float) -> None:
         rate = float(row["steps_per_s"])
         left = (self.total - steps) / max(rate, 1e-9)
-        text = (f"{steps:>10,} / {self.total:,} steps   return {row['return']:9.1f}   {rate:7.0f} steps/s   "
+        success = f"   success {100 * row['success']:3.0f} %" if row["success"] == row["success"] else ""
+        text = (f"{steps:>10,} / {self.total:,} steps   return {row['return']:9.1f}{success}   {rate:7.0f} steps/s   "
                 f"left {int(left // 3600)}:{int(left % 3600 // 60):02d}:{int(left % 60):02d}")
         if self._terminal:
             sys.stderr.write("\r" + text)
