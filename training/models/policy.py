@@ -5,14 +5,16 @@
     obs ─ encode ─> enc ─ step(1) ─ step(2) ─ ... ─ step(n)          act:      one pass with carried state
                            a₁,s₁     a₂,s₂                           evaluate: the same in parallel, actions known
 
-Shapes: B batch, n agents (slots), d width. obs (B, n, obs_dim) float, already normalised. actions (B, n, act_dim) float,
-or (B, n, 1) long where discrete. Values are (B, n, 1) in the trainer's normalised value space.
+Shapes: B batch, n agents (slots), d width. obs (B, n, obs_dim) float, already normalised. actions (B, n, act_dim)
+float, or (B, n, 1) long where discrete. Values are (B, n, 1) in the trainer's normalised value space.
 
 Parameter names are a contract: they are the keys of weights.safetensors. `python -m training.models --names mat`
 prints them with their shapes. Where a name is fused (query_key_value, key_value), its rows are stacked in that order.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,9 @@ from training.models.decoder import build_decoder
 from training.models.encoder import Encoder
 from training.models.layers import Head
 from training.models.state import StateLayout
+
+Encode = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 __all__ = ["Policy", "PolicyConfig", "build_policy", "policy_config"]
 
@@ -95,7 +100,7 @@ class Policy(nn.Module):
         """Say what the state holds, in which order, and how many floats hop to each slot."""
         return self.decoder.layout
 
-    # ---- what training asks for ---------------------------------------------------------------------------------------
+    # ---- what training asks for --------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def act(
@@ -106,16 +111,32 @@ class Policy(nn.Module):
         generator: torch.Generator | None = None,
         order: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decide all slots, one step each, and give actions, log-probabilities (one per action dimension) and values."""
-        enc, values = self.encode_with_values(obs, order)
+        """Decide all slots, one step each; give actions, log-probabilities (one per action dimension) and values."""
+        return self.decide(obs, None if deterministic else self.draw_noise(obs.shape[0], generator), available, order)
+
+    def draw_noise(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw the randomness of one tick of `decide`, (B, n, act_dim)."""
+        return self.actions.noise((batch, self.config.agents), self.value_head.out.bias, generator)
+
+    def decide(
+        self,
+        obs: Tensor,
+        noise: Tensor | None,
+        available: Tensor | None = None,
+        order: Tensor | None = None,
+        encode: Encode | None = None,
+        step: Step | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Act with given randomness (none means the mean action); compiled forms may stand in for the two networks."""
+        encode, step = encode or self.encode_with_values, step or self.step
+        enc, values = encode(obs, order)
         batch, slots = enc.shape[:2]
         mask = self._allowed(available, order, batch)
-        noise = None if deterministic else self.actions.noise((batch, slots), enc, generator)
 
         state, a_prev = self.initial_state(batch), self.start_action(batch)
         params, actions = [], []
         for slot in range(slots):
-            params_i, state = self.step(enc[:, slot], a_prev, state)
+            params_i, state = step(enc[:, slot], a_prev, state)
             noise_i, mask_i = (None if x is None else x[:, slot] for x in (noise, mask))
             action = self.actions.draw(params_i, noise_i, mask_i)
             a_prev = self.action_input(action)
@@ -146,7 +167,7 @@ class Policy(nn.Module):
         """Give each agent's value, (B, n, 1)."""
         return _to_agents(self.value_head(self.encoder(self._observe(obs, order))), order)
 
-    # ---- agents to slots and back ---------------------------------------------------------------------------------------
+    # ---- agents to slots and back ------------------------------------------------------------------------------------
 
     def _observe(self, obs: Tensor, order: Tensor | None) -> Tensor:
         if obs.shape[1:] != (self.config.agents, self.config.obs_dim):

@@ -19,7 +19,12 @@ from training.models.rwkv7 import TimeMix7
 from training.models.state import StatePart
 
 TimeMix = TimeMix4 | TimeMix5 | TimeMix6 | TimeMix7
-TIME_MIX: dict[str, type[TimeMix4] | type[TimeMix5] | type[TimeMix6] | type[TimeMix7]] = {"rwkv4": TimeMix4, "rwkv5": TimeMix5, "rwkv6": TimeMix6, "rwkv7": TimeMix7}
+TIME_MIX: dict[str, type[TimeMix4] | type[TimeMix5] | type[TimeMix6] | type[TimeMix7]] = {
+    "rwkv4": TimeMix4,
+    "rwkv5": TimeMix5,
+    "rwkv6": TimeMix6,
+    "rwkv7": TimeMix7,
+}
 
 
 class ChannelMix(nn.Module):
@@ -56,7 +61,7 @@ class ChannelMix(nn.Module):
 
 
 class RwkvBlock(nn.Module):
-    """One pre-LN block of any RWKV version. Its state is one flat vector: the time mixer's, then the channel mixer's."""
+    """One pre-LN block of any RWKV version. Its state is one vector: the time mixer's, then the channel mixer's."""
 
     def __init__(self, version: str, width: int, heads: int, index: int, blocks: int, *, bidirectional: bool) -> None:
         super().__init__()

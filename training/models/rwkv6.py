@@ -34,10 +34,9 @@ class TimeMix6(nn.Module):
         self.width, self.heads, self.bidirectional = width, heads, bidirectional
         rank = low_rank(width)
         ramp = torch.arange(width) / width
-        looks = {use: 1.0 - ramp for use in ("decay", "key")}
-        looks |= {"value": 1.0 - (ramp + 0.3 * depth), "receptance": 1.0 - ramp.sqrt(), "gate": 1.0 - ramp.sqrt()}
+        looks = (1.0 - ramp, 1.0 - ramp, 1.0 - (ramp + 0.3 * depth), 1.0 - ramp.sqrt(), 1.0 - ramp.sqrt())
         self.look_any = nn.Parameter(1.0 - ramp)  # 0: this slot, 1: the previous one
-        self.look = nn.Parameter(torch.stack([looks[use] for use in USES]))  # (5, d), rows as in USES
+        self.look = nn.Parameter(torch.stack(looks))  # (5, d), rows as in USES
         self.look_down = linear(width, len(USES) * rank, 0.0, bias=False)
         self.look_up = nn.Parameter(torch.empty(len(USES), rank, width).uniform_(-0.01, 0.01))
         self.log_decay = nn.Parameter(log_decay_ramp(width, depth))

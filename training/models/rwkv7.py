@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The RWKV-7 time mixer: before it writes, every slot takes out of memory what was stored under the same key.
 
-    x'_c = x + (x_{i-1} - x_i) ⊙ μ_c                                        c in {receptance, decay, key, value, rate, gate}
-    w = e^{-1/2} sigmoid(λ + tanh(x'_decay A) B)                            so memory never fades by more than e^{-0.61}
-    a = sigmoid(α + x'_rate C D)                                            how much of the old value is replaced
-    κ = (k ⊙ μ_κ) / |k ⊙ μ_κ|,   k ← k ⊙ (1 + (a - 1) ⊙ μ_a)
-    out = W_o ((GroupNorm(wkv7(r, k, v, w, κ, a ⊙ κ)) + (r · (ρ ⊙ k)) v) ⊙ g)   the recurrence: wkv_reference.py
+    x'_c = x + (x_{i-1} - x_i) ⊙ μ_c                         c in {receptance, decay, key, value, rate, gate}
+    w = e^{-1/2} sigmoid(λ + tanh(x'_decay A) B)             so memory never fades by more than e^{-0.61} per slot
+    a = sigmoid(α + x'_rate C D)                             how much of the old value is replaced
+    κ = (k ⊙ μ_κ) / |k ⊙ μ_κ|,   k ← k ⊙ (1 + (a - 1) ⊙ μ_a),   g = sigmoid(x'_gate E) F
+    out = W_o ((GroupNorm(wkv7(r, k, v, w, κ, a ⊙ κ)) + (r · (ρ ⊙ k)) v) ⊙ g)
 
 The published model also lends the first block's values to later blocks; with the one or two blocks of a robot policy
 that is left out.

@@ -102,7 +102,7 @@ def wkv7(
 ) -> Tensor:
     """Let each slot first take out of memory what is stored under a key; everything (B, n, h, c).
 
-    S_t = e^{-w_t} ⊙ S_{t-1} - b_t (κ_tᵀ S_{t-1}) + k_t v_tᵀ,   out_t = r_tᵀ S_t      κ: remove (unit), b: replace = a ⊙ κ
+    S_t = e^{-w_t} ⊙ S_{t-1} - b_t (κ_tᵀ S_{t-1}) + k_t v_tᵀ,   out_t = r_tᵀ S_t   κ: remove (unit), b: replace = a ⊙ κ
 
     What slot t takes out, z_t = κ_tᵀ S_{t-1}, depends on what its predecessors took out. That is one unit triangular
     system per head, (I + N) Z = M V, where M and N couple κ_t to the earlier k_i and b_i through the fading between.

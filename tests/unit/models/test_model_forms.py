@@ -24,7 +24,7 @@ def test_a_policy_evaluates_an_action_exactly_as_it_decided_it(shaken_policy, na
     actions, decided, values = policy.act(obs)
     log_probs, _, same_values = policy.evaluate(obs, actions)
     assert (log_probs - decided).abs().max() <= BOUND[dtype]
-    assert torch.equal(values, same_values)
+    assert (values - same_values).abs().max() <= BOUND[dtype]
 
 
 @pytest.mark.parametrize("agents", AGENTS)
