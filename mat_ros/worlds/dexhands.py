@@ -36,7 +36,7 @@ PALM_OVER = ((1.57 + 0.1, 3.14, 0.0), (0.0, 0.0, 3.1415))  # the first hand upri
 DOOR_BASE = Base(force=833.0, torque=8.33)
 
 DOOR_CAMERAS = (
-    Camera("overview", (1.75, 1.05, 1.45), (0.12, 0.0, 0.68), 42.0),
+    Camera("overview", (1.60, 0.95, 1.35), (0.10, 0.0, 0.64), 42.0),
     Camera("behind", (1.9, 0.0, 1.2), (0.0, 0.0, 0.68), 42.0),
     Camera("close", (0.62, 0.45, 0.95), (0.08, 0.0, 0.68), 48.0),
 )
