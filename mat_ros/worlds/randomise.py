@@ -1,0 +1,217 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Vary physics, readings and commands as one table says, so that a policy meets more than one world.
+
+A row of the table says what is varied, of which objects (a shell pattern over names), when a value is drawn (once at
+startup, at each reset, or at an interval), how it meets the nominal value (absolute, add, scale), and from which
+distribution. Draws are keyed by (seed, row, simulation, draw): a table and a seed give the same worlds anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mat_ros.core import randomness
+from mat_ros.core.errors import Refused
+from mat_ros.worlds.batch import World
+
+Float = NDArray[np.float64]
+OBJECT = mujoco.mjtObj
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A property of the model that can be varied: fields of MjModel, and the objects that have it."""
+
+    fields: tuple[str, ...]
+    kind: mujoco.mjtObj | None  # whose names the pattern selects; None: the whole model has one value
+    column: int | None = None  # of the field, where one column is meant
+    settles: bool = False  # derived quantities must be computed anew
+
+
+PHYSICS: Mapping[str, Quantity] = {
+    "friction": Quantity(("geom_friction",), OBJECT.mjOBJ_GEOM, 0),  # sliding
+    "size": Quantity(("geom_size",), OBJECT.mjOBJ_GEOM),
+    "mass": Quantity(("body_mass", "body_inertia"), OBJECT.mjOBJ_BODY, settles=True),
+    "damping": Quantity(("dof_damping",), OBJECT.mjOBJ_JOINT),
+    "armature": Quantity(("dof_armature",), OBJECT.mjOBJ_JOINT, settles=True),
+    "stiffness": Quantity(("actuator_gainprm", "actuator_biasprm"), OBJECT.mjOBJ_ACTUATOR),  # of position servos
+    "strength": Quantity(("actuator_forcerange",), OBJECT.mjOBJ_ACTUATOR),
+    "gravity": Quantity(("opt.gravity",), None, 2),  # m/s^2, along z
+}
+SIGNALS = ("observation", "command", "observation_delay", "command_delay")  # noise in the term's unit; delays in ticks
+WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add", "scale"), ("uniform", "loguniform",
+                                                                                               "normal")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str  # one of PHYSICS or SIGNALS
+    how: str
+    distribution: str
+    range: tuple[float, float]  # least and greatest; mean and standard deviation where normal
+    when: str = "reset"
+    of: str = "*"  # names of geoms, bodies, joints, actuators; of terms for observations
+    every_s: float = 1.0  # of an interval
+
+    def __post_init__(self) -> None:
+        """Refuse a row that cannot be meant."""
+        for label, got, known in (("what", self.what, (*PHYSICS, *SIGNALS)), ("when", self.when, WHENS),
+                                  ("how", self.how, HOWS), ("distribution", self.distribution, DISTRIBUTIONS)):
+            if got not in known:
+                raise Refused(f"randomisation, {label}", f"one of {known}", got, "correct the table")
+        low, high = self.range
+        if (self.distribution != "normal" and low > high) or (self.distribution == "loguniform" and low <= 0.0):
+            raise Refused(f"randomisation of {self.what}, range", "least <= greatest, positive where loguniform",
+                          self.range, "correct the table")
+
+    def draw(self, key: int, number: int, size: int) -> Float:
+        """Draw `size` values; `number` counts the draws of this row in this simulation."""
+        low, high = self.range
+        if self.distribution == "normal":
+            return low + high * randomness.normal(key, number, size)
+        u = randomness.uniform(key, number, size)
+        return low * (high / low) ** u if self.distribution == "loguniform" else low + u * (high - low)
+
+    def meet(self, nominal: Any, drawn: Any) -> Any:
+        """Join a drawn value with the nominal one."""
+        return {"absolute": drawn, "add": nominal + drawn, "scale": nominal * drawn}[self.how]
+
+
+def load_table(path: Path) -> tuple[Row, ...]:
+    """Read a table from YAML: a list of rows."""
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return tuple(Row(**{**row, "range": (float(row["range"][0]), float(row["range"][1]))}) for row in rows)
+    except (OSError, yaml.YAMLError, TypeError, KeyError, IndexError, ValueError) as error:
+        raise Refused(f"randomisation table {path}", "a list of rows with what, how, distribution and range", error,
+                      "correct the file") from error
+
+
+class Randomiser:
+    """Vary the simulations of a world. The world calls nothing here; whoever steps it does."""
+
+    def __init__(self, world: World, table: Sequence[Row], seed: int) -> None:
+        self.world = world
+        self.table = tuple(table)
+        self._seed = seed
+        self._draws = np.zeros((len(table), world.count), dtype=np.int64)
+        self._targets = [self._find(row) for row in self.table]
+        self._nominal = {name: world.vary(name).copy() for row in self.table if row.what in PHYSICS
+                         for name in PHYSICS[row.what].fields}
+        self._delays = {what: np.zeros(world.count, dtype=np.int64) for what in ("observation_delay", "command_delay")}
+        longest = max((int(row.range[1]) for row in self.table if row.what.endswith("_delay")), default=0)
+        self._past = {"observation_delay": np.zeros((longest + 1, world.count, len(world.measure()[0]))),
+                      "command_delay": np.zeros((longest + 1, world.count, len(world.joint_names)))}
+        self._vary([k for k, row in enumerate(self.table) if row.when == "startup"], np.arange(world.count))
+
+    def begin(self, rows: NDArray[np.intp]) -> None:
+        """Draw anew for simulations that start an episode; call it before the world is reset."""
+        self._vary([k for k, row in enumerate(self.table) if row.when != "startup"], rows)
+
+    def arrive(self, rows: NDArray[np.intp]) -> None:
+        """Fill the past of simulations that have just been reset, so that a delay finds something."""
+        self._past["observation_delay"][:, rows] = self.world.measure()[rows]
+        self._past["command_delay"][:, rows] = 0.0
+
+    def command(self, command: Float) -> Float:
+        """Spoil what is commanded, (simulation, joint)."""
+        changing = [k for k, row in enumerate(self.table) if row.when == "interval" and row.what in PHYSICS]
+        for k in changing:
+            period = max(1, round(self.table[k].every_s * 1e9 / self.world.control_period_ns))
+            due = np.flatnonzero((self.world.ticks % period == 0) & (self.world.ticks > 0))
+            self._vary([k], due)
+        return self._late("command_delay", self._noisy("command", command))
+
+    def readings(self, signals: Float) -> Float:
+        """Spoil what is measured, (simulation, signal)."""
+        return self._late("observation_delay", self._noisy("observation", signals))
+
+    def _find(self, row: Row) -> NDArray[np.intp]:
+        """Give the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
+        if row.what == "observation":
+            ends = np.cumsum([0, *(len(term.elements) for term in self.world.terms)])
+            found = [np.arange(ends[k], ends[k + 1]) for k, term in enumerate(self.world.terms)
+                     if fnmatchcase(term.name, row.of)]
+            places = np.concatenate(found) if found else np.zeros(0, np.intp)
+        elif row.what in SIGNALS or PHYSICS[row.what].kind is None:
+            return np.arange(len(self.world.joint_names) if row.what == "command" else 1)
+        else:
+            kind = PHYSICS[row.what].kind
+            counts = {OBJECT.mjOBJ_GEOM: self.world.model.ngeom, OBJECT.mjOBJ_BODY: self.world.model.nbody,
+                      OBJECT.mjOBJ_JOINT: self.world.model.njnt, OBJECT.mjOBJ_ACTUATOR: self.world.model.nu}
+            names = [mujoco.mj_id2name(self.world.model, kind, k) or "" for k in range(counts[kind])]
+            places = np.array([k for k, name in enumerate(names) if fnmatchcase(name, row.of)], dtype=np.intp)
+            if kind == OBJECT.mjOBJ_JOINT:  # a joint's dampings lie by degree of freedom
+                owner = self.world.model.dof_jntid
+                places = np.flatnonzero(np.isin(owner, places))
+        if not len(places):
+            raise Refused(f"randomisation of {row.what}", "a pattern that selects something", row.of,
+                          "correct the table")
+        return places
+
+    def _vary(self, chosen: Sequence[int], simulations: NDArray[np.intp]) -> None:
+        settle = False
+        for k in chosen:
+            row = self.table[k]
+            if row.what in ("observation", "command") or not len(simulations):
+                continue
+            for simulation in simulations:
+                key = randomness.stream(self._seed, f"{k}/{row.what}/{row.of}/{simulation}")
+                drawn = row.draw(key, int(self._draws[k, simulation]), len(self._targets[k]))
+                self._draws[k, simulation] += 1
+                if row.what in self._delays:
+                    self._delays[row.what][simulation] = max(0, round(float(drawn[0])))
+                else:
+                    self._write(row, self._targets[k], int(simulation), drawn)
+            settle |= row.what in PHYSICS and PHYSICS[row.what].settles
+        if settle:
+            self.world.settle_parameters(simulations)
+
+    def _write(self, row: Row, places: NDArray[np.intp], simulation: int, drawn: Float) -> None:
+        quantity = PHYSICS[row.what]
+        if row.what == "stiffness":  # force = gain * target - gain * position
+            gain, bias = (self.world.vary(name)[simulation] for name in quantity.fields)
+            stiffness = row.meet(self._nominal["actuator_gainprm"][simulation, places, 0], drawn)
+            gain[places, 0], bias[places, 1] = stiffness, -stiffness
+            return
+        for name in quantity.fields:
+            live, nominal = self.world.vary(name)[simulation], self._nominal[name][simulation]
+            if quantity.kind is None:
+                live[quantity.column] = row.meet(nominal[quantity.column], drawn[0])
+            elif quantity.column is not None:
+                live[places, quantity.column] = row.meet(nominal[places, quantity.column], drawn)
+            else:
+                wide = drawn.reshape(-1, *(1,) * (live.ndim - 1))
+                live[places] = row.meet(nominal[places], wide)
+
+    def _noisy(self, what: str, values: Float) -> Float:
+        for k, row in enumerate(self.table):
+            if row.what == what:
+                places = self._targets[k]
+                key = randomness.stream(self._seed, f"{k}/{what}/{row.of}")
+                number = int(self._draws[k, 0])
+                self._draws[k] += 1
+                drawn = row.draw(key, number, values.shape[0] * len(places)).reshape(values.shape[0], -1)
+                values = values.copy()
+                values[:, places] = row.meet(values[:, places], drawn)
+        return values
+
+    def _late(self, what: str, values: Float) -> Float:
+        past, delays = self._past[what], self._delays[what]
+        if len(past) == 1:
+            return values
+        past[1:] = past[:-1].copy()
+        past[0] = values
+        return past[delays, np.arange(len(values))].copy()

@@ -1,0 +1,114 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A randomisation table varies what it says, where and when it says, and the same way for the same seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mujoco", reason="needs the sim extra")
+
+import mat_ros
+from mat_ros.core.errors import Refused
+from mat_ros.worlds.dexhands import DexHands
+from mat_ros.worlds.randomise import Randomiser, Row, load_table
+
+pytestmark = pytest.mark.sim
+TABLES = sorted((Path(mat_ros.__file__).parent / "config" / "randomisation").glob("*.yaml"))
+
+
+def world(count=3):
+    made = DexHands("door_open_outward", count)
+    made.reset(seed=0)
+    return made
+
+
+@pytest.mark.parametrize("file", TABLES, ids=lambda file: file.stem)
+def test_a_shipped_table_reads_and_its_world_stays_finite(file):
+    hands = world()
+    varied = Randomiser(hands, load_table(file), seed=1)
+    varied.begin(np.arange(3))
+    hands.reset()
+    varied.arrive(np.arange(3))
+    middle = np.tile((hands.command_lower + hands.command_upper) / 2, (3, 1))
+    for _ in range(20):
+        hands.step(varied.command(middle))
+        assert np.isfinite(varied.readings(hands.measure())).all()
+    assert not hands.warnings().any()
+
+
+def test_a_scaled_mass_takes_its_inertia_along_and_stays_in_range():
+    hands = world()
+    nominal = hands.model.body_mass.copy(), hands.model.body_inertia.copy()
+    Randomiser(hands, [Row("mass", "scale", "uniform", (0.5, 1.5), "startup", "robot0:palm")], seed=2)
+    palm = hands.model.body("robot0:palm").id
+    share = hands.vary("body_mass")[:, palm] / nominal[0][palm]
+    assert ((share >= 0.5) & (share <= 1.5)).all()
+    assert len(set(share)) == 3
+    np.testing.assert_allclose(hands.vary("body_inertia")[:, palm] / nominal[1][palm], share[:, None].repeat(3, 1))
+    np.testing.assert_array_equal(np.delete(hands.vary("body_mass"), palm, axis=1),
+                                  np.tile(np.delete(nominal[0], palm), (3, 1)))
+
+
+def test_a_servo_stays_a_servo_when_its_stiffness_varies():
+    hands = world()
+    Randomiser(hands, [Row("stiffness", "scale", "loguniform", (0.5, 2.0), "startup", "robot*A_*")], seed=0)
+    motors = [k for k in range(hands.model.nu) if ":A_" in hands.model.actuator(k).name]
+    np.testing.assert_array_equal(hands.vary("actuator_gainprm")[:, motors, 0],
+                                  -hands.vary("actuator_biasprm")[:, motors, 1])
+
+
+def test_a_row_drawn_at_reset_changes_with_each_episode_and_only_where_it_starts():
+    hands = world()
+    varied = Randomiser(hands, [Row("gravity", "absolute", "uniform", (-9.0, -1.0))], seed=3)
+    varied.begin(np.arange(3))
+    first = hands.vary("opt.gravity")[:, 2].copy()
+    varied.begin(np.array([1]))
+    second = hands.vary("opt.gravity")[:, 2]
+    np.testing.assert_array_equal(first[[0, 2]], second[[0, 2]])
+    assert first[1] != second[1]
+
+
+def test_the_same_seed_varies_alike_and_another_differently():
+    found = []
+    for seed in (5, 5, 6):
+        hands = world()
+        Randomiser(hands, [Row("friction", "scale", "normal", (1.0, 0.1), "startup")], seed)
+        found.append(hands.vary("geom_friction").copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
+
+
+def test_a_delay_gives_the_reading_of_that_many_ticks_ago():
+    hands = world(1)
+    varied = Randomiser(hands, [Row("observation_delay", "absolute", "uniform", (2, 2))], seed=0)
+    varied.begin(np.arange(1))
+    varied.arrive(np.arange(1))
+    start = hands.measure()
+    seen = [varied.readings(np.full_like(start, tick))[0, 0] for tick in (10.0, 11.0, 12.0, 13.0)]
+    assert seen == [start[0, 0], start[0, 0], 10.0, 11.0]
+
+
+def test_noise_touches_only_the_terms_that_it_names():
+    hands = world(2)
+    varied = Randomiser(hands, [Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
+    clean = hands.measure()
+    touched = np.flatnonzero((varied.readings(clean) != clean).any(axis=0))
+    assert len(touched) == 48
+    assert touched.min() == 48  # after the 48 joint positions
+
+
+@pytest.mark.parametrize(("row", "reason"), [
+    ({"what": "colour"}, "what"), ({"how": "multiply"}, "how"), ({"distribution": "cauchy"}, "distribution"),
+    ({"when": "sometimes"}, "when"), ({"range": (2.0, 1.0)}, "range"),
+    ({"distribution": "loguniform", "range": (0.0, 1.0)}, "range"),
+])
+def test_a_row_that_makes_no_sense_is_refused(row, reason):
+    with pytest.raises(Refused, match=reason):
+        Row(**{"what": "mass", "how": "scale", "distribution": "uniform", "range": (0.5, 1.5), **row})
+
+
+def test_a_pattern_that_selects_nothing_is_refused():
+    with pytest.raises(Refused, match="robot9"):
+        Randomiser(world(), [Row("mass", "scale", "uniform", (1.0, 1.0), of="robot9*")], seed=0)
