@@ -20,7 +20,7 @@ FINGERS = ("ff", "mf", "rf", "lf", "th")  # index, middle, ring, little finger a
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 STIFFNESS = 5.0  # N*m/rad, of every position servo; the servo has no damping of its own
-# The original's dry friction of 0.001 N*m per joint is left out: it is lost beside the damping, and its constraints would
+# The dry friction of 0.001 N*m per joint is left out: it is lost beside the damping, and its constraints would
 # take a third of the speed.
 DAMPING, WRIST_DAMPING = 0.1, 0.5  # N*m*s/rad, of the joints
 ARMATURE, WRIST_ARMATURE = 0.001, 0.005  # kg*m^2
