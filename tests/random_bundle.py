@@ -56,7 +56,7 @@ def random_policy(seed: int, spread: float = 0.2, **config: Any) -> Policy:
 
 
 def random_origin(agents: int, obs_dim: int, act_dim: int, *, ragged: bool = False) -> Origin:
-    """Describe a robot of `agents` x `act_dim` joints; the last agent has but one joint, and sees less, where ragged."""
+    """Describe a robot of `agents` x `act_dim` joints; if ragged, the last agent has one joint and sees less."""
     counts = [1 if ragged and i == agents - 1 else act_dim for i in range(agents)]
     members = tuple(Agent(f"agent_{i}", tuple(f"joint_{i}_{k}" for k in range(count)))
                     for i, count in enumerate(counts))

@@ -35,10 +35,6 @@ def _torch(bundle: Bundle) -> Backend:
     return TorchBackend(bundle)
 
 
-def _engine(bundle: Bundle) -> Backend:
-    raise Missing("an engine of this bundle", "run `mat-ros engines build`")
-
-
 BACKENDS: Mapping[str, Callable[[Bundle], Backend]] = {  # fastest first
     "native": _native,
     "onnxruntime": _onnxruntime,

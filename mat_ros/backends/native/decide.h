@@ -75,7 +75,7 @@ inline void time_mix4_step(const TimeMix4& mix, int d, const float* normed, cons
   add(x, key, d);
 }
 
-// x -> x + sigmoid(W_r x_r) ⊙ W_v relu(W_k x_k)²; state part: ffn_x.
+// x -> x + sigmoid(W_r x_r) ⊙ W_v relu(W_k x_k)², or without the gate; state part: ffn_x.
 inline void channel_mix_step(const ChannelMix& mix, int d, const float* normed, const float* in, float* out, float* x,
                              Workspace work) {
   float* for_key = work.take(d);
@@ -93,8 +93,9 @@ inline void channel_mix_step(const ChannelMix& mix, int d, const float* normed, 
     const F16 positive = max(fill(0.0f), load(hidden + c));
     store(hidden + c, positive * positive);
   }
-  linear(mix.receptance, for_gate, gate);
   linear(mix.value, hidden, for_key);
+  if (mix.receptance.in == 0) return add(x, for_key, d);
+  linear(mix.receptance, for_gate, gate);
   for (int c = 0; c < d; c += kLanes) {
     store(x + c, fma(sigmoid(load(gate + c)), load(for_key + c), load(x + c)));
   }
@@ -102,11 +103,16 @@ inline void channel_mix_step(const ChannelMix& mix, int d, const float* normed, 
 
 inline void rwkv_step(const RwkvBlock& block, const mat_ros_network& net, float* x, const float* in, float* out,
                       int channel_part, Workspace work) {
-  float* normed = work.take(net.width);
+  const int d = net.width;
+  float* normed = work.take(d);
   norm(block.mixer_norm, x, normed);
-  time_mix4_step(block.mixer4, net.width, normed, in, out, x, work);
+  if (block.version == MAT_ROS_RWKV4) {
+    time_mix4_step(block.mixer4, d, normed, in, out, x, work);
+  } else {
+    matrix_mix_step(block, net, normed, in, out, x, work);
+  }
   norm(block.channel_norm, x, normed);
-  channel_mix_step(block.channel, net.width, normed, in + channel_part, out + channel_part, x, work);
+  channel_mix_step(block.channel, d, normed, in + channel_part, out + channel_part, x, work);
 }
 
 inline void decide(const Model& model, float* workspace, int first, int last, const float* enc, const float* previous,

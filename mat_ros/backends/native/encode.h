@@ -87,39 +87,61 @@ inline void blend_rows(int n, int stride, const float* x, const float* mix, floa
   }
 }
 
-inline void rwkv_rows(const RwkvBlock& block, const mat_ros_network& net, float* x, Workspace work) {
-  const int n = net.agents, d = net.width, stride = padded(d), wide = padded(block.channel.key.out);
+inline void time_mix4_rows(const TimeMix4& mix, const mat_ros_network& net, const float* normed, float* x,
+                           Workspace work) {
+  const int n = net.agents, stride = padded(net.width);
   const size_t size = static_cast<size_t>(n) * stride;
-  float* normed = work.take(size);
   float* blended = work.take(size);
-  float* key = work.take(static_cast<size_t>(n) * wide);
+  float* key = work.take(size);
   float* value = work.take(size);
   float* gate = work.take(size);
   float* after = work.take(static_cast<size_t>(n) * 3 * kLanes);
-  const auto project = [&](const float* mix, const Linear& layer, float* y, int y_stride) {
-    blend_rows(n, stride, normed, mix, blended);
-    linear(layer, n, blended, stride, y, y_stride);
+  const auto project = [&](const float* part, const Linear& layer, float* y) {
+    blend_rows(n, stride, normed, part, blended);
+    linear(layer, n, blended, stride, y, stride);
   };
-
-  for (int i = 0; i < n; ++i) norm(block.mixer_norm, x + i * stride, normed + i * stride);
-  project(block.mixer4.mix_key, block.mixer4.key, key, stride);
-  project(block.mixer4.mix_value, block.mixer4.value, value, stride);
-  project(block.mixer4.mix_receptance, block.mixer4.receptance, gate, stride);
-  wkv4_rows(block.mixer4, n, d, net.bidirectional != 0, key, value, gate, after);
-  linear(block.mixer4.out, n, gate, stride, value, stride);
+  project(mix.mix_key, mix.key, key);
+  project(mix.mix_value, mix.value, value);
+  project(mix.mix_receptance, mix.receptance, gate);
+  wkv4_rows(mix, n, net.width, net.bidirectional != 0, key, value, gate, after);
+  linear(mix.out, n, gate, stride, value, stride);
   add(x, value, static_cast<int>(size));
+}
 
-  for (int i = 0; i < n; ++i) norm(block.channel_norm, x + i * stride, normed + i * stride);
-  project(block.channel.mix_key, block.channel.key, key, wide);
+inline void channel_mix_rows(const ChannelMix& mix, const mat_ros_network& net, const float* normed, float* x,
+                             Workspace work) {
+  const int n = net.agents, stride = padded(net.width), wide = padded(mix.key.out);
+  const size_t size = static_cast<size_t>(n) * stride;
+  float* blended = work.take(size);
+  float* hidden = work.take(static_cast<size_t>(n) * wide);
+  float* value = work.take(size);
+  float* gate = work.take(size);
+  blend_rows(n, stride, normed, mix.mix_key, blended);
+  linear(mix.key, n, blended, stride, hidden, wide);
   for (int c = 0; c < n * wide; c += kLanes) {
-    const F16 positive = max(fill(0.0f), load(key + c));
-    store(key + c, positive * positive);
+    const F16 positive = max(fill(0.0f), load(hidden + c));
+    store(hidden + c, positive * positive);
   }
-  project(block.channel.mix_receptance, block.channel.receptance, gate, stride);
-  linear(block.channel.value, n, key, wide, value, stride);
+  linear(mix.value, n, hidden, wide, value, stride);
+  if (mix.receptance.in == 0) return add(x, value, static_cast<int>(size));
+  blend_rows(n, stride, normed, mix.mix_receptance, blended);
+  linear(mix.receptance, n, blended, stride, gate, stride);
   for (size_t c = 0; c < size; c += kLanes) {
     store(x + c, fma(sigmoid(load(gate + c)), load(value + c), load(x + c)));
   }
+}
+
+inline void rwkv_rows(const RwkvBlock& block, const mat_ros_network& net, float* x, Workspace work) {
+  const int n = net.agents, stride = padded(net.width);
+  float* normed = work.take(static_cast<size_t>(n) * stride);
+  for (int i = 0; i < n; ++i) norm(block.mixer_norm, x + i * stride, normed + i * stride);
+  if (block.version == MAT_ROS_RWKV4) {
+    time_mix4_rows(block.mixer4, net, normed, x, work);
+  } else {
+    matrix_mix_rows(block, net, normed, x, work);
+  }
+  for (int i = 0; i < n; ++i) norm(block.channel_norm, x + i * stride, normed + i * stride);
+  channel_mix_rows(block.channel, net, normed, x, work);
 }
 
 inline void encode(const Model& model, float* workspace, const float* obs, float* enc, float* values) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The layers of the policies over F16. Included once per instruction set, after lanes.h.
 //
-// Vectors are padded to whole F16s; what lies behind their end is zero wherever it could be summed up.
+// Vectors have room for whole F16s; what lies behind their end is never summed up.
 
 // How many F16s of outputs, and how many rows, are summed at once: as many as leave the sums in registers.
 #if defined(MAT_ROS_AVX512)
@@ -63,12 +63,14 @@ inline void linear_rows(const Linear& layer, const float* x, size_t x_stride, fl
   for (int panel = 0; panel < padded(layer.out); panel += kPanel) {
     const int width = padded(layer.out) - panel < kPanel ? padded(layer.out) - panel : kPanel;
     const float* weight = layer.weight + static_cast<size_t>(panel) * layer.in;
+    const float* bias = layer.bias + panel;
+    float* out = y + panel;
     int o = 0;
     for (; o + kVectors * kLanes <= width; o += kVectors * kLanes) {
-      linear_block<kRows, kVectors>(layer, weight + o, width, layer.bias + panel + o, x, x_stride, y + panel + o, y_stride);
+      linear_block<kRows, kVectors>(layer, weight + o, width, bias + o, x, x_stride, out + o, y_stride);
     }
     for (; o < width; o += kLanes) {
-      linear_block<kRows, 1>(layer, weight + o, width, layer.bias + panel + o, x, x_stride, y + panel + o, y_stride);
+      linear_block<kRows, 1>(layer, weight + o, width, bias + o, x, x_stride, out + o, y_stride);
     }
   }
 }
@@ -83,22 +85,32 @@ inline void linear(const Linear& layer, int rows, const float* x, size_t x_strid
   for (; r < rows; ++r) linear_rows<1>(layer, x + r * x_stride, 0, y + r * y_stride, 0);
 }
 
-inline void norm(const Norm& layer, const float* x, float* y) {  // LayerNorm; y may be x
+// y = gain (x - mean) / sqrt(variance + eps) + bias over `size` neighbours; y may be x.
+inline void norm(int size, float eps, const float* gain, const float* bias, const float* x, float* y) {
   F16 total = fill(0.0f);
-  for (int c = 0; c < layer.size; c += kLanes) total = total + load_part(x + c, layer.size - c);
-  const float inverse_size = 1.0f / static_cast<float>(layer.size);
+  for (int c = 0; c < size; c += kLanes) total = total + load_part(x + c, size - c);
+  const float inverse_size = 1.0f / static_cast<float>(size);
   const F16 mean = fill(sum(total) * inverse_size);
   F16 squares = fill(0.0f);
-  for (int c = 0; c < layer.size; c += kLanes) {
-    float apart[kLanes];
-    store(apart, load(x + c) - mean);
-    const F16 counted = load_part(apart, layer.size - c);  // the lanes behind the end must not count
-    squares = fma(counted, counted, squares);
+  for (int c = 0; c < size; c += kLanes) {
+    F16 apart = load_part(x + c, size - c) - mean;
+    if (size - c < kLanes) {
+      float lanes[kLanes];
+      store(lanes, apart);
+      apart = load_part(lanes, size - c);  // the lanes behind the end must not count
+    }
+    squares = fma(apart, apart, squares);
   }
-  const F16 scale = fill(1.0f / __builtin_sqrtf(sum(squares) * inverse_size + 1e-5f));
-  for (int c = 0; c < layer.size; c += kLanes) {
-    store(y + c, fma((load(x + c) - mean) * scale, load(layer.gain + c), load(layer.bias + c)));
+  const F16 scale = fill(1.0f / __builtin_sqrtf(sum(squares) * inverse_size + eps));
+  for (int c = 0; c < size; c += kLanes) {
+    const int left = size - c;
+    const F16 normal = (load_part(x + c, left) - mean) * scale;
+    store_part(y + c, fma(normal, load_part(gain + c, left), load_part(bias + c, left)), left);
   }
+}
+
+inline void norm(const Norm& layer, const float* x, float* y) {  // LayerNorm
+  norm(layer.size, 1e-5f, layer.gain, layer.bias, x, y);
 }
 
 inline void gelu(float* x, int n) {

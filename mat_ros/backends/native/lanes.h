@@ -197,6 +197,8 @@ inline F16 exp(F16 x) {
 
 inline F16 sigmoid(F16 x) { return fill(1.0f) / (fill(1.0f) + exp(fill(0.0f) - x)); }
 
+inline F16 tanh(F16 x) { return fma(fill(2.0f), sigmoid(x + x), fill(-1.0f)); }
+
 // The error function to 2e-7 (Abramowitz and Stegun, 7.1.26).
 inline F16 erf(F16 x) {
   const F16 size = max(x, fill(0.0f) - x);

@@ -28,8 +28,11 @@ class Loader {
     if (width != net_.obs_dim && width != net_.obs_dim + net_.agents) {
       refuse("encoder.observation_norm.weight", std::to_string(net_.obs_dim) + " numbers", std::to_string(width));
     }
-    model.observer = {keep(net_.mean, seen, seen), keep(net_.std, seen, seen), keep(net_.observed, seen, seen), net_.clip,
-                      width};
+    model.observer.mean = keep(net_.mean, seen, seen);
+    model.observer.std = keep(net_.std, seen, seen);
+    model.observer.observed = keep(net_.observed, seen, seen);
+    model.observer.clip = net_.clip;
+    model.observer.width = width;
     const size_t actions = static_cast<size_t>(net_.agents) * net_.act_dim;
     model.action_mask = keep(net_.action_mask, actions, actions);
     model.net.mean = model.net.std = model.net.observed = model.net.action_mask = nullptr;  // the caller's, not ours
@@ -78,7 +81,13 @@ class Loader {
     model.decoder_rwkv = out_.decoder_rwkv.data();
     if (!alone && net_.decoder != MAT_ROS_ATTENTION) model.decoder_final_norm = norm("decoder.final_norm", d);
     model.head = head("decoder.head", net_.act_dim);
-    model.state_row = alone ? 0 : net_.blocks * (net_.decoder == MAT_ROS_ATTENTION ? 4 * d : 5 * d);
+    model.state_row = alone ? 0 : net_.blocks * block_state(d);
+  }
+
+  int block_state(int d) const {  // floats of one block's state, or of its row
+    if (net_.decoder == MAT_ROS_ATTENTION) return 4 * d;
+    if (net_.decoder == MAT_ROS_RWKV4) return 5 * d;
+    return 2 * d + d * (d / net_.heads);
   }
 
   AttentionBlock attention_block(const std::string& name, bool cross) {
@@ -103,15 +112,25 @@ class Loader {
   }
 
   RwkvBlock rwkv_block(const std::string& name, int version) {
-    if (version != MAT_ROS_RWKV4) refuse("mixer", "rwkv4 or attention", "rwkv" + std::to_string(version));
     const int d = net_.width;
-    RwkvBlock block;
+    RwkvBlock block{};
+    block.version = version;
     block.mixer_norm = norm(name + ".mixer_norm", d);
-    block.mixer4 = time_mix4(name + ".mixer");
+    if (version == MAT_ROS_RWKV4) {
+      block.mixer4 = time_mix4(name + ".mixer");
+    } else {
+      block.matrix = matrix_mix(name + ".mixer", version);
+    }
     block.channel_norm = norm(name + ".channel_norm", d);
-    block.channel = {channels(name + ".channel.mix_key"), channels(name + ".channel.mix_receptance"),
-                     linear(name + ".channel.key", d, 4 * d), linear(name + ".channel.receptance", d, d),
-                     linear(name + ".channel.value", 4 * d, d)};
+    block.channel.mix_key = channels(name + ".channel.mix_key");
+    block.channel.key = linear(name + ".channel.key", d, 4 * d);
+    block.channel.value = linear(name + ".channel.value", 4 * d, d);
+    if (version == MAT_ROS_RWKV7) {
+      block.channel.mix_receptance = block.channel.mix_key;  // blended in vain, but never without a place
+    } else {
+      block.channel.mix_receptance = channels(name + ".channel.mix_receptance");
+      block.channel.receptance = linear(name + ".channel.receptance", d, d);
+    }
     return block;
   }
 
@@ -122,6 +141,83 @@ class Loader {
     return {channels(name + ".mix_key"),   channels(name + ".mix_value"), channels(name + ".mix_receptance"),
             keep(rate.data(), d, padded(d)), channels(name + ".bonus"),     linear(name + ".key", d, d),
             linear(name + ".value", d, d),  linear(name + ".receptance", d, d), linear(name + ".out", d, d)};
+  }
+
+  MatrixMix matrix_mix(const std::string& name, int version) {
+    const int d = net_.width;
+    MatrixMix mix;
+    mix.bonus = channels(name + ".bonus");
+    mix.key = linear(name + ".key", d, d);
+    mix.value = linear(name + ".value", d, d);
+    mix.receptance = linear(name + ".receptance", d, d);
+    mix.out = linear(name + ".out", d, d);
+    mix.group_gain = channels(name + ".group_norm.weight");
+    mix.group_bias = channels(name + ".group_norm.bias");
+    if (version == MAT_ROS_RWKV5) {
+      mix.look[kKey] = looks_back(name + ".mix_key");
+      mix.look[kValue] = looks_back(name + ".mix_value");
+      mix.look[kReceptance] = looks_back(name + ".mix_receptance");
+      mix.look[kGate] = looks_back(name + ".mix_gate");
+      std::vector<float> decay = find(name + ".log_decay", {d}).values;
+      for (float& w : decay) w = std::exp(-std::exp(std::min(w, kLogDecayLimit)));
+      mix.decay = keep(decay.data(), d, padded(d));
+      mix.gate = linear(name + ".gate", d, d);
+      return mix;
+    }
+    mix.decay_down = low_rank(name + ".decay_down");
+    mix.decay_up = linear(name + ".decay_up", mix.decay_down.out, d);
+    if (version == MAT_ROS_RWKV6) {
+      const Use order[] = {kDecay, kKey, kValue, kReceptance, kGate};
+      for (int u = 0; u < kRate; ++u) mix.look[order[u]] = row(name + ".look", u, kRate);
+      mix.look_any = channels(name + ".look_any");
+      mix.look_down = low_rank(name + ".look_down");
+      const int rank = mix.look_down.out / kRate;
+      for (int u = 0; u < kRate; ++u) mix.look_up[order[u]] = input_major(name + ".look_up", u, rank, kRate);
+      mix.decay = channels(name + ".log_decay");
+      mix.gate = linear(name + ".gate", d, d);
+      return mix;
+    }
+    const Use order[] = {kReceptance, kDecay, kKey, kValue, kRate, kGate};
+    for (int u = 0; u < kUses; ++u) mix.look[order[u]] = row(name + ".look", u, kUses);
+    mix.decay = channels(name + ".decay_base");
+    mix.rate = channels(name + ".rate_base");
+    mix.rate_down = low_rank(name + ".rate_down");
+    mix.rate_up = linear(name + ".rate_up", mix.rate_down.out, d);
+    mix.gate_down = low_rank(name + ".gate_down");
+    mix.gate_up = linear(name + ".gate_up", mix.gate_down.out, d);
+    mix.remove_scale = channels(name + ".remove_scale");
+    mix.replace_scale = channels(name + ".replace_scale");
+    return mix;
+  }
+
+  const float* looks_back(const std::string& name) {  // version 5 writes 1 where this slot is seen
+    std::vector<float> mix = find(name, {net_.width}).values;
+    for (float& m : mix) m = 1.0f - m;
+    return keep(mix.data(), mix.size(), padded(net_.width));
+  }
+
+  const float* row(const std::string& name, int index, int rows) {
+    const Tensor& tensor = find(name, {rows, net_.width});
+    return keep(tensor.values.data() + static_cast<size_t>(index) * net_.width, net_.width, padded(net_.width));
+  }
+
+  Linear low_rank(const std::string& name) {  // its rank is what the file says
+    const Tensor& tensor = find(name + ".weight");
+    if (tensor.shape.size() != 2 || tensor.shape[0] < 1 || tensor.shape[0] > 4L * net_.width) {
+      refuse(name + ".weight", "rank x " + std::to_string(net_.width), text(tensor.shape));
+    }
+    return linear(name, net_.width, static_cast<int>(tensor.shape[0]));
+  }
+
+  // A matrix that is stored with its inputs first: tensor[index][input][output].
+  Linear input_major(const std::string& name, int index, int in, int count) {
+    const int out = net_.width;
+    const float* rows = find(name, {count, in, out}).values.data() + static_cast<size_t>(index) * in * out;
+    std::vector<float> turned(static_cast<size_t>(in) * out);
+    for (int i = 0; i < in; ++i) {
+      for (int o = 0; o < out; ++o) turned[static_cast<size_t>(o) * in + i] = rows[static_cast<size_t>(i) * out + o];
+    }
+    return panels(turned.data(), in, out, fresh(padded(out)));
   }
 
   Head head(const std::string& name, int outputs) {
@@ -141,17 +237,22 @@ class Loader {
   Linear linear(const std::string& name, int in, int out, int part = 0, int parts = 1) {
     const float* rows = find(name + ".weight", {static_cast<long>(out) * parts, in}).values.data();
     rows += static_cast<size_t>(part) * out * in;
-    float* panels = fresh(static_cast<size_t>(padded(out)) * in);
+    return panels(rows, in, out, bias(name, out, static_cast<size_t>(part) * out));
+  }
+
+  // Turn a matrix that is stored row by output into panels.
+  Linear panels(const float* rows, int in, int out, const float* bias) {
+    float* weight = fresh(static_cast<size_t>(padded(out)) * in);
     for (int o = 0; o < out; ++o) {
       const int panel = o / kPanel * kPanel, width = std::min(kPanel, padded(out) - panel);
-      float* first = panels + static_cast<size_t>(panel) * in + (o - panel);
+      float* first = weight + static_cast<size_t>(panel) * in + (o - panel);
       for (int i = 0; i < in; ++i) first[static_cast<size_t>(i) * width] = rows[static_cast<size_t>(o) * in + i];
     }
     Linear layer;
     layer.in = in;
     layer.out = out;
-    layer.weight = panels;
-    layer.bias = bias(name, out, static_cast<size_t>(part) * out);
+    layer.weight = weight;
+    layer.bias = bias;
     return layer;
   }
 

@@ -53,14 +53,35 @@ struct TimeMix4 {
   Linear key, value, receptance, out;
 };
 
+// What versions 5, 6 and 7 make of the neighbour's input: one blend per use.
+enum Use { kDecay, kKey, kValue, kReceptance, kGate, kRate, kUses };
+
+// Versions 5, 6 and 7. Memory is a matrix per head; what a version does not have is left empty.
+struct MatrixMix {
+  const float* look[kUses] = {};    // (d,): 0 sees this slot, 1 the one before
+  const float* look_any = nullptr;  // 6: (d,)
+  Linear look_down, look_up[kUses];  // 6: a low-rank correction of each blend
+  const float* decay = nullptr;      // 5: e^-rate; 6: log rate; 7: logit of the rate, (d,)
+  Linear decay_down, decay_up;       // 6, 7
+  const float* rate = nullptr;       // 7: (d,)
+  Linear rate_down, rate_up;         // 7
+  const float *remove_scale = nullptr, *replace_scale = nullptr;  // 7: (d,)
+  Linear gate_down, gate_up;                                      // 7
+  const float* bonus = nullptr;                                   // (d,)
+  Linear key, value, receptance, gate, out;
+  const float *group_gain = nullptr, *group_bias = nullptr;  // (d,)
+};
+
 struct ChannelMix {
   const float *mix_key, *mix_receptance;  // (d,)
-  Linear key, receptance, value;
+  Linear key, receptance, value;          // version 7 has no receptance
 };
 
 struct RwkvBlock {
+  int version;
   Norm mixer_norm, channel_norm;
   TimeMix4 mixer4;
+  MatrixMix matrix;
   ChannelMix channel;
 };
 

@@ -18,6 +18,8 @@ namespace avx2 {
 
 #include "kernels.h"
 
+#include "matrix.h"
+
 #include "decide.h"
 #include "encode.h"
 }  // namespace avx2

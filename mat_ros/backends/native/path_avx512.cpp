@@ -20,6 +20,8 @@ namespace avx512 {
 
 #include "kernels.h"
 
+#include "matrix.h"
+
 #include "decide.h"
 #include "encode.h"
 }  // namespace avx512

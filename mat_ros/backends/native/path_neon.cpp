@@ -17,6 +17,8 @@ namespace neon {
 
 #include "kernels.h"
 
+#include "matrix.h"
+
 #include "decide.h"
 #include "encode.h"
 }  // namespace neon

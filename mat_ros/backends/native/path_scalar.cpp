@@ -12,6 +12,8 @@ namespace scalar {
 
 #include "kernels.h"
 
+#include "matrix.h"
+
 #include "decide.h"
 #include "encode.h"
 }  // namespace scalar

@@ -80,8 +80,9 @@ class PlainArithmetic {
 size_t workspace_floats(const Model& model) {
   const mat_ros_network& net = model.net;
   const size_t n = padded(net.agents), d = padded(net.width), seen = padded(model.observer.width);
-  const size_t encode = n * (seen + 10 * d + 3 * kLanes) + 2 * d;
-  const size_t decide = 20 * d + n + 3 * std::max({d, seen, static_cast<size_t>(padded(net.act_dim))});
+  const size_t memory = d * padded(net.width / net.heads);  // of one matrix mixer
+  const size_t encode = n * (seen + 12 * d + 3 * kLanes) + 40 * d + memory;
+  const size_t decide = 40 * d + n + 3 * std::max({d, seen, static_cast<size_t>(padded(net.act_dim))});
   return std::max(encode, decide) + 64 * kLanes;
 }
 
@@ -115,7 +116,9 @@ void mat_ros_close(mat_ros_policy* policy) { delete policy; }
 const char* mat_ros_paths(void) {
   static const std::string names = [] {
     std::string all;
-    for (const mat_ros::Path* path : mat_ros::runnable_paths()) all += (all.empty() ? "" : " ") + std::string(path->name);
+    for (const mat_ros::Path* path : mat_ros::runnable_paths()) {
+      all += (all.empty() ? "" : " ") + std::string(path->name);
+    }
     return all;
   }();
   return names.c_str();

@@ -79,7 +79,8 @@ std::map<std::string, Tensor> read_safetensors(const std::string& file) {
   if (bytes.size() < sizeof table_size) throw Refused(file + ": expected at least 8 bytes, got fewer; copy it anew");
   memcpy(&table_size, bytes.data(), sizeof table_size);  // little-endian, as all supported processors are
   if (table_size > bytes.size() - sizeof table_size) {
-    throw Refused(file + ": expected a table of " + std::to_string(table_size) + " bytes, got a shorter file; copy it anew");
+    throw Refused(file + ": expected a table of " + std::to_string(table_size) +
+                  " bytes, got a shorter file; copy it anew");
   }
   const char* data = bytes.data() + sizeof table_size + table_size;
   const size_t data_size = bytes.size() - sizeof table_size - table_size;

@@ -1,0 +1,83 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`auto` takes the fastest backend that reproduces the golden ticks, and says why not the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mat_ros.backends import choose
+from mat_ros.backends.backend import BackendInfo
+from mat_ros.backends.golden import require, verify
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing, Refused
+
+BUNDLE = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4")
+
+
+class Recorded:
+    """Answer golden ticks from the golden file itself, with an error where asked for."""
+
+    def __init__(self, bundle: Bundle, error: float = 0.0, wrong_tick: int = 0) -> None:
+        self.golden, self.state = bundle.golden(), bundle.manifest.state.start()
+        self.tick, self.error, self.wrong_tick = -1, error, wrong_tick
+
+    def encode(self, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.tick += 1
+        traced = min(self.tick, len(self.golden["enc"]) - 1)
+        return self.golden["enc"][traced], self.golden["values"][self.tick]
+
+    def step(self, slot: int, enc: np.ndarray, previous: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        action = self.golden["action"][self.tick, slot].copy()
+        if self.tick == self.wrong_tick and slot == 2:
+            action += np.float32(self.error)
+        last = self.golden["state"][min(self.tick, len(self.golden["state"]) - 1)]
+        return action, last
+
+    def info(self) -> BackendInfo:
+        return BackendInfo("recorded", "0", "cpu")
+
+
+def test_a_backend_that_reproduces_the_ticks_passes() -> None:
+    verdict = verify(Recorded(BUNDLE), BUNDLE)
+    assert verdict.ok and verdict.max_error == 0.0 and verdict.ticks == 20
+
+
+def test_an_error_names_tick_slot_joint_and_both_values() -> None:
+    with pytest.raises(Refused, match=r"backend recorded .*tick 5, slot 2 \(elbow\), action of elbow; choose another"):
+        require(Recorded(BUNDLE, error=0.01, wrong_tick=5), BUNDLE)
+
+
+def test_an_error_below_the_tolerance_is_reported_but_passes() -> None:
+    verdict = verify(Recorded(BUNDLE, error=5e-5, wrong_tick=5), BUNDLE)
+    assert verdict.ok and verdict.max_error == pytest.approx(5e-5, rel=0.01)
+
+
+def test_a_decision_that_is_not_a_number_is_a_difference() -> None:
+    verdict = verify(Recorded(BUNDLE, error=float("nan"), wrong_tick=3), BUNDLE)
+    assert not verdict.ok and "nan" in verdict.difference and "tick 3" in verdict.difference
+
+
+def test_auto_skips_what_is_wrong_or_absent_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(bundle: Bundle) -> Recorded:
+        raise Missing("the quickest backend", "install it")
+
+    monkeypatch.setattr(choose, "BACKENDS", {
+        "quickest": absent, "wrong": lambda bundle: Recorded(bundle, error=0.5), "right": Recorded, "slow": absent})
+    choice = choose.choose(BUNDLE)
+    assert choice.reason.startswith("right (the fastest that reproduces 20 golden ticks)")
+    assert "quickest: the quickest backend is missing" in choice.reason and "wrong: backend recorded" in choice.reason
+
+
+def test_auto_refuses_rather_than_run_an_unverified_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "BACKENDS", {"wrong": lambda bundle: Recorded(bundle, error=0.5)})
+    with pytest.raises(Missing, match="a backend that can run"):
+        choose.choose(BUNDLE)
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Refused, match=r"expected auto or one of .*native.*got abacus"):
+        choose.open_backend("abacus", BUNDLE)
