@@ -94,7 +94,7 @@ class TrainConfig:
     fault_flag: bool = False
     """Append to each agent's observation whether its own joints are broken."""
     engine: Literal["auto", "torch", "fused"] = "auto"
-    """What computes the update: torch, or the compiled loop that exists for MAT on a CPU. auto takes the faster one."""
+    """What computes the update: torch, or the compiled loop (mat, marwkv4, hybrid on a CPU). auto takes the faster."""
     device: str = "cpu"
     """Torch device: cpu, cuda, cuda:1."""
     amp: bool = False

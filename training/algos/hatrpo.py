@@ -43,8 +43,8 @@ class Hatrpo(Happo):
         direction = conjugate_gradient(lambda v: fisher_product(divergence, parameters, v), gradient, ITERATIONS)
         curvature = direction @ fisher_product(divergence, parameters, direction)
         step = direction * (2.0 * self.config.kl_limit / curvature.clamp(min=1e-12)).sqrt()
-        kl, moved = line_search(parameters, step, float((gradient @ step).detach()), float(before.detach()), gain, divergence,
-                                self.config.kl_limit)
+        expected, start = float((gradient @ step).detach()), float(before.detach())
+        kl, moved = line_search(parameters, step, expected, start, gain, divergence, self.config.kl_limit)
         entropy = actor.log_prob(own["obs"], own["actions"])[1].mean()
         return torch.stack([-before, entropy, torch.tensor(float(not moved)), torch.tensor(kl)]).detach().cpu()
 

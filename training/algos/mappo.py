@@ -52,14 +52,15 @@ class Mappo(SeparateLearner):
         clip = math.inf if self.once else self.config.clip
         for rows in self.parts(len(whole["obs"]), generator):
             part = {name: block[rows] for name, block in whole.items()}
-            views = zip(*(list(self.network.views(part[name])) for name in ("obs", "actions", "log_probs")), strict=True)
+            views = zip(*(self.network.views(part[name]) for name in ("obs", "actions", "log_probs")), strict=True)
             terms = []
             for k, ((actor, obs), (_, actions), (_, old)) in enumerate(views):
                 log_prob, entropy = actor.log_prob(obs, actions)
                 change = log_prob - old.sum(-1)
                 gain = clipped_surrogate(change, part["advantages"][:, k], clip)
-                terms.append(torch.stack([-gain.mean(), entropy.mean(), ((change.exp() - 1.0).abs() > clip).float().mean(),
-                                          (change.exp() - 1.0 - change).mean()]))
+                moved = change.exp() - 1.0
+                terms.append(torch.stack([-gain.mean(), entropy.mean(), (moved.abs() > clip).float().mean(),
+                                          (moved - change).mean()]))
             mean = torch.stack(terms).mean(0)
             self.descend("actors", mean[0] - self.config.entropy * mean[1])
             totals, count = totals + mean.detach().cpu(), count + 1

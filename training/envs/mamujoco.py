@@ -58,8 +58,9 @@ def layout_of(world: Locomotion, robot: Robot, split: str, hops: int, fault_flag
 class MultiAgentMujoco:
     """Many copies of a running robot; see `training.envs.protocol.Environment`."""
 
-    def __init__(self, robot_name: str, split: str, count: int, hops: int = 0, legacy: bool = False, faults: str = "",
-                 information: Literal["intent", "truth"] = "intent", fault_flag: bool = False, threads: int = 1) -> None:
+    def __init__(self, robot_name: str, split: str, count: int, *, hops: int = 0, legacy: bool = False,
+                 faults: str = "", information: Literal["intent", "truth"] = "intent", fault_flag: bool = False,
+                 threads: int = 1) -> None:
         self.robot, self.count, self.legacy = load_robot(robot_name), count, legacy
         self.world = Locomotion(robot_name, count, threads)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))

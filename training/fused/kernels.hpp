@@ -184,7 +184,7 @@ inline void layer_norm_backward(const float* x, const float* gain, const NormSta
       if (k == width - LANES) hat *= last;
       const Vec d = load(up + k), through = d * load(gain + k);
       store(dgain + k, load(dgain + k) + d * hat);
-      store(dbias + k, load(dbias + k) + d);
+      if (dbias) store(dbias + k, load(dbias + k) + d);
       total += through;
       along += through * hat;
     }

@@ -103,27 +103,43 @@ struct Linear {
 
 struct Norm {
   int columns = 0;
+  bool biased = true;
   long weight = 0, bias = 0, weight_gradient = 0, bias_gradient = 0;
   float *gain = nullptr, *shift = nullptr;  // padded with zeros
 
   Norm() = default;
-  Norm(Builder& b, int width) : columns(width) {
+  Norm(Builder& b, int width, bool with_bias = true) : columns(width), biased(with_bias) {
     weight_gradient = b.take(1, width, &weight);
-    bias_gradient = b.take(1, width, &bias);
+    if (biased) bias_gradient = b.take(1, width, &bias);
     gain = b.arena->floats(padded(width));
     shift = b.arena->floats(padded(width));
   }
   void pack(const float* parameters) {
     std::memcpy(gain, parameters + weight, sizeof(float) * columns);
-    std::memcpy(shift, parameters + bias, sizeof(float) * columns);
+    if (biased) std::memcpy(shift, parameters + bias, sizeof(float) * columns);
   }
   void forward(const float* x, float* y, NormStatistics* kept, Rows rows) const {
     layer_norm(x, gain, shift, y, kept, rows, columns);
   }
   void backward(const float* x, const NormStatistics* kept, const float* dy, float* dx, bool add, int tokens,
                 float* gradients) const {
-    layer_norm_backward(x, gain, kept, dy, dx, add, gradients + weight_gradient, gradients + bias_gradient, tokens, columns);
+    layer_norm_backward(x, gain, kept, dy, dx, add, gradients + weight_gradient,
+                        biased ? gradients + bias_gradient : nullptr, tokens, columns);
   }
+};
+
+// A learnt vector, one number per column.
+struct Vector {
+  int columns = 0;
+  long flat = 0, gradient = 0;
+  float* value = nullptr;
+
+  Vector() = default;
+  Vector(Builder& b, int width) : columns(width) {
+    gradient = b.take(1, width, &flat);
+    value = b.arena->floats(padded(width));
+  }
+  void pack(const float* parameters) { std::memcpy(value, parameters + flat, sizeof(float) * columns); }
 };
 
 // Memory of one worker for `tokens` tokens.

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""PPO over MAT with the compiled loop: the same objective, minibatches and optimiser steps as `SequencePpo`.
+"""PPO over MAT, MARWKV or the hybrid with the compiled loop: the same objective, minibatches and optimiser steps as `SequencePpo`.
 
 The policy stays an ordinary torch module whose parameters are views of one flat array, which the loop trains in place;
 checkpoints, exports and evaluation see no difference.
@@ -22,17 +22,18 @@ from training.fused.library import CHUNK_TOKENS, LANES, Config, FusedLoop, Param
 from training.rollout import Rollout
 
 Float32 = NDArray[np.float32]
+COVERED = ("mat", "marwkv4", "hybrid")
 ARRAYS = ("obs", "actions", "told", "log_probs", "values", "returns", "advantages")
 
 
 def can_fuse(config: TrainConfig, spec: Spec) -> bool:
     """Say whether the compiled loop covers a configuration."""
-    return (config.policy == "mat" and config.algorithm == "mat" and config.device == "cpu" and not spec.discrete
+    return (config.policy in COVERED and config.algorithm == "mat" and config.device == "cpu" and not spec.discrete
             and config.width % LANES == 0 and (config.width // config.heads) % LANES == 0 and compiler() is not None)
 
 
 class FusedPpo(SequencePpo):
-    """Train MAT with the compiled loop."""
+    """Train a sequence policy with the compiled loop."""
 
     def __init__(self, config: TrainConfig, spec: Spec) -> None:
         super().__init__(config, spec)
@@ -40,7 +41,9 @@ class FusedPpo(SequencePpo):
         sizes = Config(
             slots=spec.agent_count, obs=spec.obs_dim, act=spec.act_dim, width=config.width, blocks=config.blocks,
             heads=config.heads, threads=config.threads, chunk=max(1, CHUNK_TOKENS // spec.agent_count),
-            ratio_of_agent=config.ratio == "agent", learning_rate=config.learning_rate, epsilon=config.adam_epsilon,
+            ratio_of_agent=config.ratio == "agent", encoder_attends=self.policy.config.encoder == "attention",
+            decoder_attends=self.policy.config.decoder == "attention", encoder_causal=not config.bidirectional,
+            learning_rate=config.learning_rate, epsilon=config.adam_epsilon,
             clip=config.clip, huber=config.huber, entropy=config.entropy, value_weight=config.value_weight,
             gradient_norm=config.gradient_norm, std_scale=self.policy.config.std_scale)
         self.loop = FusedLoop(sizes, self.parameters, np.ascontiguousarray(spec.act_mask, np.float32),
@@ -57,7 +60,7 @@ class FusedPpo(SequencePpo):
             view.copy_(parameter.data)
             parameter.data = view
             starts[name], place = place, place + parameter.numel()
-        names = parameter_names(self.config.blocks)
+        names = parameter_names(self.policy.config.encoder, self.policy.config.decoder, self.config.blocks)
         if sorted(names) != sorted(named):
             raise RuntimeError(f"expected the parameters {sorted(names)}, got {sorted(named)}; choose --engine torch")
         self._moments = torch.from_numpy(flat[1]), torch.from_numpy(flat[2])

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing
 
-SOURCES = ("ppo.cpp", "mat.hpp", "layers.hpp", "kernels.hpp")
+SOURCES = ("ppo.cpp", "network.hpp", "attention.hpp", "rwkv.hpp", "layers.hpp", "kernels.hpp")
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
          "-fopenmp-simd", "-shared", "-fPIC", "-pthread")
 LANES = 16  # the compiled rows are padded to this many floats
@@ -32,7 +32,8 @@ class Config(ctypes.Structure):
     """Mirror of `Config` in ppo.cpp."""
 
     _fields_ = [(name, ctypes.c_int32) for name in ("slots", "obs", "act", "width", "blocks", "heads", "threads", "chunk",
-                                                    "ratio_of_agent", "padding")] + [
+                                                    "ratio_of_agent", "encoder_attends", "decoder_attends",
+                                                    "encoder_causal")] + [
         (name, ctypes.c_float) for name in ("learning_rate", "epsilon", "clip", "huber", "entropy", "value_weight",
                                             "gradient_norm", "std_scale")]
 
@@ -45,29 +46,46 @@ class Batch(ctypes.Structure):
         ("minibatches", ctypes.c_int32), ("size", ctypes.c_int32)]
 
 
-def parameter_names(blocks: int) -> list[str]:
-    """List the policy's parameters in the order in which mat.hpp builds its layers."""
-    def linear(name: str) -> list[str]:
-        return [f"{name}.weight", f"{name}.bias"]
-
-    def head(name: str) -> list[str]:
-        return [*linear(f"{name}.hidden"), *linear(f"{name}.norm"), *linear(f"{name}.out")]
-
-    def mixer(name: str) -> list[str]:
-        return [*linear(f"{name}.mixer.query_key_value"), *linear(f"{name}.mixer.out"), *linear(f"{name}.mixer_norm")]
-
-    def mlp(name: str) -> list[str]:
-        return [*linear(f"{name}.mlp.hidden"), *linear(f"{name}.mlp.out"), *linear(f"{name}.mlp_norm")]
-
-    names = [*linear("encoder.observation_norm"), *linear("encoder.embed"), *linear("encoder.embed_norm")]
+def parameter_names(encoder: str, decoder: str, blocks: int) -> list[str]:
+    """List a policy's parameters in the order in which network.hpp builds its layers."""
+    names = [*_affine("encoder.observation_norm"), *_affine("encoder.embed"), *_affine("encoder.embed_norm")]
     for k in range(blocks):
-        names += [*mixer(f"encoder.blocks.{k}"), *mlp(f"encoder.blocks.{k}")]
-    names += [*head("value_head"), *linear("decoder.embed"), *linear("decoder.embed_norm")]
+        at = f"encoder.blocks.{k}"
+        names += [*_attention(at), *_mlp(at)] if encoder == "attention" else _rwkv(at)
+    names += [] if encoder == "attention" else _affine("encoder.final_norm")
+    names += [*_head("value_head"), *_affine("decoder.embed")]
+    names += _affine("decoder.embed_norm") if decoder == "attention" else []
     for k in range(blocks):
         at = f"decoder.blocks.{k}"
-        names += [*mixer(at), *linear(f"{at}.cross.query"), *linear(f"{at}.cross.key_value"), *linear(f"{at}.cross.out"),
-                  *linear(f"{at}.cross_norm"), *mlp(at)]
-    return [*names, *head("decoder.head"), "actions.log_std"]
+        cross = [name for part in ("cross.query", "cross.key_value", "cross.out", "cross_norm")
+                 for name in _affine(f"{at}.{part}")]
+        names += [*_attention(at), *cross, *_mlp(at)] if decoder == "attention" else _rwkv(at)
+    names += [] if decoder == "attention" else _affine("decoder.final_norm")
+    return [*names, *_head("decoder.head"), "actions.log_std"]
+
+
+def _affine(name: str) -> list[str]:
+    return [f"{name}.weight", f"{name}.bias"]
+
+
+def _head(name: str) -> list[str]:
+    return [*_affine(f"{name}.hidden"), *_affine(f"{name}.norm"), *_affine(f"{name}.out")]
+
+
+def _attention(name: str) -> list[str]:
+    return [*_affine(f"{name}.mixer.query_key_value"), *_affine(f"{name}.mixer.out"), *_affine(f"{name}.mixer_norm")]
+
+
+def _mlp(name: str) -> list[str]:
+    return [*_affine(f"{name}.mlp.hidden"), *_affine(f"{name}.mlp.out"), *_affine(f"{name}.mlp_norm")]
+
+
+def _rwkv(name: str) -> list[str]:
+    mixer = ("mix_key", "mix_value", "mix_receptance", "log_decay", "bonus", "key.weight", "value.weight",
+             "receptance.weight", "out.weight")
+    channel = ("mix_key", "key.weight", "mix_receptance", "receptance.weight", "value.weight")
+    return [f"{name}.mixer_norm.weight", *(f"{name}.mixer.{part}" for part in mixer),
+            f"{name}.channel_norm.weight", *(f"{name}.channel.{part}" for part in channel)]
 
 
 def compiler() -> str | None:

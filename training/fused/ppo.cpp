@@ -1,6 +1,6 @@
-// Copyright 2026 The mat_ros Authors
+// Copyright 2026 The network_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// PPO over MAT as one compiled loop: loss, gradients, value normaliser, gradient clipping and Adam, and decoding.
+// PPO over a sequence policy as one compiled loop: loss, gradients, value normaliser, gradient clipping and Adam, and decoding.
 //
 // A minibatch is cut into chunks of samples whose activations stay in the L2 cache; each worker takes a fixed share of the
 // chunks, and gradients are summed in the workers' order, so that the same number of threads gives the same bits.
@@ -11,14 +11,14 @@
 #include <string>
 #include <thread>
 
-#include "mat.hpp"
+#include "network.hpp"
 
 namespace fused {
 
 struct Config {  // mirrored by training/fused/library.py
   int32_t slots, obs, act, width, blocks, heads, threads, chunk;
   int32_t ratio_of_agent;  // clip the product over an agent's dimensions
-  int32_t padding;
+  int32_t encoder_attends, decoder_attends, encoder_causal;
   float learning_rate, epsilon, clip, huber, entropy, value_weight, gradient_norm, std_scale;
 };
 
@@ -36,7 +36,8 @@ class Learner {
   Learner(const Config& config, const int64_t* offsets, const float* mask, float* parameters, float* first, float* second,
           double* moments, int64_t size)
       : config_(config), sizes_{config.slots, config.obs, config.act, config.width, config.blocks, config.heads},
-        builder_{offsets, &arena_, {}, 0}, mat_(builder_, sizes_), mask_(mask), parameters_(parameters), first_(first),
+        kinds_{config.encoder_attends != 0, config.decoder_attends != 0, config.encoder_causal != 0},
+        builder_{offsets, &arena_, {}, 0}, network_(builder_, sizes_, kinds_), mask_(mask), parameters_(parameters), first_(first),
         second_(second), moments_(moments), size_(size), log_std_(static_cast<long>(*builder_.offsets)) {
     log_std_gradient_ = builder_.padded_size;
     builder_.padded_size += padded(config.act);
@@ -47,16 +48,16 @@ class Learner {
 
   // `told` (sample, slot, act) scales what the next slot is told of each action; none: the action as it is.
   void act(const float* obs, const float* noise, const float* told, int samples, float* actions, float* log_probs, float* values) {
-    mat_.pack(parameters_);
+    network_.pack(parameters_);
     spread();
     Worker& worker = *workers_[0];
     for (int from = 0; from < samples; from += config_.chunk) {
       const int count = std::min(config_.chunk, samples - from);
       const long tokens = static_cast<long>(from) * sizes_.slots;
       worker.load(obs + tokens * sizes_.obs, count);
-      mat_.encode(worker.seen, {0, 1, count * sizes_.slots});
+      network_.encode(worker.seen, {0, 1, count * sizes_.slots});
       for (int slot = 0; slot < sizes_.slots; ++slot) {
-        mat_.decode(worker.seen, {slot, sizes_.slots, count});
+        network_.decode(worker.seen, {slot, sizes_.slots, count});
         for (int s = 0; s < count; ++s) {
           const long token = s * sizes_.slots + slot, at = (tokens + token) * sizes_.act;
           values[tokens + token] = worker.seen.value.result[token * LANES];
@@ -67,13 +68,13 @@ class Learner {
   }
 
   void values(const float* obs, int samples, float* values) {
-    mat_.pack(parameters_);
+    network_.pack(parameters_);
     Worker& worker = *workers_[0];
     for (int from = 0; from < samples; from += config_.chunk) {
       const int count = std::min(config_.chunk, samples - from), tokens = count * sizes_.slots;
       const long at = static_cast<long>(from) * sizes_.slots;
       worker.load(obs + at * sizes_.obs, count);
-      mat_.encode(worker.seen, {0, 1, tokens});
+      network_.encode(worker.seen, {0, 1, tokens});
       for (int t = 0; t < tokens; ++t) values[at + t] = worker.seen.value.result[t * LANES];
     }
   }
@@ -108,12 +109,12 @@ class Learner {
  private:
   struct Worker {
     Scratch scratch;
-    Mat::Seen seen;
+    Network::Seen seen;
     float* gradients;
     double scores[SCORES];
     const Sizes& sizes;
     explicit Worker(const Learner& owner)
-        : scratch(owner.config_.chunk * owner.sizes_.slots), seen(scratch, owner.sizes_),
+        : scratch(owner.config_.chunk * owner.sizes_.slots), seen(scratch, owner.sizes_, owner.kinds_),
           gradients(scratch.arena.floats(owner.builder_.padded_size)), scores{}, sizes(owner.sizes_) {}
 
     void load(const float* obs, int samples) {
@@ -156,7 +157,7 @@ class Learner {
 
   // What all workers need before a minibatch: packed weights, the spread, and the normaliser fed with its returns.
   void prepare(const Batch& batch, int m) {
-    mat_.pack(parameters_);
+    network_.pack(parameters_);
     spread();
     double mean = 0.0, square = 0.0;
     for (int s = 0; s < batch.size; ++s) {
@@ -192,12 +193,12 @@ class Learner {
           if (i) std::memcpy(previous, batch.told + (source - 1) * sizes_.act, sizeof(float) * sizes_.act);
           else std::memset(previous, 0, sizeof(float) * sizes_.act);
         }
-      mat_.encode(worker.seen, {0, 1, tokens});
-      mat_.decode(worker.seen, {0, 1, tokens});
+      network_.encode(worker.seen, {0, 1, tokens});
+      network_.decode(worker.seen, {0, 1, tokens});
       for (int s = 0; s < count; ++s)
         for (int i = 0; i < n; ++i)
           loss(batch, order[from + s] * n + i, worker, s * n + i, i, 1.0f / static_cast<float>(batch.size * n));
-      mat_.backward(worker.seen, tokens, worker.gradients);
+      network_.backward(worker.seen, tokens, worker.gradients);
     }
   }
 
@@ -294,9 +295,10 @@ class Learner {
 
   const Config config_;
   const Sizes sizes_;
+  const Kinds kinds_;
   Arena arena_;
   Builder builder_;
-  Mat mat_;
+  Network network_;
   const float* mask_;  // (slot, act), zero where a dimension is padding
   float *parameters_, *first_, *second_;  // flat, owned by the caller, as are Adam's moments
   double* moments_;                       // of the value normaliser, owned by the caller
