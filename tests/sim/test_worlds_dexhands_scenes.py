@@ -205,3 +205,27 @@ def test_pictures_show_the_simulation_that_was_asked_for(camera):
     camera.world.set_joint_position("door_left", 1.2, ids=[1])
     assert (camera.take(row=0) != camera.take(row=1)).any()
     np.testing.assert_array_equal(camera.take(row=0), camera.take(row=0))
+
+
+def test_fingers_that_hook_behind_the_bars_pull_an_inward_door_open():
+    world = DexHands("door_open_inward", 1)
+    world.reset(seed=0)
+
+    def reach(x, y, flexed):
+        """Servo the palms to (x, +-y, 0.68) m with the last joints of the long fingers at an angle."""
+        off = np.array([[x, y, 0.68], [x, -y, 0.68]]) - world.signal("hand_position").reshape(2, 3)
+        forces = np.clip(12_000.0 * off, -833.0, 833.0)
+        command = push(world, **{f"robot{k}_{axis}": forces[k, i] for k in range(2) for i, axis in enumerate("xyz")})
+        for k, turn in ((0, 8.33), (1, -8.33)):
+            for finger in ("FF", "MF", "RF", "LF"):
+                command[0, world.joint_names.index(f"robot{k}:{finger}J1")] = flexed
+            command[0, world.joint_names.index(f"robot{k}:base_torque_z")] = turn if x > 0.16 else 0.0
+        world.step(command)
+
+    for _ in range(60):
+        reach(0.150, 0.055, 0.0)  # fingers straight, beside the bars
+    for _ in range(50):
+        reach(0.102, 0.040, 1.57)  # their ends behind the bars
+    for angle in np.arange(0.0, 0.8, 0.006):  # back along the way of the handles
+        reach(0.102 + 0.4 * np.sin(angle), 0.040 + 0.38 * (1.0 - np.cos(angle)), 1.57)
+    assert (world.signal("door_angle") > 0.5).all()
