@@ -87,6 +87,8 @@ class TrainConfig:
     """Reproduce the quirks of the first public environment copies, to compare with old curves."""
     normalise: bool = True
     """Normalise observations by running statistics."""
+    randomisation: str = ""
+    """Table that varies the physics of hands (a YAML file, or a shipped one: bidexhands, gap); empty: nothing varies."""
     faults: str = ""
     """Fault plan that breaks things while training: a YAML file, or a shipped one's name; empty: nothing breaks."""
     information: Literal["intent", "truth"] = "intent"

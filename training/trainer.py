@@ -184,10 +184,9 @@ class Trainer:
 
 def environment_options(config: TrainConfig) -> dict[str, Any]:
     """Give the options of an environment that differ from its defaults, so that a family only knows its own."""
-    options = {"hops": config.hops, "legacy": config.legacy, "observation": config.observation,
-               "reward": config.reward, "faults": config.faults, "information": config.information, "fault_flag": config.fault_flag}
+    names = ("hops", "legacy", "observation", "reward", "randomisation", "faults", "information", "fault_flag")
     defaults = TrainConfig()
-    return {name: value for name, value in options.items() if value != getattr(defaults, name)}
+    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(defaults, name)}
 
 
 def _arrays(checkpoint: Checkpoint, prefix: str) -> dict[str, NDArray[Any]]:

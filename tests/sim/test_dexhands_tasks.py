@@ -157,10 +157,13 @@ def test_an_egg_at_its_goal_is_caught_and_one_at_the_start_is_not():
     assert outcome.reward[0] <= np.exp(-0.2 * 50.0 * distance)
 
 
-@pytest.mark.parametrize("task", ["door_open_outward_finger", "catch_underarm_hand", "lift_underarm_hand"])
-def test_the_same_seed_gives_the_same_episode_and_a_snapshot_goes_on_bit_for_bit(task):
+@pytest.mark.parametrize(("task", "options"), [
+    ("door_open_outward_finger", {}), ("catch_underarm_hand", {}), ("lift_underarm_hand", {}),
+    ("door_open_outward_finger", {"faults": "robot0:FFJ2:off"}), ("catch_underarm_hand", {"randomisation": "gap"}),
+])
+def test_the_same_seed_gives_the_same_episode_and_a_snapshot_goes_on_bit_for_bit(task, options):
     rng = np.random.default_rng(3)
-    first, second = make(task, 3), make(task, 3)
+    first, second = make(task, 3, **options), make(task, 3, **options)
     assert first.reset(5).tobytes() == second.reset(5).tobytes()
     actions = rng.uniform(-1, 1, (40, 3, first.spec.agent_count, first.spec.act_dim))
     for k, action in enumerate(actions):
@@ -188,6 +191,25 @@ def test_an_episode_is_cut_off_at_its_horizon_and_that_is_no_failure():
     assert truncated == (tick == 74)
     assert info["final_obs"].shape == (len(info["ended"]), 2, 211)
     assert set(info) >= {"success", "episode_return", "episode_length"}
+
+
+def test_a_finger_that_is_off_swings_freely_and_its_successors_can_be_told():
+    whole = make("door_open_outward_finger", 1)
+    broken = make("door_open_outward_finger", 1, faults="robot0:FFJ2:off", information="truth")
+    curl = np.zeros((1, 12, 8))
+    curl[0, 1] = 1.0  # bend the index finger of the first hand
+    for environment in (whole, broken):
+        environment.reset(0)
+        for _ in range(30):
+            environment.step(curl)
+    bent = [environment.world.joint_position("robot0:FFJ2")[0] for environment in (whole, broken)]
+    assert bent[0] > 0.5
+    assert abs(bent[1]) < 0.1
+    assert (broken.spec.information, broken.spec.faults) == ("truth", "robot0:FFJ2:off")
+    told = broken.told()[0]
+    agents = [agent.joints for agent in broken.robot.agents("finger")]
+    assert told[1, agents[1].index("robot0:FFJ2")] == 0.0
+    assert told.sum() == told.size - 1
 
 
 def test_unknown_tasks_splits_and_options_are_refused():

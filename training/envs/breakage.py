@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import mat_ros
 from mat_ros.core.errors import Refused
 from mat_ros.core.fault_file import load_plan
-from mat_ros.core.faults import NO_FAULTS, Fault, Plan, Schedule, Targets
+from mat_ros.core.faults import NO_FAULTS, Fault, Plan, Schedule, Targets, followed_share
 
 FOLDERS = (Path(mat_ros.__file__).parent / "config" / "faults", Path(__file__).parent.parent / "presets" / "faults")
 
@@ -22,9 +22,11 @@ def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
     """Read a fault plan: a YAML file, a shipped one by name, or `joint:kind` for one broken joint; empty for none."""
     if not name:
         return NO_FAULTS
-    if name.partition(":")[0] in targets.actuator:
-        joint, _, kind = name.partition(":")
-        return Plan(name, 0, (Fault(name, "actuator", kind or "off", joint, 1.0, 0),))
+    if name in targets.actuator:
+        return Plan(name, 0, (Fault(name, "actuator", "off", name, 1.0, 0),))
+    joint, _, kind = name.rpartition(":")
+    if joint in targets.actuator:
+        return Plan(name, 0, (Fault(name, "actuator", kind, joint, 1.0, 0),))
     shipped = [folder / f"{name}.yaml" for folder in FOLDERS if (folder / f"{name}.yaml").is_file()]
     path = Path(name)
     if not shipped and not path.is_file():
@@ -80,12 +82,3 @@ class EpisodeFaults:
         """Have the schedules of a snapshot again."""
         self._episode[:] = episode
         self._renew(np.arange(self._count))
-
-
-def followed_share(fault: Fault) -> float:
-    """Say which share of the intended action a broken motor gives; one that is only late gives all of it."""
-    if fault.kind in ("off", "stuck"):
-        return 0.0
-    if fault.kind == "weak":
-        return 1.0 - fault.severity
-    return 1.0 - 2.0 * fault.severity if fault.kind == "wrong" else 1.0
