@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from training.models import wkv_kernels
 from training.models.policy import Policy
 
 UNROLLED_SLOTS = 8  # up to here a whole tick is one graph; beyond, compiling it takes minutes, so only a step is
@@ -35,6 +36,7 @@ def compile_forms(policy: Policy) -> Forms:
     """Compile a policy for this machine, or give its plain methods where there is no C++ compiler to do it with."""
     if not _has_compiler():
         return Forms(policy.act, policy.evaluate)
+    wkv_kernels.fits(policy.value_head.out.weight)  # build kernels now, where there is a GPU, and not while tracing
     # The wrapper around the generated loops is C++ as well: at these sizes a tenth of the time went into calling them.
     options: dict[str, str | int | bool | Callable[..., object]] = {"cpp_wrapper": True}
     evaluate = torch.compile(policy.evaluate, options=options)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from training.models.layers import blend, linear, previous_slot
 from training.models.state import StatePart
-from training.models.wkv_reference import NEVER, at_least_float32, decay_rate, wkv4, wkv4_step
+from training.models.wkv import wkv4
+from training.models.wkv_reference import NEVER, at_least_float32, decay_rate, wkv4_step
 
 
 class TimeMix4(nn.Module):
@@ -48,19 +49,18 @@ class TimeMix4(nn.Module):
 
     def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
         key, value, gate = self._project(x, previous_slot(x))
-        wkv = wkv4(key, value, self._rate(), at_least_float32(self.bonus), bidirectional=self.bidirectional)
+        wkv = wkv4(key, value, *self._constants(), bidirectional=self.bidirectional)
         return self.out(gate * wkv.to(gate.dtype))
 
     def step(self, x_i: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # (B, d), (B, 4d) -> (B, d), (B, 4d)
         before, num, den, top = state.chunk(4, dim=-1)
         key, value, gate = self._project(x_i, before)
-        wkv, memory = wkv4_step(key, value, self._rate(), at_least_float32(self.bonus), (num, den, top))
+        wkv, memory = wkv4_step(key, value, *self._constants(), (num, den, top))
         return self.out(gate * wkv.to(gate.dtype)), torch.cat([x_i, *memory], dim=-1)
 
     def _project(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for_key, for_value, for_gate = blend(x, before, self.mix_key, self.mix_value, self.mix_receptance)
-        key, value = at_least_float32(self.key(for_key)), at_least_float32(self.value(for_value))
-        return key, value, torch.sigmoid(self.receptance(for_gate))
+        return self.key(for_key), self.value(for_value), torch.sigmoid(self.receptance(for_gate))
 
-    def _rate(self) -> Tensor:
-        return decay_rate(at_least_float32(self.log_decay))
+    def _constants(self) -> tuple[Tensor, Tensor]:
+        return decay_rate(self.log_decay), at_least_float32(self.bonus)

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from training.models.layers import blend, linear, previous_slot
 from training.models.state import StatePart
-from training.models.wkv_reference import at_least_float32, decay_rate, wkv5, wkv5_step
+from training.models.wkv import wkv5
+from training.models.wkv_reference import at_least_float32, decay_rate, wkv5_step
 
 GROUP_EPS = 64e-5  # RWKV divides by 8 before the norm, which is this epsilon without the division
 
@@ -41,8 +42,8 @@ def matrix_state_parts(width: int, heads: int) -> tuple[StatePart, ...]:
 
 
 def per_head(x: Tensor, heads: int) -> Tensor:
-    """Cut the width into heads, in float32 or better: (..., d) -> (..., h, c)."""
-    return at_least_float32(x).unflatten(-1, (heads, -1))
+    """Cut the width into heads: (..., d) -> (..., h, c)."""
+    return x.unflatten(-1, (heads, -1))
 
 
 class TimeMix5(nn.Module):
@@ -86,7 +87,8 @@ class TimeMix5(nn.Module):
         return r, k, v, F.silu(self.gate(for_gate))
 
     def _constants(self) -> tuple[Tensor, Tensor]:
-        return decay_rate(per_head(self.log_decay, self.heads)), per_head(self.bonus, self.heads)
+        bonus = per_head(at_least_float32(self.bonus), self.heads)
+        return decay_rate(per_head(self.log_decay, self.heads)), bonus
 
     def _read(self, wkv: Tensor, gate: Tensor) -> Tensor:  # (..., h, c), (..., d) -> (..., d)
         rows = wkv.reshape(-1, self.width).to(gate.dtype)

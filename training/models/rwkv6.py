@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from training.models.layers import linear, previous_slot
 from training.models.rwkv5 import GROUP_EPS, bonus_zigzag, log_decay_ramp, matrix_state_parts, per_head
-from training.models.wkv_reference import decay_rate, wkv5_step, wkv6
+from training.models.wkv import wkv6
+from training.models.wkv_reference import at_least_float32, decay_rate, wkv5_step
 
 USES = ("decay", "key", "value", "receptance", "gate")
 
@@ -54,15 +55,14 @@ class TimeMix6(nn.Module):
 
     def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
         r, k, v, rate, gate = self._project(x, previous_slot(x))
-        bonus = per_head(self.bonus, self.heads)
-        return self._read(wkv6(r, k, v, rate, bonus, bidirectional=self.bidirectional), gate)
+        return self._read(wkv6(r, k, v, rate, self._bonus(), bidirectional=self.bidirectional), gate)
 
     def step(self, x_i: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # (B, d), (B, d + h c²) -> (B, d), same
         before, memory = state.tensor_split([self.width], dim=-1)
         r, k, v, rate, gate = self._project(x_i, before)
         size = self.width // self.heads
         memory = memory.unflatten(-1, (self.heads, size, size))
-        wkv, memory = wkv5_step(r, k, v, rate, per_head(self.bonus, self.heads), memory)
+        wkv, memory = wkv5_step(r, k, v, rate, self._bonus(), memory)
         return self._read(wkv, gate), torch.cat([x_i, memory.flatten(1)], dim=-1)
 
     def _project(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -75,6 +75,9 @@ class TimeMix6(nn.Module):
         rkv = (self.receptance(for_receptance), self.key(for_key), self.value(for_value))
         r, k, v = (per_head(part, self.heads) for part in rkv)
         return r, k, v, rate, F.silu(self.gate(for_gate))
+
+    def _bonus(self) -> Tensor:
+        return per_head(at_least_float32(self.bonus), self.heads)
 
     def _read(self, wkv: Tensor, gate: Tensor) -> Tensor:  # (..., h, c), (..., d) -> (..., d)
         rows = wkv.reshape(-1, self.width).to(gate.dtype)

@@ -23,7 +23,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 def decay_rate(log_decay: Tensor) -> Tensor:
     """Give the positive rate w at which a channel forgets per slot."""
-    return torch.exp(log_decay.clamp(max=LOG_DECAY_LIMIT))
+    return torch.exp(at_least_float32(log_decay).clamp(max=LOG_DECAY_LIMIT))
 
 
 def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
@@ -31,9 +31,8 @@ def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, *, bidirection
 
     wkv_t = Σ_i exp(s_ti) v_i / Σ_i exp(s_ti),   s_tt = u + k_t,   s_ti = k_i - (|t - i| - 1) w,   i <= t if causal
     """
-    slots = key.shape[1]
-    place = torch.arange(slots, device=key.device)
-    ahead = place[:, None] - place[None, :]  # (t, i): how far slot i lies before slot t
+    key, value = at_least_float32(key), at_least_float32(value)
+    ahead = _places_ahead(key)  # (t, i): how far slot i lies before slot t
     bias = -(ahead.abs() - 1).to(rate.dtype)[..., None] * rate  # (t, i, d)
     bias = torch.where((ahead == 0)[..., None], bonus, bias)
     if not bidirectional:
@@ -50,6 +49,7 @@ def wkv4_step(
     out = (e^{max-p} num + e^{u+k-p} v) / (e^{max-p} den + e^{u+k-p}),   p = max(max, u + k)
     num' = e^{max-w-q} num + e^{k-q} v,   den' likewise with v = 1,      q = max' = max(max - w, k)
     """
+    key, value = at_least_float32(key), at_least_float32(value)
     num, den, top = state
     now = bonus + key
     peak = torch.maximum(top, now)
@@ -68,6 +68,7 @@ def wkv5(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
     out_t = r_tᵀ (S_t + (u ⊙ k_t) v_tᵀ),   S_{t+1} = e^{-w} ⊙ S_t + k_t v_tᵀ   and in parallel
     out_t = Σ_i (r_t · (f_ti ⊙ k_i)) v_i,   f_tt = u,   f_ti = e^{-(|t - i| - 1) w},   i <= t if causal
     """
+    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
     ahead = _places_ahead(k)
     gap = (ahead.abs() - 1).clamp(min=0).to(rate.dtype)
     fade = torch.exp(-gap[..., None, None] * rate).unsqueeze(0)  # (1, t, i, h, c)
@@ -79,6 +80,7 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
 
     S_{t+1} = e^{-w_t} ⊙ S_t + k_t v_tᵀ,   so in parallel   f_ti = exp(-Σ w_j over the slots j strictly between i and t)
     """
+    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
     ahead = _places_ahead(k)
     slots = k.shape[1]
     place = torch.arange(slots, device=k.device)
@@ -92,6 +94,7 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
 
 def wkv5_step(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     """Do one slot of version 5, or of 6 with this slot's rate: vectors (B, h, c), memory (B, h, c, c)."""
+    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
     product = k.unsqueeze(-1) * v.unsqueeze(-2)  # (B, h, c, c)
     out = (r.unsqueeze(-2) @ (memory + bonus.unsqueeze(-1) * product)).squeeze(-2)
     return out, torch.exp(-rate).unsqueeze(-1) * memory + product
@@ -107,6 +110,7 @@ def wkv7(
     What slot t takes out, z_t = κ_tᵀ S_{t-1}, depends on what its predecessors took out. That is one unit triangular
     system per head, (I + N) Z = M V, where M and N couple κ_t to the earlier k_i and b_i through the fading between.
     """
+    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
     if bidirectional:  # the delta rule has no symmetric form: read once from each end
         inputs = (r, k, v, rate, remove, replace)
         return wkv7(*inputs) + wkv7(*(part.flip(1) for part in inputs)).flip(1)
@@ -129,6 +133,7 @@ def wkv7_step(
     r: Tensor, k: Tensor, v: Tensor, rate: Tensor, remove: Tensor, replace: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Do one slot of version 7: vectors (B, h, c), memory (B, h, c, c)."""
+    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
     taken = remove.unsqueeze(-2) @ memory  # (B, h, 1, c)
     memory = torch.exp(-rate).unsqueeze(-1) * memory - replace.unsqueeze(-1) * taken + k.unsqueeze(-1) * v.unsqueeze(-2)
     return (r.unsqueeze(-2) @ memory).squeeze(-2), memory
