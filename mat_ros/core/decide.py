@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,9 @@ class Stepper(Protocol):
         ...
 
 
+Run = Callable[[int, int, Float32, Float32, Float32], tuple[Float32, Float32]]  # as backends.backend.RunBackend.decide
+
+
 @dataclass(frozen=True)
 class Prefix:
     """What slots 0 .. k-1 have decided, and the state that slot k receives: all that is needed to go on."""
@@ -57,7 +60,7 @@ class Prefix:
 class Override:
     """What successors are told of a slot whose joint is out, instead of its intention."""
 
-    action: Float32  # (act_dim,); NaN: as intended, where only some joints of the slot are out
+    share: Float32  # (act_dim,): how much of each intended action the joint really does, as in training
     validity: Validity  # HELD or ZERO
 
 
@@ -85,6 +88,8 @@ class Decider:
         self._stepper = stepper
         self._state = state
         self._sampling = sampling
+        # Many slots in one call, in the bits of `step`; a draw changes what the next slot is told, so it needs steps.
+        self._decide_run: Run | None = getattr(stepper, "decide", None) if sampling is None else None
 
     def start(self) -> Prefix:
         """Give the empty prefix that the first slot receives."""
@@ -120,6 +125,10 @@ class Decider:
         intended = np.zeros((stop - first, self.act_dim), np.float32)
         state = prefix.state
         previous = told[first - 1] if first else np.zeros(self.act_dim, np.float32)
+        if self._decide_run is not None and not (overrides and any(first <= slot < stop for slot in overrides)):
+            intended, state = self._decide_run(first, stop, enc[first:stop], previous, state)
+            told[first:] = intended
+            return Prefix(told, how, state), intended
         for slot in range(first, stop):
             action, state = self._stepper.step(slot, enc[slot], previous, state)
             if self._sampling is not None:
@@ -127,7 +136,7 @@ class Decider:
             intended[slot - first] = action
             override = overrides.get(slot) if overrides else None
             if override is not None:
-                action, how[slot] = np.where(np.isnan(override.action), action, override.action), override.validity
+                action, how[slot] = action * override.share, override.validity
             told[slot] = action
             previous = told[slot]
         return Prefix(told, how, state), intended

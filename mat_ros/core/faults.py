@@ -110,6 +110,15 @@ class Fault:
         return same and self.start < (other.end or math.inf) and other.start < (self.end or math.inf)
 
 
+def followed_share(fault: Fault) -> float:
+    """Say which share of an intended action a broken motor gives; one that is only late gives all of it."""
+    if fault.kind in ("off", "stuck"):
+        return 0.0
+    if fault.kind == "weak":
+        return 1.0 - fault.severity
+    return 1.0 - 2.0 * fault.severity if fault.kind == "wrong" else 1.0
+
+
 class Schedule:
     """The faults of one episode, and the random numbers that belong to them."""
 

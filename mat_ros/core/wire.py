@@ -70,12 +70,12 @@ def read_overrides(message: Any, slots: int, act_dim: int) -> dict[int, Override
     """Read what an OverrideSet tells the chain."""
     places = [int(slot) for slot in message.slots]
     validity = bytes(message.validity)
-    actions = rows(message.actions, len(places), act_dim, "overrides, actions")
+    shares = rows(message.shares, len(places), act_dim, "overrides, shares")
     if (len(validity) != len(places) or len(set(places)) != len(places) or any(s >= slots for s in places)
-            or any(v not in (Validity.HELD, Validity.ZERO) for v in validity) or np.isinf(actions).any()):
+            or any(v not in (Validity.HELD, Validity.ZERO) for v in validity) or not np.isfinite(shares).all()):
         raise Refused("overrides", f"distinct slots below {slots}, held or zero", (places, list(validity)),
                       "drop the message")
-    return {slot: Override(action, Validity(how)) for slot, action, how in zip(places, actions, validity, strict=True)}
+    return {slot: Override(share, Validity(how)) for slot, share, how in zip(places, shares, validity, strict=True)}
 
 
 def encoding_fields(encoding: Encoding, values: Float32, manifest: int) -> SimpleNamespace:
@@ -102,7 +102,7 @@ def decision_fields(decision: Decision, manifest: int) -> SimpleNamespace:
 
 def override_fields(tick: int, overrides: dict[int, Override], manifest: int) -> SimpleNamespace:
     """Give the fields of an OverrideSet that holds from a tick on."""
-    actions = [override.action for override in overrides.values()]
+    shares = [override.share for override in overrides.values()]
     return SimpleNamespace(tick=tick, manifest=manifest, slots=list(overrides),
-                           actions=np.concatenate(actions) if actions else np.zeros(0, np.float32),
+                           shares=np.concatenate(shares) if shares else np.zeros(0, np.float32),
                            validity=np.array([int(o.validity) for o in overrides.values()], np.uint8))

@@ -1,0 +1,120 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep what was observed, decided and applied: in a file as it happens, or in memory for the moment something breaks.
+
+A recording is an MCAP file of ROS 2 messages with their definitions, which Foxglove, `mcap` and `rosbags` read without
+us. What a replay needs beside the messages (the bundle's digest, backend, seed, parameters, versions) is its metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mat_ros
+from mat_ros.core import cdr, mcap
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Refused
+
+FACTS = "mat_ros"  # name of the metadata record
+TYPES: Mapping[str, str] = {
+    "observation": "mat_ros/msg/Observation",
+    "encoding": "mat_ros/msg/Encoding",
+    "baton": "mat_ros/msg/Baton",  # of slot k on `baton/slot_k`
+    "decision": "mat_ros/msg/Decision",
+    "applied": "mat_ros/msg/Applied",
+    "overrides": "mat_ros/msg/OverrideSet",
+    "descriptor": "mat_ros/msg/NodeDescriptor",
+    "status": "mat_ros/msg/ChainStatus",
+    "fault_state": "mat_ros/msg/FaultState",
+    "diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
+}
+
+
+def plain(topic: str) -> str:
+    """Strip the namespace of a topic, and the slot of a baton's."""
+    parts = topic.strip("/").split("/")
+    name = parts[-2] if len(parts) > 1 and parts[-2] == "baton" else parts[-1]
+    if name not in TYPES:
+        raise Refused("topic", f"one of {sorted(TYPES)}", topic, "record a topic of the graph")
+    return name
+
+
+def facts(bundle: Bundle, backend: tuple[str, str, str], **more: object) -> dict[str, str]:
+    """Say what made a recording; `backend` is its name, version and device. Values are JSON texts."""
+    found = {"digest": bundle.digest, "policy": bundle.manifest.name, "task": bundle.manifest.task,
+             "backend": list(backend), "mat_ros": mat_ros.__version__, "python": platform.python_version(),
+             "numpy": np.__version__, "machine": platform.machine(), **more}
+    return {name: json.dumps(value) for name, value in found.items()}
+
+
+class Recorder:
+    """Write a recording."""
+
+    def __init__(self, path: Path, said: Mapping[str, str], chunk_bytes: int = mcap.CHUNK_BYTES) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = mcap.Writer(path, chunk_bytes)
+        self._writer.metadata(FACTS, said)
+
+    def raw(self, topic: str, time_ns: int, data: bytes) -> None:
+        """Add a message as it travelled."""
+        kind = TYPES[plain(topic)]
+        self._writer.write(topic, kind, cdr.schema(kind), time_ns, data)
+
+    def write(self, topic: str, time_ns: int, message: Any) -> None:
+        """Add a message given by its fields."""
+        self.raw(topic, time_ns, cdr.encode(TYPES[plain(topic)], message))
+
+    def parameters(self, node: str, values: Mapping[str, object]) -> None:
+        """Add the parameters of a node."""
+        self._writer.metadata(f"parameters/{node}", {name: json.dumps(value) for name, value in values.items()})
+
+    def flush(self) -> None:
+        """Finish the chunk, so that what is in it survives a crash."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+class FlightRecorder:
+    """Keep the last seconds in memory, and write them when something breaks."""
+
+    def __init__(self, said: Mapping[str, str], seconds: float = 10.0, megabytes: float = 64.0) -> None:
+        self.said = dict(said)
+        self._span_ns, self._limit = int(seconds * 1e9), int(megabytes * 2**20)
+        self._ring: deque[tuple[str, int, bytes]] = deque()
+        self._size = 0
+
+    def raw(self, topic: str, time_ns: int, data: bytes) -> None:
+        """Remember a message, and forget those that are too old or too much."""
+        self._ring.append((topic, time_ns, data))
+        self._size += len(data)
+        while self._ring and (self._ring[0][1] < time_ns - self._span_ns or self._size > self._limit):
+            self._size -= len(self._ring.popleft()[2])
+
+    def write(self, topic: str, time_ns: int, message: Any) -> None:
+        """Remember a message given by its fields."""
+        self.raw(topic, time_ns, cdr.encode(TYPES[plain(topic)], message))
+
+    def __len__(self) -> int:
+        """Count what is remembered."""
+        return len(self._ring)
+
+    def dump(self, path: Path, reason: str) -> Path:
+        """Write what is remembered; an existing file is left alone and the next free number taken."""
+        number, free = 1, path
+        while free.exists():
+            free, number = path.with_stem(f"{path.stem}_{number}"), number + 1
+        recorder = Recorder(free, {**self.said, "reason": json.dumps(reason)})
+        for topic, time_ns, data in self._ring:
+            recorder.raw(topic, time_ns, data)
+        recorder.close()
+        return free
