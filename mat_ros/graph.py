@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.core.options import Value, option
+from mat_ros.ros_environment import keep_to_loopback
 
 WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
 BATON_REACH = 2  # next nodes that hear a baton: one silent node is bridged without a redecision
@@ -152,11 +155,14 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
 
 def environment(network: str) -> dict[str, str]:
     """Give the variables that keep DDS on the loopback, or open it where that was asked for."""
-    reach = {"loopback": "LOCALHOST", "open": "SUBNET"}
-    if network not in reach:
-        raise Refused("network", f"one of {sorted(reach)}", network, "choose one of them")
-    return {"ROS_AUTOMATIC_DISCOVERY_RANGE": reach[network], "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
-            "OMP_NUM_THREADS": "1"}
+    found = ChainMap({"OMP_NUM_THREADS": "1"}, os.environ)  # what is written goes into the first
+    if network == "loopback":
+        keep_to_loopback(found)
+    elif network == "open":
+        found |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    else:
+        raise Refused("network", "one of loopback, open", network, "choose one of them")
+    return dict(found.maps[0])
 
 
 def replace(settings: LaunchSettings, **changes: Value) -> LaunchSettings:

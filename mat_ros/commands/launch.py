@@ -1,0 +1,75 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros launch: start the graph of a launch file with our own process supervisor, where ROS's launch is missing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+
+from mat_ros import launcher, ros_environment
+from mat_ros.core.errors import Refused
+from mat_ros.deployment import DEPLOYMENTS, Plan, launch_options, parse, plan
+from mat_ros.launcher import Sink
+
+COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of node names on a terminal
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros launch NAME name:=value ...`."""
+    if len(arguments) >= 2 and arguments[0] in DEPLOYMENTS and set(arguments) & {"-h", "--help", "-s", "--show-args"}:
+        print(help_text(arguments[0]))
+        return 0
+    parser = argparse.ArgumentParser(
+        prog="mat-ros launch", usage="mat-ros launch NAME [name:=value ...]", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join([*(f"  {d.name:<12}{d.help}" for d in DEPLOYMENTS.values()), "",
+                          "`mat-ros launch NAME --help` lists the arguments of one."]))
+    parser.add_argument("name", metavar="NAME", help="what to start, one of the list below")
+    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="launch arguments")
+    parser.add_argument("--dry-run", action="store_true", help="show the nodes and their parameters, start nothing")
+    given = parser.parse_args(arguments)
+    if given.name not in DEPLOYMENTS:
+        raise Refused("launch", f"one of {', '.join(DEPLOYMENTS)}", given.name, "choose one of them")
+    planned = plan(given.name, parse(given.arguments, given.name))
+    if given.dry_run:
+        print(describe(planned))
+        return 0
+    ros_environment.set_defaults()
+    return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]))
+
+
+def help_text(name: str) -> str:
+    """Write the launch arguments of a deployment, as declared."""
+    lines = [f"mat-ros launch {name} [name:=value ...]", "", f"Start {DEPLOYMENTS[name].help}.", ""]
+    for option in launch_options(name):
+        default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        words = f"{option.description} (one of: {option.range.strip(' |')})" if option.choices else option.description
+        lines += textwrap.wrap(f"{words} [{default}]" if default else words, 116,
+                               initial_indent=f"  {option.name + ':=':<20}", subsequent_indent=" " * 22)
+    return "\n".join(lines)
+
+
+def describe(planned: Plan) -> str:
+    """Write the nodes of a graph and their parameters."""
+    lines = [f"policy {planned.bundle.folder} ({planned.bundle.digest[:16]})"]
+    for node in planned.graph.nodes:
+        manner = "essential" if node.essential else "respawned" if node.respawn else "once"
+        lines += ["", f"{node.name}  ({node.executable}, {manner})"]
+        lines += [f"    {key}: {value!r}" for key, value in node.parameters.items()]
+    return "\n".join([*lines, "", *(f"{k}={v}" for k, v in planned.graph.environment.items())])
+
+
+def printer(names: list[str]) -> Sink:
+    """Give a sink that prints each line behind the name of its node, in a colour of its own on a terminal."""
+    width = max(map(len, [*names, "launcher"]))
+    colour = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+
+    def show(name: str, line: str) -> None:
+        label = f"{name:>{width}}"
+        if sys.stdout.isatty():
+            label = f"\x1b[{colour.get(name, 2)}m{label}\x1b[0m"
+        print(f"{label} | {line}", flush=True)
+
+    return show

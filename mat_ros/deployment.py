@@ -1,0 +1,121 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Name the deployments, and turn launch arguments into a graph: the one way for `ros2 launch` and `mat-ros launch`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mat_ros import shipped
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.options import Option, options, read
+from mat_ros.graph import Graph, LaunchSettings, build, replace
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a launch file stands for."""
+
+    name: str
+    help: str
+    policy: str  # the shipped policy that runs where none is named
+    robots: tuple[str, ...]  # names of the robots begin with one of these
+
+
+DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
+    Deployment("dexhands", "two dexterous hands at a door, at throwing and catching, or at lifting a pot",
+               "door_open_outward_finger", ("dexhands_",)),
+    Deployment("mamujoco", "the running robots of Multi-Agent MuJoCo", "halfcheetah_6x1",
+               ("halfcheetah", "ant", "walker2d", "hopper", "humanoid")),
+)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that starting a deployment needs."""
+
+    settings: LaunchSettings
+    bundle: Bundle
+    graph: Graph
+
+
+def launch_options(name: str) -> tuple[Option, ...]:
+    """List the launch arguments of a deployment, with its own defaults."""
+    policy = deployment(name).policy
+    return tuple(Option(o.name, policy, o.description, o.lower, o.upper, o.choices) if o.name == "policy" else o
+                 for o in options(LaunchSettings))
+
+
+def deployment(name: str) -> Deployment:
+    """Find a deployment by name."""
+    if name not in DEPLOYMENTS:
+        raise Refused("launch", f"one of {', '.join(DEPLOYMENTS)}", name, "choose one of them")
+    return DEPLOYMENTS[name]
+
+
+def plan(name: str, arguments: Mapping[str, object]) -> Plan:
+    """Read launch arguments, load the policy and lay out the graph; what does not fit is refused before any start."""
+    chosen = deployment(name)
+    settings = read(LaunchSettings, arguments)
+    settings = replace(settings, policy=settings.policy or chosen.policy)
+    bundle = Bundle.load(shipped.policy_folder(settings.policy).resolve())
+    robot = bundle.manifest.robot
+    if not robot.startswith(chosen.robots):
+        fitting = next((d.name for d in DEPLOYMENTS.values() if robot.startswith(d.robots)), None)
+        raise Refused(f"policy of {name}", f"a robot whose name begins with one of {', '.join(chosen.robots)}", robot,
+                      f"launch {fitting} with this policy" if fitting else "choose another policy")
+    return plan_bundle(settings, bundle)
+
+
+def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Plan:
+    """Lay out the graph of any policy, also of a robot that no deployment names."""
+    check_security()
+    settings = replace(settings, robot=_robot_path(settings.robot), faults=_fault_path(settings.faults),
+                       record=str(Path(settings.record).resolve()) if settings.record else "")
+    return Plan(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
+
+
+def parse(words: Sequence[str], name: str) -> dict[str, str]:
+    """Read `name:=value` words; an unknown name is refused with the nearest known one."""
+    known = [o.name for o in launch_options(name)]
+    values: dict[str, str] = {}
+    for word in words:
+        key, sign, value = word.partition(":=")
+        if not sign:
+            raise Refused(f"argument of {name}", "name:=value", word, f"see `mat-ros launch {name} --help`")
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise Refused(f"argument of {name}", f"one of {', '.join(known)}", key,
+                          f"did you mean {near[0]}?" if near else f"see `mat-ros launch {name} --help`")
+        if key in values:
+            raise Refused(f"argument {key}", "one value", f"{values[key]} and {value}", "give it once")
+        values[key] = value
+    return values
+
+
+def check_security(environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse to run unprotected where DDS security was asked for and this ROS cannot give it."""
+    from mat_ros.ros_environment import ros_comes_from_wheels
+
+    if environment.get("ROS_SECURITY_ENABLE", "").lower() != "true":
+        return
+    if ros_comes_from_wheels():
+        raise Missing("DDS security, which ROS_SECURITY_ENABLE=true asks for and pip's Fast DDS is built without,",
+                      "run on an apt ROS 2 with a keystore (docs/how-to/two-hosts.md), or unset ROS_SECURITY_ENABLE")
+    keystore = environment.get("ROS_SECURITY_KEYSTORE", "")
+    if not keystore or not Path(keystore).is_dir():
+        raise Missing(f"the keystore {keystore or 'that ROS_SECURITY_KEYSTORE should name'}",
+                      "make one with `ros2 security create_keystore` (docs/how-to/two-hosts.md)")
+
+
+def _robot_path(name: str) -> str:
+    return str(shipped.config_file("robots", name).resolve()) if name else ""
+
+
+def _fault_path(name: str) -> str:
+    return str(shipped.config_file("faults", name).resolve()) if name else ""

@@ -1,0 +1,49 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn a graph into the actions of ROS's own launch. Only the launch files import this; it needs `launch_ros`."""
+
+from __future__ import annotations
+
+from launch.action import Action
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from mat_ros import deployment, ros_environment
+from mat_ros.graph import Graph, NodeSpec
+from mat_ros.launcher import BACK_OFF_S
+
+
+def describe(name: str) -> LaunchDescription:
+    """Declare the arguments of a deployment and, once their values are known, start its graph."""
+    options = deployment.launch_options(name)
+    declared: list[Action] = []
+    for option in options:
+        default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        declared.append(DeclareLaunchArgument(option.name, default_value=default, choices=option.choices or None,
+                                              description=f"{option.description} ({option.range})"))
+
+    def start(context: LaunchContext) -> list[Action]:
+        values = {option.name: LaunchConfiguration(option.name).perform(context) for option in options}
+        return actions(deployment.plan(name, values).graph)
+
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def actions(graph: Graph) -> list[Action]:
+    """Give the environment and the nodes of a graph."""
+    ros_environment.set_defaults()
+    return [*(SetEnvironmentVariable(name, value) for name, value in graph.environment.items()),
+            *(_node(spec, graph.namespace) for spec in graph.nodes)]
+
+
+def _node(spec: NodeSpec, namespace: str) -> Node:
+    # ROS's launch would read a text such as "0,1" as YAML; a value with its type stays what it is.
+    parameters = {name: ParameterValue(value, value_type=type(value)) for name, value in spec.parameters.items()}
+    return Node(
+        package="mat_ros", executable=spec.executable, name=spec.name, namespace=namespace, parameters=[parameters],
+        output="screen", respawn=spec.respawn and not spec.essential, respawn_delay=BACK_OFF_S[0],
+        on_exit=[Shutdown(reason=f"{spec.name} has ended")] if spec.essential else None)

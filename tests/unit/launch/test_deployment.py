@@ -1,0 +1,77 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Launch arguments: declared once, listed by help, refused in one sentence before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mat_ros import deployment, ros_environment
+from mat_ros.commands import launch as command
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.options import options
+from mat_ros.graph import LaunchSettings, environment
+
+
+@pytest.mark.parametrize("name", deployment.DEPLOYMENTS)
+def test_help_lists_every_argument_with_its_description_and_default(name: str, capsys):
+    assert command.main([name, "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for option in options(LaunchSettings):
+        assert f"{option.name}:=" in text
+        assert option.description in text
+    assert f"[{deployment.DEPLOYMENTS[name].policy}]" in text
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest_known_one():
+    with pytest.raises(Refused, match=r"argument of dexhands: expected one of .*, got polcy; did you mean policy\?"):
+        deployment.parse(["polcy:=x"], "dexhands")
+
+
+def test_an_argument_without_a_value_or_given_twice_is_refused():
+    with pytest.raises(Refused, match="expected name:=value, got wiring=central"):
+        deployment.parse(["wiring=central"], "dexhands")
+    with pytest.raises(Refused, match="expected one value, got 1 and 2; give it once"):
+        deployment.parse(["seed:=1", "seed:=2"], "dexhands")
+
+
+def test_a_value_may_hold_the_sign_itself():
+    assert deployment.parse(["policy:=a:=b"], "dexhands") == {"policy": "a:=b"}
+
+
+def test_a_value_out_of_range_is_refused_with_the_range():
+    with pytest.raises(Refused, match=r"option deadline: expected a number in \[0.05, 1\], got '7'"):
+        deployment.plan("dexhands", {"deadline": "7"})
+
+
+def test_an_unknown_deployment_is_refused_with_the_known_ones():
+    with pytest.raises(Refused, match="expected one of dexhands, mamujoco, got hands"):
+        command.main(["hands"])
+
+
+def test_security_that_was_asked_for_and_is_missing_refuses_the_start(monkeypatch, tmp_path: Path):
+    asked = {"ROS_SECURITY_ENABLE": "true"}
+    monkeypatch.setattr(ros_environment, "ros_comes_from_wheels", lambda: True)
+    with pytest.raises(Missing, match="DDS security.*apt ROS 2 with a keystore"):
+        deployment.check_security(asked)
+    monkeypatch.setattr(ros_environment, "ros_comes_from_wheels", lambda: False)
+    with pytest.raises(Missing, match="keystore.*create_keystore"):
+        deployment.check_security(asked)
+    deployment.check_security({**asked, "ROS_SECURITY_KEYSTORE": str(tmp_path)})
+    deployment.check_security({"ROS_SECURITY_ENABLE": "false"})
+
+
+def test_the_graph_keeps_to_this_machine_unless_opened_in_so_many_words(monkeypatch):
+    monkeypatch.delenv("RMW_IMPLEMENTATION", raising=False)
+    monkeypatch.setattr(ros_environment, "ros_comes_from_wheels", lambda: True)
+    closed = environment(LaunchSettings().network)
+    assert closed["FASTDDS_DEFAULT_PROFILES_FILE"] == str(ros_environment.LOOPBACK_PROFILE)
+    assert "<address>127.0.0.1</address>" in ros_environment.LOOPBACK_PROFILE.read_text()
+    monkeypatch.setattr(ros_environment, "ros_comes_from_wheels", lambda: False)
+    assert environment("loopback")["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert environment("open")["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in environment("open")
+    with pytest.raises(Refused, match="expected one of loopback, open, got world"):
+        environment("world")
