@@ -1,71 +1,24 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make bundles of random policies for tests.
+"""The random bundles that are kept in tests/golden/bundles, for tests that have no torch, and how they were made.
 
-`make_bundle(folder, "rwkv4", "rwkv4", agents=5)` exports one of any size; it needs torch. Where torch may be absent,
-take those that are kept in tests/golden/bundles, for the robot described beside them. `python tests/random_bundle.py`
-makes these anew.
+`python tests/random_bundle.py` makes them anew. Tests that have torch make others with `training.sample.make_bundle`.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from mat_ros.core.bundle import Bundle
-from mat_ros.core.joints import Joint
-from mat_ros.core.manifest import Normaliser, Training
-from mat_ros.core.observe import Layout, Observer, Part, Term, View
-from mat_ros.core.robot import Agent, Robot
-from training.export import Origin, export_policy
-from training.models import Policy, PolicyConfig, build_policy
+from mat_ros.core.observe import Layout, Part, Term, View
+from mat_ros.core.robot import Robot
+from training.export import Origin
+from training.sample import describe, export_random, make_bundle
 
+__all__ = ["GOLDEN", "kept_origin", "make_bundle"]
 GOLDEN = Path(__file__).parent / "golden" / "bundles"
-MILLISECOND = 1_000_000
-
-
-def make_bundle(folder: Path, encoder: str = "rwkv4", decoder: str = "rwkv4", *, agents: int = 5, obs_dim: int = 7,
-                act_dim: int = 2, ticks: int = 6, ragged: bool = False, seed: int = 0, **config: Any) -> Bundle:
-    """Export a random policy into `folder`; further keywords go to PolicyConfig (width, blocks, heads, ...)."""
-    origin = random_origin(agents, obs_dim, act_dim, ragged=ragged)
-    return export_random(folder, origin, ticks, seed, encoder=encoder, decoder=decoder, **config)
-
-
-def export_random(folder: Path, origin: Origin, ticks: int, seed: int, **config: Any) -> Bundle:
-    """Export a random policy for a given robot and layout."""
-    observer = Observer(origin.layout)
-    act_dim = max(len(agent.joints) for agent in origin.agents)
-    mask = tuple(tuple(k < len(agent.joints) for k in range(act_dim)) for agent in origin.agents)
-    policy = random_policy(seed, agents=len(origin.agents), obs_dim=observer.obs_dim, act_dim=act_dim,
-                           action_mask=mask, **config)
-    return export_policy(policy, origin, random_observations(origin, ticks, seed), folder)
-
-
-def random_policy(seed: int, spread: float = 0.2, **config: Any) -> Policy:
-    """Build a policy in which every parameter matters: fresh ones begin with many zeros."""
-    torch.manual_seed(seed)
-    policy = build_policy(PolicyConfig(**config)).eval()
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(spread * torch.randn_like(parameter))
-    return policy
-
-
-def random_origin(agents: int, obs_dim: int, act_dim: int, *, ragged: bool = False) -> Origin:
-    """Describe a robot of `agents` x `act_dim` joints; if ragged, the last agent has one joint and sees less."""
-    counts = [1 if ragged and i == agents - 1 else act_dim for i in range(agents)]
-    members = tuple(Agent(f"agent_{i}", tuple(f"joint_{i}_{k}" for k in range(count)))
-                    for i, count in enumerate(counts))
-    joints = tuple(Joint(joint, "position", "rad", -1.5, 1.5, 10.0, 5.0, 1.2, 0.1, 0.0, "hold")
-                   for agent in members for joint in agent.joints)
-    seen = [obs_dim - 1 if ragged and i == agents - 1 else obs_dim for i in range(agents)]
-    terms = tuple(Term(f"state_{i}", "rad", tuple(f"x{k}" for k in range(width))) for i, width in enumerate(seen))
-    views = tuple(View(agent.name, (Part(term.name),)) for agent, term in zip(members, terms, strict=True))
-    return _origin("random", members, joints, 20 * MILLISECOND, "agent", Layout(terms, views))
 
 
 def kept_origin() -> Origin:
@@ -75,27 +28,7 @@ def kept_origin() -> Origin:
     terms = (Term("joint_position", "rad", names), Term("joint_velocity", "rad/s", names))
     views = tuple(View(agent.name, (Part("joint_position", agent.joints), Part("joint_velocity", agent.joints),
                                     Part("joint_position"))) for agent in robot.agents("joint"))
-    return _origin(robot.name, robot.agents("joint"), robot.joints, robot.period_ns, "joint", Layout(terms, views))
-
-
-def random_observations(origin: Origin, ticks: int, seed: int = 0) -> np.ndarray:
-    """Draw raw observations (tick, n, obs_dim) as the robot would give them: agreeing where agents see the same."""
-    observer = Observer(origin.layout)
-    return observer.observe(2.0 * np.random.default_rng(seed).normal(size=(ticks, observer.signal_count)))
-
-
-def _origin(robot: str, agents: tuple[Agent, ...], joints: tuple[Joint, ...], period_ns: int, split: str,
-            layout: Layout) -> Origin:
-    observed = Observer(layout).measured
-    rng = np.random.default_rng(observed.size)
-    mean = np.where(observed, rng.normal(size=observed.shape), 0.0).astype(np.float32)
-    std = np.where(observed, rng.uniform(0.5, 2.0, size=observed.shape), 1.0).astype(np.float32)
-    return Origin(
-        name="random", algorithm="mat", robot=robot, world="", task="random", period_ns=period_ns, split=split,
-        agents=agents, joints=joints, layout=layout,
-        normaliser=Normaliser(tuple(map(tuple, mean.tolist())), tuple(map(tuple, std.tolist())), 5.0),
-        training=Training("random weights", 0, 0, "none"),
-    )
+    return describe(robot.name, robot.agents("joint"), robot.joints, robot.period_ns, "joint", Layout(terms, views))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
+from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 from mat_ros.core.manifest import Normaliser
@@ -73,6 +75,22 @@ def write_step(graph: StepGraph, path: Path) -> None:
     _write(graph, example, ["next_action", "next_state"], dynamic, path)
 
 
+def _solve_unit_lower(matrix: Any, right: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Any:
+    """Translate solve_triangular, which ONNX lacks, for the one case that RWKV-7 asks for.
+
+    A strictly lower triangular N of n rows has N^n = 0, so (I + N)^-1 = (I + M)(I + M²)(I + M⁴)... with M = -N, and
+    log2 n factors are exact.
+    """
+    if upper or not left or not unitriangular:
+        raise NotImplementedError("only unit lower triangular systems, solved from the left, are translated")
+    below: Any = op.Constant(value_int=-1)
+    power = op.Neg(op.Trilu(matrix, below, upper=0))
+    for _ in range(max(1, math.ceil(math.log2(matrix.shape[-1])))):
+        right = op.Add(right, op.MatMul(power, right))
+        power = op.MatMul(power, power)
+    return right
+
+
 def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]],
            path: Path) -> None:
     """Export with torch's exporter, which logs much about itself that nobody who exports a policy asked for."""
@@ -85,6 +103,7 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], dyn
             program = torch.onnx.export(
                 module.eval(), tuple(inputs.values()), input_names=list(inputs), output_names=outputs, dynamo=True,
                 opset_version=OPSET, dynamic_shapes=tuple(dynamic.values()), external_data=False, verbose=False,
+                custom_translation_table={torch.ops.aten.linalg_solve_triangular.default: _solve_unit_lower},
             )
     finally:
         noisy.setLevel(level)

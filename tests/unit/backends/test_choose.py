@@ -30,7 +30,7 @@ class Recorded:
         traced = min(self.tick, len(self.golden["enc"]) - 1)
         return self.golden["enc"][traced], self.golden["values"][self.tick]
 
-    def step(self, slot: int, enc: np.ndarray, previous: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def step(self, slot: int, enc: np.ndarray, previous: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, ...]:
         action = self.golden["action"][self.tick, slot].copy()
         if self.tick == self.wrong_tick and slot == 2:
             action += np.float32(self.error)

@@ -1,0 +1,102 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure how long a backend takes, on a machine that may have other things to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mat_ros.backends.backend import Backend
+from mat_ros.core.bundle import Bundle
+
+ROUNDS = 8
+ROUND_NS = 40_000_000
+LEAST_CALLS = 5
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How long one call takes, in µs."""
+
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a backend takes for one slot, and for a tick: encode, then all slots in turn."""
+
+    step: Spread
+    tick: Spread
+
+
+def time_backend(backend: Backend, bundle: Bundle) -> Timing:
+    """Time a step of the middle slot, and a tick, as one process of a central wiring would run it."""
+    observation = bundle.golden()["observation"][0]
+    network, layout = bundle.manifest.network, bundle.manifest.state
+    nothing, start = np.zeros(network.act_dim, np.float32), layout.start()
+    middle = network.agents // 2
+    enc, _ = backend.encode(observation)
+    rows = list(enc)
+    action, state = nothing, start
+    for slot in range(middle):
+        action, state = backend.step(slot, rows[slot], action, state)
+    row = rows[middle]
+
+    def step() -> None:
+        backend.step(middle, row, action, state)
+
+    whole: Callable[[np.ndarray], object] | None = getattr(backend, "tick", None)
+
+    def tick() -> None:
+        if whole is not None:
+            whole(observation)
+            return
+        enc, _ = backend.encode(observation)
+        told, carried = nothing, start
+        for slot in range(network.agents):
+            told, carried = backend.step(slot, enc[slot], told, carried)
+
+    return Timing(measure(step), measure(tick))
+
+
+def measure(call: Callable[[], object]) -> Spread:
+    """Call again and again, in rounds, and keep the quietest round: what other processes take is not the backend's."""
+    call()
+    rounds = []
+    for _ in range(ROUNDS):
+        took: list[int] = []
+        end = time.perf_counter_ns() + ROUND_NS
+        while len(took) < LEAST_CALLS or time.perf_counter_ns() < end:
+            before = time.perf_counter_ns()
+            call()
+            took.append(time.perf_counter_ns() - before)
+        rounds.append((float(np.percentile(took, 50)) / 1e3, float(np.percentile(took, 99)) / 1e3))
+    return Spread(*map(float, np.min(rounds, axis=0)))
+
+
+def multiply_rate() -> float:
+    """Measure how many multiply-adds per µs this machine does in a matrix-vector product out of its second cache."""
+    size = 256
+    matrix, vector = np.ones((size, size), np.float32), np.ones(size, np.float32)
+    small_matrix, small = np.ones((1, 1), np.float32), np.ones(1, np.float32)
+    out, small_out = np.empty(size, np.float32), np.empty(1, np.float32)
+    full = measure(lambda: np.dot(matrix, vector, out))
+    call = measure(lambda: np.dot(small_matrix, small, small_out))
+    return size * size / max(full.p50 - call.p50, 1e-3)
+
+
+def step_multiplications(bundle: Bundle) -> int:
+    """Count the multiply-adds of a step of the middle slot: each weight of the decoder, and what attention adds."""
+    from safetensors.numpy import load
+
+    tensors = load(bundle.read("weights.safetensors"))
+    matrices = sum(array.size for name, array in tensors.items() if name.startswith("decoder.") and array.ndim > 1)
+    network = bundle.manifest.network
+    if network.decoder != "attention":
+        return matrices
+    return matrices + network.blocks * 4 * (network.agents // 2 + 1) * network.width

@@ -1,0 +1,123 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure every installed backend over sizes of policies: `mat-ros bench backends --json`.
+
+The policies have random weights, which take as long as trained ones. Each round is timed on its own and the quietest
+one kept, so that what else the machine does shows as little as it can.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mat_ros.backends.choose import installed, open_backend
+from mat_ros.backends.golden import verify
+from mat_ros.backends.timing import multiply_rate, step_multiplications, time_backend
+from mat_ros.core.bundle import MANIFEST, Bundle
+from mat_ros.core.errors import Missing, Refused
+
+KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
+AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)
+OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4
+SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
+
+
+@dataclass(frozen=True)
+class Result:
+    """One backend at one size."""
+
+    step_us_p50: float
+    step_us_p99: float
+    tick_us_p50: float
+    tick_us_p99: float
+    max_err: float  # of an action, against torch
+    floor_us: float  # a step's multiply-adds at the rate of a plain matrix-vector product
+    floor_ratio: float  # step_us_p50 / floor_us
+    state_bytes: int  # of the largest state that hops to a slot
+
+
+def bench(agents: Sequence[int], widths: Sequence[int], kinds: Sequence[str], backends: Sequence[str], folder: Path,
+          say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure; gives backend -> policy -> agents -> width -> result as plain values."""
+    rate = multiply_rate()
+    found: dict[str, Any] = {name: {kind: {str(n): {} for n in agents} for kind in kinds} for name in backends}
+    for kind in kinds:
+        for n in agents:
+            for width in widths:
+                bundle = _bundle(folder / f"{kind}_{n}_{width}", kind, n, width)
+                floor = step_multiplications(bundle) / rate
+                for name in backends:
+                    say(f"{name}: {kind}, {n} agents, width {width}")
+                    backend = open_backend(name, bundle)
+                    timing, verdict = time_backend(backend, bundle), verify(backend, bundle)
+                    result = Result(
+                        timing.step.p50, timing.step.p99, timing.tick.p50, timing.tick.p99, verdict.max_error, floor,
+                        timing.step.p50 / floor, 4 * bundle.manifest.state.size(n - 1),
+                    )
+                    found[name][kind][str(n)][str(width)] = asdict(result)
+    return {"machine": {"processor": platform.machine(), "multiply_adds_per_us": rate}, "backends": found}
+
+
+def _bundle(folder: Path, kind: str, agents: int, width: int) -> Bundle:
+    if (folder / MANIFEST).exists():
+        return Bundle.load(folder)
+    try:
+        samples: Any = importlib.import_module(SAMPLES)
+    except ImportError as error:
+        raise Missing(f"what writes policies to measure ({error.name})", "run `pip install mat_ros[train]`") from error
+    bundle: Bundle = samples.make_bundle(folder, KINDS[kind], KINDS[kind], agents=agents, obs_dim=OBS_DIM,
+                                         act_dim=ACT_DIM, ticks=GOLDEN_TICKS, width=width, spread=4.0 / width)
+    return bundle
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    """Give the results for a person."""
+    table = Table("backend", "policy", "n", "d", "µs/step\np50 p99", "µs/tick\np50 p99", "max error", "of floor")
+    for name, kinds in found["backends"].items():
+        for kind, sizes in kinds.items():
+            for n, widths in sizes.items():
+                for width, row in widths.items():
+                    table.add_row(name, kind, n, width, f"{row['step_us_p50']:.1f} {row['step_us_p99']:.1f}",
+                                  f"{row['tick_us_p50']:.0f} {row['tick_us_p99']:.0f}", f"{row['max_err']:.0e}",
+                                  f"{row['floor_ratio']:.1f}x")
+    console.print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="mat-ros bench backends", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--agents", type=int, nargs="+", default=list(AGENTS), help="numbers of agents")
+    parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS), help="widths of the layers")
+    parser.add_argument("--policies", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--backends", nargs="+", default=list(installed()), help="default: all that are installed")
+    parser.add_argument("--bundles", type=Path, help="keep the policies here and use those that are there")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(arguments)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            found = bench(given.agents, given.widths, given.policies, given.backends, given.bundles or Path(scratch),
+                          lambda line: print(line, file=sys.stderr))
+    except (Missing, Refused) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if given.json:
+        print(json.dumps(found, indent=1))
+    else:
+        show(found, Console())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,125 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Check a bundle before it goes to a robot: `mat-ros check DIR --robot FILE`.
+
+Hashes, schema and names are verified by loading; then every installed backend has to reproduce the golden ticks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from mat_ros.backends.choose import installed, open_backend
+from mat_ros.backends.golden import verify
+from mat_ros.backends.timing import time_backend
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.robot import Robot
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one backend did."""
+
+    device: str
+    step_us_p50: float
+    step_us_p99: float
+    tick_us_p50: float
+    tick_us_p99: float
+    max_err: float
+    equality: str
+    ok: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a check."""
+
+    ok: bool
+    reason: str
+    backends: dict[str, Row]
+    bundle: Bundle | None
+
+
+def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report:
+    """Verify a folder, against a robot file where given, in the named or in all installed backends."""
+    rows: dict[str, Row] = {}
+    try:
+        bundle = Bundle.load(folder)
+        bundle.golden()
+        if robot is not None:
+            bundle.manifest.check_robot(Robot.load(robot))
+    except Refused as error:
+        return Report(False, str(error), rows, None)
+    for name in names or installed():
+        try:
+            rows[name] = _run(name, bundle)
+        except (Refused, Missing) as error:
+            return Report(False, str(error), rows, bundle)
+    failed = [f"{name}: {row.reason}" for name, row in rows.items() if not row.ok]
+    if not rows:
+        return Report(False, "no backend is installed; run `pip install mat_ros[onnx]`", rows, bundle)
+    return Report(not failed, "; ".join(failed), rows, bundle)
+
+
+def _run(name: str, bundle: Bundle) -> Row:
+    backend = open_backend(name, bundle)
+    verdict, timing, info = verify(backend, bundle), time_backend(backend, bundle), backend.info()
+    return Row(
+        device=f"{info.version} on {info.device}", step_us_p50=timing.step.p50, step_us_p99=timing.step.p99,
+        tick_us_p50=timing.tick.p50, tick_us_p99=timing.tick.p99, max_err=verdict.max_error,
+        equality=bundle.manifest.equality, ok=verdict.ok, reason=verdict.difference,
+    )
+
+
+def to_json(report: Report) -> str:
+    """Give the report for a program."""
+    plain = {"ok": report.ok, "reason": report.reason,
+             "backends": {name: asdict(row) for name, row in report.backends.items()}}
+    return json.dumps(plain, indent=1)
+
+
+def show(report: Report, console: Console) -> None:
+    """Give the report for a person."""
+    if report.bundle is not None:
+        manifest = report.bundle.manifest
+        network = manifest.network
+        console.print(f"[bold]{manifest.name}[/]  {network.encoder} → {network.decoder}, {network.agents} agents of "
+                      f"{manifest.robot}, width {network.width}, equality {manifest.equality}, "
+                      f"sha256 {report.bundle.digest[:16]}…", soft_wrap=True, highlight=False)
+    if report.backends:
+        table = Table("backend", "version", "µs/step\np50 p99", "µs/tick\np50 p99", "max error", "golden")
+        for name, row in report.backends.items():
+            table.add_row(name, row.device, f"{row.step_us_p50:.1f} {row.step_us_p99:.1f}",
+                          f"{row.tick_us_p50:.1f} {row.tick_us_p99:.1f}", f"{row.max_err:.1e}",
+                          "[green]same[/]" if row.ok else "[red]differ[/]")
+        console.print(table)
+    console.print("[green]ok[/]" if report.ok else f"[red]refused[/]  {report.reason}", soft_wrap=True, highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if the bundle may run, 1 if not."""
+    parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    parser.add_argument("--robot", type=Path, help="robot file that the bundle has to fit")
+    parser.add_argument("--backend", action="append", default=[], help="check this backend only; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    given = parser.parse_args(arguments)
+    report = check(given.bundle, given.robot, given.backend)
+    if given.json:
+        print(to_json(report))
+    else:
+        show(report, Console())
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
