@@ -1,0 +1,90 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Hear a running graph from outside it, in a thread of its own, and hand what is heard to a `Watch`."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from mat_ros.core.bundle import Bundle
+from mat_ros.msg import ChainStatus
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.topics import Topic
+from mat_ros.view.watch import Watch
+
+DEPTH = 1024  # of what is heard: a viewer that is drawing must not lose a tick
+LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
+MODES = {ChainStatus.WAITING: "waiting", ChainStatus.RUNNING: "running", ChainStatus.DEGRADED: "degraded",
+         ChainStatus.STOPPED: "stopped"}
+
+
+class Listener:
+    """Feed a watch from the topics of a namespace; use it in a `with` block."""
+
+    def __init__(self, watch: Watch, bundle: Bundle, namespace: str = "") -> None:
+        self.watch, self.namespace = watch, namespace
+        self._manifest = struct.pack("<Q", bundle.hash64)
+        self._act_dim = bundle.manifest.network.act_dim
+        self._signals = sum(len(term.elements) for term in bundle.manifest.layout.terms)
+
+    def __enter__(self) -> Listener:
+        """Join the graph."""
+        from mat_ros.nodes.__main__ import _executor
+
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node(f"viewer_{os.getpid()}", namespace=self.namespace, context=self._context,
+                                       enable_rosout=False, start_parameter_services=False)
+        self._hear(topics.OBSERVATION, lambda data: self.watch.on_observation(
+            wire.read_observation(data, self._signals)))
+        self._hear(topics.APPLIED, lambda data: self.watch.on_applied(*wire.read_applied(data, self._act_dim)))
+        self._node.create_subscription(topics.STATUS.type, topics.STATUS.name, self._on_status, topics.STATUS.qos)
+        self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
+                                       topics.DIAGNOSTICS.qos)
+        self._end: Any = rclpy.Future()
+        self._executor = _executor()
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        """Leave the graph."""
+        self._end.set_result(None)
+        self._executor.wake()
+        self._thread.join(2.0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def _spin(self) -> None:
+        while not self._end.done():
+            self._executor.spin_until_future_complete(self._end, LONG_S)
+
+    def _hear(self, topic: Topic, take: Callable[[bytes], None]) -> None:
+        def heard(data: bytes) -> None:
+            if data[wire.MANIFEST] == self._manifest:
+                take(data)
+
+        qos = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+        self._node.create_subscription(topic.type, topic.name, heard, qos, raw=True)
+
+    def _on_status(self, status: ChainStatus) -> None:
+        health = self.watch.health
+        health.mode, health.reason = MODES[status.mode], status.reason
+        health.silent = tuple(status.silent)
+        for name in ("missed", "redecided", "late", "refused", "compared", "differing"):
+            setattr(health, name, int(getattr(status, name)))
+
+    def _on_diagnostics(self, array: Any) -> None:
+        for status in array.status:
+            if status.hardware_id == "detector":
+                self.watch.health.detected = "" if status.message == "runs" else status.message

@@ -1,0 +1,124 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Show a running graph in the terminal: a live table, or plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mat_ros.view.watch import STATES, Watch
+
+REDRAWS_PER_S = 8
+LINES_EVERY_S = 1.0  # where the output is no terminal
+ROWS = 26  # agents in a column; more stand side by side
+HISTORY = 24  # marks of an agent's recent past
+TICKS_PER_MARK = 5
+COLOURS = {"own": "green", "redecided": "yellow", "held": "magenta", "zero": "magenta", "silent": "red",
+           "fallback": "red", "stopped": "bold red"}
+MODES = {"running": "green", "degraded": "yellow", "stopped": "bold red", "waiting": "dim"}
+
+Progress = Callable[[Watch], str]  # what the task says, in a few words
+
+
+class Screen:
+    """Draw a watched graph; use it in a `with` block and call `refresh` often."""
+
+    def __init__(self, watch: Watch, title: str, progress: Progress = lambda watch: "",
+                 output: TextIO | None = None) -> None:
+        self.watch, self.title, self.progress = watch, title, progress
+        self.console = Console(file=output or sys.stdout, highlight=False)
+        self._live = Live(console=self.console, auto_refresh=False, transient=False) \
+            if self.console.is_terminal else None
+        self._due_s = 0.0
+
+    def __enter__(self) -> Screen:
+        """Take the screen."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        """Leave the last state on the screen."""
+        self.refresh(now=True)
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, name: str, line: str) -> None:
+        """Print a node's line above the table."""
+        if self._live is not None:
+            self.console.print(Text.assemble((f"{name} ", "dim"), line))
+        else:
+            print(f"{name} | {line}", file=self.console.file, flush=True)
+
+    def refresh(self, now: bool = False) -> None:
+        """Draw, if it is time."""
+        if not now and time.monotonic() < self._due_s:
+            return
+        if self._live is not None:
+            self._due_s = time.monotonic() + 1.0 / REDRAWS_PER_S
+            self._live.update(self.draw(), refresh=True)
+        else:
+            self._due_s = time.monotonic() + LINES_EVERY_S
+            print(self.line(), file=self.console.file, flush=True)
+
+    # -- what is shown -------------------------------------------------------------------------------------------
+
+    def line(self) -> str:
+        """Say how the graph is doing in one line."""
+        watch, health = self.watch, self.watch.health
+        if not watch.ticks:
+            return f"waiting: {health.reason or 'no tick yet'}"
+        p50, p99 = watch.latency_ms(50, 99)
+        counts = watch.counts()
+        states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+        parts = [f"tick {watch.tick}", f"{watch.rate_hz():.0f} Hz", f"p50 {p50:.2f} ms", f"p99 {p99:.2f} ms", states,
+                 f"missed {health.missed}", f"compared {health.compared}", f"differing {health.differing}",
+                 self.progress(watch), health.detected]
+        return "  ".join(part for part in parts if part)
+
+    def draw(self) -> Group:
+        """Lay out the table."""
+        watch, health = self.watch, self.watch.health
+        p50, p99 = watch.latency_ms(50, 99)
+        head = Text.assemble((f" {self.title} ", "bold"), "  ", (health.mode, MODES.get(health.mode, "")),
+                             (f"  {health.reason}" if health.reason else "", "dim"))
+        figures = Table.grid(padding=(0, 3))
+        figures.add_row(*(Text.assemble((name + " ", "dim"), (value, style)) for name, value, style in (
+            ("tick", str(max(0, watch.tick)), "bold"), ("rate", f"{watch.rate_hz():.0f} Hz", "bold"),
+            ("latency p50", f"{p50:.2f} ms", "bold"), ("p99", f"{p99:.2f} ms", "bold"),
+            ("missed", str(health.missed), "red" if health.missed else "green"),
+            ("compared", str(health.compared), ""),
+            ("differing", str(health.differing), "red" if health.differing else "green"))))
+        columns = Table.grid(padding=(0, 4))
+        agents = range(len(watch.agents))
+        columns.add_row(*(self._agents(agents[k:k + ROWS]) for k in range(0, len(agents), ROWS)))
+        parts: list[RenderableType] = [head, Text(), figures, Text(), columns]
+        if words := self.progress(watch):
+            parts += [Text(), Text.assemble(("task ", "dim"), words)]
+        if health.detected:
+            parts.append(Text.assemble(("detector ", "dim"), (health.detected, "yellow")))
+        parts += [Text.assemble((f"tick {event.tick:>5} ", "dim"), event.what) for event in watch.events[-3:]]
+        return Group(*parts)
+
+    def _agents(self, slots: range) -> Table:
+        table = Table(box=None, padding=(0, 1), header_style="dim")
+        for name in ("slot", "agent", "state", f"last {HISTORY * TICKS_PER_MARK} ticks"):
+            table.add_column(name, justify="right" if name == "slot" else "left", no_wrap=True)
+        past = self.watch.recent(HISTORY * TICKS_PER_MARK)
+        past = past[next((k for k, tick in enumerate(past) if tick.tick % TICKS_PER_MARK == 0), 0):]  # marks stand still
+        for slot in slots:
+            states = [tick.states[slot] for tick in past]
+            marks = [max(states[k:k + TICKS_PER_MARK], key=STATES.index) for k in range(0, len(states), TICKS_PER_MARK)]
+            state = states[-1] if states else "silent"
+            table.add_row(str(slot), self.watch.agents[slot], Text(state, COLOURS[state]) if states else Text("\u2013"),
+                          Text.assemble(*(("\u25aa", COLOURS[mark]) for mark in marks)))
+        return table

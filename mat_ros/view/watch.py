@@ -1,0 +1,138 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Gather what a graph says about itself: what a live table shows, and what a report is made of. No ROS here."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.collect import NONE
+from mat_ros.core.decide import Validity
+from mat_ros.core.keeper import Observation, Outcome
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.safety import Reason
+
+STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
+STATE_OF_VALIDITY = {int(Validity.OWN): "own", int(Validity.REDECIDED): "redecided", int(Validity.HELD): "held",
+                     int(Validity.ZERO): "zero", NONE: "silent"}
+RATE_WINDOW_NS = 1_000_000_000
+RECENT = 600  # ticks over which percentiles of the live view are taken
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One tick as it was seen from outside."""
+
+    tick: int
+    episode: int
+    start_ns: int
+    latency_ms: float  # from its start until the command left the gate
+    signals: NDArray[np.float32]  # (signal,): the measurements that it was decided on
+    applied: NDArray[np.float64]  # (joint,)
+    states: tuple[str, ...]  # of STATES, per agent
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a reader should see on the time axis."""
+
+    tick: int
+    what: str
+
+
+@dataclass
+class Health:
+    """What supervisor, checker and detector say."""
+
+    mode: str = "waiting"
+    reason: str = ""
+    missed: int = 0
+    redecided: int = 0
+    late: int = 0
+    refused: int = 0
+    compared: int = 0
+    differing: int = 0
+    silent: tuple[str, ...] = ()
+    detected: str = ""  # what the detector believes to be broken
+
+
+@dataclass
+class Watch:
+    """Follow a graph tick by tick."""
+
+    manifest: Manifest
+    keep: bool = True  # every tick, for a report; otherwise only the recent ones
+    health: Health = field(default_factory=Health)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing seen."""
+        self.agents = tuple(agent.name for agent in self.manifest.agents)
+        self.ticks: deque[Tick] = deque(maxlen=None if self.keep else RECENT)
+        self.unobserved = 0  # commands whose observation was not heard
+        self._observed: dict[int, Observation] = {}
+        place = {joint.name: k for k, joint in enumerate(self.manifest.joints)}
+        self._joints = [[place[name] for name in agent.joints] for agent in self.manifest.agents]
+
+    @property
+    def tick(self) -> int:
+        """Give the last tick, or -1."""
+        return self.ticks[-1].tick if self.ticks else -1
+
+    def on_observation(self, observation: Observation) -> None:
+        """Hear what a tick is decided on."""
+        self._observed[observation.tick] = observation
+        while len(self._observed) > RECENT:
+            del self._observed[next(iter(self._observed))]
+
+    def on_applied(self, outcome: Outcome, stamp_ns: int) -> None:
+        """Hear what left the gate."""
+        observation = self._observed.pop(outcome.tick, None)
+        if observation is None:
+            self.unobserved += 1
+            return
+        states = tuple(self._state(slot, outcome) for slot in range(len(self.agents)))
+        before = self.ticks[-1].states if self.ticks else ("own",) * len(states)
+        for name, old, new in zip(self.agents, before, states, strict=True):
+            if old != new:
+                self.events.append(Event(outcome.tick, f"{name} {old} \u2192 {new}"))
+        self.ticks.append(Tick(outcome.tick, observation.episode, observation.start_ns,
+                               (stamp_ns - observation.start_ns) * 1e-6, observation.signals, outcome.applied.applied,
+                               states))
+
+    def note(self, what: str) -> None:
+        """Mark the present tick."""
+        self.events.append(Event(self.tick, what))
+
+    def _state(self, slot: int, outcome: Outcome) -> str:
+        reasons = int(np.bitwise_or.reduce(outcome.applied.reasons[self._joints[slot]]))
+        if reasons & Reason.STOPPED:
+            return "stopped"
+        if reasons & Reason.FALLBACK:
+            return "fallback"
+        return STATE_OF_VALIDITY[int(outcome.validity[slot])]
+
+    # -- for the live view ---------------------------------------------------------------------------------------
+
+    def recent(self, count: int = RECENT) -> list[Tick]:
+        """Give the last ticks."""
+        return [self.ticks[k] for k in range(-min(count, len(self.ticks)), 0)]
+
+    def rate_hz(self) -> float:
+        """Give the ticks per second of the last second."""
+        starts = [tick.start_ns for tick in self.recent()]
+        inside = [start for start in starts if starts[-1] - start <= RATE_WINDOW_NS]
+        return (len(inside) - 1) / ((inside[-1] - inside[0]) * 1e-9) if len(inside) > 1 else 0.0
+
+    def latency_ms(self, *shares: float) -> tuple[float, ...]:
+        """Give percentiles of the recent ticks' latency, NaN where there is none."""
+        found = [tick.latency_ms for tick in self.recent()]
+        return tuple(float(np.percentile(found, share)) if found else float("nan") for share in shares)
+
+    def counts(self) -> Counter[str]:
+        """Count the agents by their present state."""
+        return Counter(self.ticks[-1].states) if self.ticks else Counter()
