@@ -114,7 +114,8 @@ class Screen:
         for name in ("slot", "agent", "state", f"last {HISTORY * TICKS_PER_MARK} ticks"):
             table.add_column(name, justify="right" if name == "slot" else "left", no_wrap=True)
         past = self.watch.recent(HISTORY * TICKS_PER_MARK)
-        past = past[next((k for k, tick in enumerate(past) if tick.tick % TICKS_PER_MARK == 0), 0):]  # marks stand still
+        # Marks begin at fixed ticks, so that they stand still while time goes on.
+        past = past[next((k for k, tick in enumerate(past) if tick.tick % TICKS_PER_MARK == 0), 0):]
         for slot in slots:
             states = [tick.states[slot] for tick in past]
             marks = [max(states[k:k + TICKS_PER_MARK], key=STATES.index) for k in range(0, len(states), TICKS_PER_MARK)]
