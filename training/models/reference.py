@@ -9,6 +9,7 @@ that runs the whole decoder over all n slots n times, keeping one slot of each r
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -80,17 +81,8 @@ class PlainMat(nn.Module):
 
     @torch.no_grad()
     def act(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Decide slot after slot by running the whole decoder for each."""
         enc, values = self.encode(obs)
-        a_prev = enc.new_zeros(*enc.shape[:2], self.policy.config.act_dim)
-        actions, log_probs = torch.zeros_like(a_prev), torch.zeros_like(a_prev)
-        for slot in range(enc.shape[1]):
-            distribution = Normal(self.decode(enc, a_prev)[:, slot], self._std())
-            action = distribution.mean if deterministic else distribution.sample()
-            actions[:, slot], log_probs[:, slot] = action, distribution.log_prob(action)
-            if slot + 1 < enc.shape[1]:
-                a_prev[:, slot + 1] = action
-        return actions, log_probs, values
+        return *decide_naively(self.decode, enc, self._std(), deterministic), values
 
     def evaluate(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         enc, values = self.encode(obs)
@@ -101,6 +93,21 @@ class PlainMat(nn.Module):
 
     def _std(self) -> Tensor:
         return torch.sigmoid(self.policy.actions.log_std) * self.policy.config.std_scale
+
+
+def decide_naively(
+    decode: Callable[[Tensor, Tensor], Tensor], enc: Tensor, std: Tensor, deterministic: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Decide slot after slot by running the whole decoder for each: actions and log-probabilities, (B, n, act_dim)."""
+    a_prev = enc.new_zeros(*enc.shape[:2], std.shape[0])
+    actions, log_probs = torch.zeros_like(a_prev), torch.zeros_like(a_prev)
+    for slot in range(enc.shape[1]):
+        distribution = Normal(decode(enc, a_prev)[:, slot], std)
+        action = distribution.mean if deterministic else distribution.sample()
+        actions[:, slot], log_probs[:, slot] = action, distribution.log_prob(action)
+        if slot + 1 < enc.shape[1]:
+            a_prev[:, slot + 1] = action
+    return actions, log_probs
 
 
 def _encoder_blocks(policy: Policy) -> list[EncoderBlock]:

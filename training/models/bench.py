@@ -1,0 +1,152 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure how long deciding and learning take, against the plain way.
+
+    python -m training.models.bench --json                        MAT, MARWKV v4 and the hybrid
+    python -m training.models.bench --policies mat --agents 6      only that
+
+Times are microseconds of one thread's CPU time, the smallest of many short windows, so that other programs on the
+machine disturb them little. naive: the whole decoder run once per slot, as published. step: one pass with carried
+state. compiled: what `compile_forms` gives. update: forward and backward of `evaluate` on 100 joint samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from training.models.actions import GaussianActions
+from training.models.compiled import compile_forms
+from training.models.config import MIXERS_OF, policy_config
+from training.models.policy import Policy, build_policy
+from training.models.reference import PlainMat, decide_naively
+
+OBS_DIM, ACT_DIM = 13, 1  # HalfCheetah, one joint per agent
+UPDATE_SAMPLES, UPDATE_AGENTS = 100, 6
+Evaluate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+
+
+def shortest_us(call: Callable[[], object], seconds: float) -> float:
+    """Give the CPU time of the quickest call of many, in microseconds."""
+    call()
+    call()
+    end = time.perf_counter() + seconds
+    shortest = _cpu_seconds(call)
+    while time.perf_counter() < end:
+        shortest = min(shortest, _cpu_seconds(call))
+    return round(shortest * 1e6, 1)
+
+
+def _cpu_seconds(call: Callable[[], object]) -> float:
+    start = time.thread_time()
+    call()
+    return time.thread_time() - start
+
+
+def measure_act(policy: Policy, batch: int, seconds: float) -> dict[str, float]:
+    """Time one tick for `batch` robots at once."""
+    obs = torch.randn(batch, policy.config.agents, OBS_DIM)
+    assert isinstance(policy.actions, GaussianActions)
+    std = policy.actions.std().detach()
+    forms = compile_forms(policy)
+
+    @torch.no_grad()
+    def naive() -> None:
+        enc, _ = policy.encode_with_values(obs)
+        decide_naively(policy.decoder.parallel, enc, std)
+
+    plain = PlainMat(policy) if (policy.config.encoder, policy.config.decoder) == ("attention", "attention") else None
+    return {
+        "naive_us": shortest_us(naive if plain is None else lambda: plain.act(obs), seconds),
+        "step_us": shortest_us(lambda: policy.act(obs), seconds),
+        "compiled_us": shortest_us(lambda: forms.act(obs), seconds),
+    }
+
+
+def measure_update(policy: Policy, seconds: float) -> dict[str, float]:
+    """Time forward and backward of `evaluate` over all parameters."""
+    obs = torch.randn(UPDATE_SAMPLES, UPDATE_AGENTS, OBS_DIM)
+    actions = torch.randn(UPDATE_SAMPLES, UPDATE_AGENTS, ACT_DIM)
+
+    def update(model: torch.nn.Module, evaluate: Evaluate) -> Callable[[], None]:
+        def once() -> None:
+            model.zero_grad(set_to_none=True)
+            log_probs, entropy, values = evaluate(obs, actions)
+            (log_probs.mean() + entropy.mean() + values.mean()).backward()
+
+        return once
+
+    times = {}
+    if (policy.config.encoder, policy.config.decoder) == ("attention", "attention"):
+        plain = PlainMat(policy)
+        times["plain_us"] = shortest_us(update(plain, plain.evaluate), seconds)
+    times["eager_us"] = shortest_us(update(policy, policy.evaluate), seconds)
+    times["compiled_us"] = shortest_us(update(policy, compile_forms(policy).evaluate), seconds)
+    return times
+
+
+def measure(policies: list[str], agents: list[int], batches: list[int], seconds: float) -> dict[str, Any]:
+    """Measure everything and say on what machine."""
+    report: dict[str, Any] = {"act": {}, "update": {}}
+    for name in policies:
+        by_agents = report["act"].setdefault(name, {})
+        for n in agents:
+            for batch in batches:
+                torch.manual_seed(0)
+                torch._dynamo.reset()
+                policy = build_policy(policy_config(name, n, OBS_DIM, ACT_DIM))
+                by_agents.setdefault(str(n), {})[str(batch)] = measure_act(policy, batch, seconds)
+        torch.manual_seed(0)
+        torch._dynamo.reset()
+        policy = build_policy(policy_config(name, UPDATE_AGENTS, OBS_DIM, ACT_DIM))
+        report["update"][name] = measure_update(policy, seconds)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    report["machine"] = {"processor": platform.machine(), "threads": torch.get_num_threads(), "load_average": load}
+    report["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
+    return report
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Print one line per measurement, with the gain over the plain way."""
+    for name, by_agents in report["act"].items():
+        for agents, by_batch in by_agents.items():
+            for batch, times in by_batch.items():
+                gains = ", ".join(
+                    f"{key} {value:.0f} ({times['naive_us'] / value:.1f}x)" for key, value in times.items()
+                )
+                print(f"act     {name:8} n={agents:>2} batch={batch:>2}   {gains}")
+    for name, times in report["update"].items():
+        first = next(iter(times.values()))
+        gains = ", ".join(f"{key} {value:.0f} ({first / value:.2f}x)" for key, value in times.items())
+        print(f"update  {name:8} {UPDATE_SAMPLES} x {UPDATE_AGENTS}      {gains}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.models.bench", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--policies", nargs="+", choices=tuple(MIXERS_OF), default=["mat", "marwkv4", "hybrid"])
+    parser.add_argument("--agents", nargs="+", type=int, default=[6, 26, 52])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 40])
+    parser.add_argument("--seconds", type=float, default=1.0, help="of measuring, per figure")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    given = parser.parse_args(argv)
+    torch.set_num_threads(given.threads)
+    report = measure(given.policies, given.agents, given.batches, given.seconds)
+    if given.json:
+        print(json.dumps(report, indent=1))
+    else:
+        print_report(report)
+
+
+if __name__ == "__main__":
+    main()
