@@ -1,0 +1,137 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure training on HalfCheetah 6x1 against the yardstick, in one run: `python -m training.bench --json`.
+
+Everything is end to end and wall clock: environment steps divided by seconds of collecting and updating, the median
+over iterations after a first one that warms up. Both sides take the thread count that serves them best.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from training.config import TrainConfig
+from training.envs import make
+from training.plain import PlainTrainer
+from training.trainer import Trainer
+
+POLICIES = {"mat": "mat", "rwkv4": "marwkv4"}
+# Multiplications and additions of the matrix products of a forward pass, per token; backward costs twice that.
+TOKENS, STEPS = 600, 400
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Measure steps per second."""
+
+    json: bool = False
+    """Print one JSON object instead of a table."""
+    iterations: int = 5
+    """Iterations of the fast side; the yardstick runs two fewer."""
+    threads: tuple[int, ...] = (1, 2)
+    """Thread counts to try."""
+    policies: tuple[str, ...] = ("mat", "rwkv4")
+    """What to measure."""
+    yardstick: bool = True
+    """Measure the plain structure too."""
+
+
+def measure_plain(policy: str, threads: int, iterations: int) -> float:
+    """Give the yardstick's steps per second."""
+    torch.set_num_threads(threads)
+    trainer = PlainTrainer(POLICIES[policy])
+    try:
+        return trainer.config.samples / _median([_timed(trainer.iterate) for _ in range(iterations)])
+    finally:
+        trainer.close()
+
+
+def measure_fast(policy: str, threads: int, iterations: int) -> dict[str, float]:
+    """Give our steps per second and where the time goes."""
+    torch.set_num_threads(threads)
+    config = TrainConfig(policy=POLICIES[policy], threads=threads, run=Path(os.devnull))  # type: ignore[arg-type]
+    trainer = Trainer(config, make(config.task, config.envs, threads=threads))
+    whole, update = [], []
+    for _ in range(iterations):
+        began, metrics = time.perf_counter(), trainer.iterate()
+        whole.append(time.perf_counter() - began)
+        update.append(metrics["update_s"])
+    obs, noise = trainer.normaliser.apply(trainer.obs), torch.Generator()
+    act = _median([_timed(lambda: trainer.learner.act(obs, noise)) for _ in range(50)])
+    return {"sps": config.samples / _median(whole), "update_s": _median(update), "act_ms": 1e3 * act}
+
+
+def measure_environment(threads: int, ticks: int = 300) -> float:
+    """Give environment steps per second of random actions, per thread."""
+    environment = make("halfcheetah_6x1", 40, threads=threads)
+    environment.reset(1)
+    actions = np.random.default_rng(0).uniform(-1, 1, (ticks, 40, 6, 1)).astype(np.float32)
+    began = time.perf_counter()
+    for action in actions:
+        environment.step(action)
+    return 40 * ticks / (time.perf_counter() - began) / threads
+
+
+def product_floor() -> float:
+    """Give the seconds that the matrix products alone of one MAT update would take on one thread."""
+    torch.set_num_threads(1)
+    x, w = torch.randn(72, 64), torch.randn(64, 64)
+    for _ in range(100):
+        torch.mm(x, w)
+    seconds = _median([_timed(lambda: [torch.mm(x, w) for _ in range(100)]) for _ in range(20)]) / 100
+    per_token = 64 * (13 + 64 * (4 + 2 + 1) + 1) + 64 * (1 + 64 * (4 + 4 + 2 + 1) + 1)  # encoder and value, decoder
+    return 3 * STEPS * TOKENS * per_token / (72 * 64 * 64 / seconds)
+
+
+def _timed(run: Any) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values[1:] if len(values) > 1 else values)
+
+
+def main() -> int:
+    """Run the command line."""
+    config = tyro.cli(BenchConfig, description=__doc__)
+    result: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count(),
+                              "env_sps": {str(n): round(measure_environment(n)) for n in config.threads},
+                              "product_floor_s": round(product_floor(), 3)}
+    for policy in config.policies:
+        fast = {n: measure_fast(policy, n, config.iterations) for n in config.threads}
+        best = max(fast, key=lambda n: fast[n]["sps"])
+        row: dict[str, Any] = {"sps": round(fast[best]["sps"]), "threads": best,
+                               "sps_by_threads": {str(n): round(found["sps"]) for n, found in fast.items()},
+                               "env_sps": result["env_sps"].get("1"),
+                               "act_ms": round(fast[best]["act_ms"], 3), "update_s": round(fast[best]["update_s"], 3)}
+        if config.yardstick:
+            plain = {n: measure_plain(policy, n, max(2, config.iterations - 2)) for n in config.threads}
+            top = max(plain, key=lambda n: plain[n])
+            row |= {"plain_sps": round(plain[top]), "plain_threads": top,
+                    "plain_sps_by_threads": {str(n): round(sps) for n, sps in plain.items()},
+                    "ratio": round(row["sps"] / plain[top], 2)}
+        result[policy] = row
+    result["load_after"] = os.getloadavg()[0]
+    if config.json:
+        print(json.dumps(result))
+    else:
+        for name, value in result.items():
+            print(f"{name}: {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
