@@ -24,6 +24,7 @@ from mat_ros.core.options import Value, option
 from mat_ros.ros_environment import keep_to_loopback
 
 WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
+BACKENDS = ("auto", "native", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx")
 BATON_REACH = 2  # next nodes that hear a baton: one silent node is bridged without a redecision
 
 
@@ -39,8 +40,7 @@ class LaunchSettings:
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
     baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
                         choices=("", "always", "on_deviation"))
-    backend: str = option("auto", "what runs the policy", choices=("auto", "native", "onnxruntime", "torch", "tensorrt",
-                                                                     "tensorrt_rtx"))
+    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
     encoder: str = option("central", "one encoder node, or every chain node encodes by itself",
                           choices=("central", "replicated"))
     rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
@@ -140,7 +140,6 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     nodes.append(NodeSpec("safety", "safety", {**common, **timing, "robot": settings.robot,
                                                "hardware": settings.hardware if settings.sim == "none" else "sim",
                                                "lockstep": settings.sim == "lockstep"}))
-    nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
     if settings.check:
         nodes.append(NodeSpec("checker", "checker", {**common, **deciding}))
     if settings.inject or settings.faults:
@@ -150,6 +149,7 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
         nodes.append(NodeSpec("detector", "detector", {**common, "chain_information": chain_information}))
     if settings.record:
         nodes.append(NodeSpec("recorder", "recorder", {**common, "file": settings.record}, respawn=False))
+    nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
     return Graph(settings.namespace, tuple(nodes), environment(settings.network))
 
 

@@ -1,0 +1,62 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn the measurements of a tick into what the chain decides on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+import numpy as np
+
+from mat_ros.core.chain import Encoding
+from mat_ros.core.decide import Float32
+from mat_ros.core.keeper import Observation
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.observe import Observer
+
+
+class EncodingBackend(Protocol):
+    """What encodes; every backend is one."""
+
+    def encode(self, obs: Float32) -> tuple[Float32, Float32]:
+        """Map the raw observation (n, obs_dim) to encodings (n, enc_dim) and values (n,)."""
+        ...
+
+
+class Encoder:
+    """Encode one observation per tick. It keeps nothing but the time of the last one."""
+
+    def __init__(self, backend: EncodingBackend, manifest: Manifest) -> None:
+        self.counts: Counter[str] = Counter()  # encoded, late, expired, not_finite
+        self._backend = backend
+        self._observer = Observer(manifest.layout)
+        self._last_ns = -1  # start of the newest tick
+
+    @property
+    def signal_count(self) -> int:
+        """Give how many measurements an observation holds."""
+        return self._observer.signal_count
+
+    def encode(self, observation: Observation, now_ns: int) -> tuple[Encoding, Float32] | None:
+        """Give encodings (n, enc_dim) and values (n,), or nothing where they could not be used any more."""
+        if observation.start_ns <= self._last_ns:
+            self.counts["late"] += 1
+            return None
+        if now_ns >= observation.deadline_ns:
+            self.counts["expired"] += 1
+            return None
+        obs = self._observer.observe(observation.signals)
+        if not np.isfinite(obs).all():
+            self.counts["not_finite"] += 1  # a joint without a decision is for the gate to help, not for the policy
+            return None
+        self._last_ns = observation.start_ns
+        enc, values = self._backend.encode(obs)
+        self.counts["encoded"] += 1
+        o = observation
+        return Encoding(o.tick, o.start_ns, o.deadline_ns, o.source_ns, enc), values
+
+    def encode_again(self, observation: Observation) -> Float32 | None:
+        """Give the encodings (n, enc_dim) of any tick; nothing where they would not be finite."""
+        obs = self._observer.observe(observation.signals)
+        return self._backend.encode(obs)[0] if np.isfinite(obs).all() else None

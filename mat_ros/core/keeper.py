@@ -1,0 +1,167 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the tick of the safety gate: gather decisions until all are there or the deadline has come, then apply.
+
+Nothing waits past the deadline, and nothing that was decided on other measurements is applied. As a chain node, the
+keeper is told what arrives and what time it is; it has no thread and no socket.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.chain import HORIZON, Decision
+from mat_ros.core.collect import NONE, Collector
+from mat_ros.core.decide import Float32, Validity
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.safety import Applied, Float, Gate
+
+REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
+AHEAD = 4096  # decisions that are kept for a tick whose observation has not come yet
+POSITIONS = "joint_position"  # the term that holds where joints are
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was measured for one tick."""
+
+    tick: int
+    start_ns: int  # when the tick began
+    deadline_ns: int  # when the safety gate applies what it has
+    source_ns: int  # when the oldest value was measured
+    episode: int  # counts resets of the robot or world
+    signals: Float32  # (signal,), ordered as the manifest's terms
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one tick came to."""
+
+    tick: int
+    source_ns: int
+    actions: Float32  # (slot, act_dim), NaN where nobody decided
+    validity: NDArray[np.uint8]  # (slot,): Validity, or NONE
+    applied: Applied
+    latency_ns: int  # from the start of the tick until it was applied
+
+
+class Keeper:
+    """Turn observations and decisions into commands, one per tick."""
+
+    def __init__(self, manifest: Manifest, gate: Gate, lockstep: bool) -> None:
+        self.gate = gate
+        self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
+        self.counts: Counter[str] = Counter()  # ticks, missed, redecided, late, refused, unheard
+        self._map = manifest.action_map
+        self._lockstep = lockstep
+        self._period_ns = manifest.period_ns
+        self._default = np.array([joint.default for joint in manifest.joints])
+        self._placed = np.array([joint.quantity == "position" and not lockstep for joint in manifest.joints])
+        self._places = _places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured
+        self._observation: Observation | None = None
+        self._applied = True  # the present tick is done
+        self._episode: int | None = None
+        self._ahead: list[Decision] = []
+        self.stopped = False  # a stop was latched in the last tick
+
+    def forget_episode(self) -> None:
+        """Activate the gate at the next observation, which releases a latched stop."""
+        self._episode = None
+
+    def rest(self) -> Iterator[Float]:
+        """Give the commands that walk every joint to its fallback."""
+        self.gate.stop()
+        nothing = np.full(self._default.shape, np.nan)
+        before = None
+        for _ in range(REST_NS // self._period_ns + 1):
+            command = self.gate.apply(nothing, np.zeros(nothing.shape, dtype=bool)).applied
+            if before is not None and (command == before).all():
+                return
+            yield command
+            before = command
+
+    @property
+    def wake_ns(self) -> int | None:
+        """Give the time at which `poll` has to be called, None while there is nothing to wait for."""
+        if self._observation is None:
+            return None
+        if not self._applied:
+            return self._observation.deadline_ns
+        # A free-running robot gets a command in every period, whether anybody measures or not.
+        return None if self._lockstep else self._next_ns
+
+    def on_observation(self, observation: Observation, now_ns: int) -> list[Outcome]:
+        """Begin a tick; the first one of an episode activates the gate where the joints are."""
+        last = self._observation
+        if last is not None and observation.start_ns <= last.start_ns:
+            self.counts["late"] += 1
+            return []
+        done = [] if self._applied else [self._apply(now_ns)]
+        present = self._positions(observation.signals)
+        if observation.episode != self._episode:
+            if not np.isfinite(present[self._placed]).all():
+                self.counts["refused"] += 1  # a robot is not taken over before every joint is measured
+                return done
+            self.gate.activate(np.where(np.isfinite(present), present, self._default))
+            self._episode = observation.episode
+        self._observation, self._applied = observation, False
+        self.collector.begin(observation.tick)
+        waiting, self._ahead = self._ahead, []
+        for decision in waiting:
+            done += self.on_decision(decision, now_ns)
+        return done
+
+    def on_decision(self, decision: Decision, now_ns: int) -> list[Outcome]:
+        """Take a decision; apply as soon as the last one is there."""
+        observation = self._observation
+        tick = None if observation is None else observation.tick
+        if tick is None or tick < decision.tick <= tick + HORIZON:
+            if len(self._ahead) < AHEAD:
+                self._ahead.append(decision)
+            return []
+        if observation is None or (decision.tick == tick and decision.source_ns != observation.source_ns):
+            self.counts["refused"] += 1
+            return []
+        if self._applied or not self.collector.add(decision):
+            self.counts["late" if decision.tick <= observation.tick else "refused"] += 1
+            return []
+        return [self._apply(now_ns)] if self.collector.complete else []
+
+    def poll(self, now_ns: int) -> list[Outcome]:
+        """Apply what there is at the deadline; without any observation, let the gate see that nothing came."""
+        if self._observation is None or self.wake_ns is None or now_ns < self.wake_ns:
+            return []
+        if not self._applied:
+            return [self._apply(now_ns)]
+        self.counts["unheard"] += 1
+        self.collector.begin(self._observation.tick)
+        return [self._apply(now_ns)]
+
+    def _apply(self, now_ns: int) -> Outcome:
+        observation, collector = self._observation, self.collector
+        assert observation is not None
+        validity, actions = collector.validity.copy(), collector.actions.copy()
+        applied = self.gate.apply(self._map.to_command(actions), collector.present[self._map.slot_of_joint],
+                                  self._positions(observation.signals))
+        self._applied, self._next_ns = True, now_ns + self._period_ns + (self._period_ns >> 1)
+        self.counts["ticks"] += 1
+        self.counts["missed"] += int((validity == NONE).any())
+        self.counts["redecided"] += int((validity == Validity.REDECIDED).sum())
+        return Outcome(observation.tick, observation.source_ns, actions, validity, applied,
+                       now_ns - observation.start_ns)
+
+    def _positions(self, signals: Float32) -> NDArray[np.float64]:
+        """Give where the joints are (joint,), NaN where that is not measured."""
+        return np.where(self._places >= 0, signals[self._places].astype(np.float64), np.nan)
+
+
+def _places(manifest: Manifest) -> NDArray[np.intp]:
+    """Find each position-controlled joint's measured position in the signals."""
+    names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
+    place = {element: k for k, (term, element) in enumerate(names) if term == POSITIONS}
+    return np.array([place.get(joint.name, -1) if joint.quantity == "position" else -1 for joint in manifest.joints])

@@ -1,0 +1,142 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Watch over the nodes of a graph: activate nobody before all are there and agree, and notice who falls silent."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+# Who waits for whom: what decides is active before what guards, and what measures comes last and starts the ticks.
+LAST_ROLES = ("safety", "observer", "sim")
+RETRY_NS = 1_000_000_000  # before a transition is asked for again
+
+
+class Mode(enum.IntEnum):
+    """How the chain is doing."""
+
+    WAITING = 0  # inputs or nodes are missing
+    RUNNING = 1  # every slot decides for itself
+    DEGRADED = 2  # some slots are redecided or on their fallback
+    STOPPED = 3  # a stop is latched
+
+
+@dataclass
+class Member:
+    """What is known of one node."""
+
+    role: str = ""
+    digest: str = ""
+    pid: int = 0
+    first_slot: int = 0
+    stop_slot: int = 0
+    heard_ns: int = 0  # when it last reported
+    asked_ns: int = 0  # when it was last asked to become active
+    active: bool = False
+    reason: str = "not heard yet"
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The graph at a glance."""
+
+    mode: Mode
+    reason: str  # why it is not running; empty when it is
+    silent: tuple[str, ...]  # nodes that are not heard
+
+
+class Supervision:
+    """Decide which node to activate next, and say how the graph is doing."""
+
+    def __init__(self, names: Sequence[str], digest: str, silence_ns: int) -> None:
+        self.members = {name: Member() for name in names}
+        self._digest = digest
+        self._silence_ns = silence_ns
+        self._begun = False  # every node has been there at once
+        self._before: Mapping[str, int] = {}
+
+    def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], now_ns: int) -> None:
+        """Hear what a node is; a new process of the same name begins anew."""
+        member = self.members.get(name)
+        if member is None:
+            return
+        if pid != member.pid:
+            member.active, member.asked_ns = False, 0
+        member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
+        member.first_slot, member.stop_slot = slots
+        member.reason = "" if member.reason == "not heard yet" else member.reason
+
+    def on_report(self, name: str, active: bool, reason: str, values: Mapping[str, str], now_ns: int) -> None:
+        """Hear how a node is doing."""
+        member = self.members.get(name)
+        if member is None:
+            return
+        member.active, member.reason, member.values, member.heard_ns = active, reason, values, now_ns
+
+    def to_activate(self, now_ns: int) -> list[str]:
+        """Name the nodes that are to become active now, those of one stage at a time."""
+        if not self._begun:
+            if self.refusal(now_ns):
+                return []
+            self._begun = True
+        ready = {name: m for name, m in self.members.items() if m.digest == self._digest}
+        stages: dict[int, list[str]] = {}
+        for name, member in ready.items():
+            if not member.active:
+                stage = LAST_ROLES.index(member.role) + 1 if member.role in LAST_ROLES else 0
+                stages.setdefault(stage, []).append(name)
+        if not stages:
+            return []
+        due = [name for name in stages[min(stages)] if now_ns - self.members[name].asked_ns >= RETRY_NS]
+        for name in due:
+            self.members[name].asked_ns = now_ns
+        return due
+
+    def activated(self, name: str) -> None:
+        """Hear that a node has become active."""
+        self.members[name].active = True
+
+    def refusal(self, now_ns: int) -> str:
+        """Say why the graph may not start; empty where it may."""
+        absent = [name for name, member in self.members.items() if not member.digest]
+        others = [f"{name} ({member.digest[:16]})" for name, member in self.members.items()
+                  if member.digest and member.digest != self._digest]
+        if others:
+            return (f"policy: expected {self._digest[:16]} in every node, got {', '.join(others)}; "
+                    "start all nodes with the same bundle")
+        if absent:
+            troubles = [f"{name}: {self.members[name].reason}" for name in absent
+                        if self.members[name].reason not in ("", "not heard yet", "not configured")]
+            return "; ".join(troubles) or f"waiting for {', '.join(absent)}"
+        return ""
+
+    def silent(self, now_ns: int) -> tuple[str, ...]:
+        """Name the nodes that have not reported for too long."""
+        return tuple(name for name, member in self.members.items() if now_ns - member.heard_ns > self._silence_ns)
+
+    def status(self, now_ns: int) -> Status:
+        """Say how the graph is doing; called once a second."""
+        silent = self.silent(now_ns)
+        if not self._begun:
+            return Status(Mode.WAITING, self.refusal(now_ns), silent)
+        now = {name: int(self.value("safety", name) or 0) for name in ("missed", "redecided", "unheard")}
+        grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
+        self._before = now
+        if self.value("safety", "stopped") == "True":
+            return Status(Mode.STOPPED, "a stop is latched", silent)
+        inactive = [name for name, member in self.members.items() if not member.active]
+        if inactive and not now["missed"] and not self.value("safety", "ticks"):
+            return Status(Mode.WAITING, f"waiting for {', '.join(inactive)}", silent)
+        troubles = [f"{', '.join(silent)} silent"] if silent else []
+        troubles += [f"ticks {name}" for name in grown]
+        return Status(Mode.DEGRADED if troubles else Mode.RUNNING, "; ".join(troubles), silent)
+
+    def value(self, role: str, name: str) -> str:
+        """Give a value that the node of a role has reported; empty where it has not."""
+        return next((m.values.get(name, "") for m in self.members.values() if m.role == role), "")
+
+    def total(self, name: str) -> int:
+        """Sum a count over all nodes."""
+        return sum(int(member.values.get(name, 0)) for member in self.members.values())

@@ -1,0 +1,63 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Be a robot without physics: for tests, for measuring latency, and where no simulator is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mat_ros.core import randomness
+from mat_ros.core.manifest import Manifest
+from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
+
+REACH = 0.5  # share of the way to its target that a joint goes in a tick
+SPREAD = 0.5  # of measurements that no joint gives, in their units
+
+
+class FakeBus:
+    """Joints that follow their commands; every other measurement is drawn from the seed, so that runs agree."""
+
+    def __init__(self, manifest: Manifest, seed: int = 0) -> None:
+        self._description = description_of(manifest)
+        self._terms = manifest.layout.terms
+        self._key = randomness.stream(seed, "fake bus")
+        self._size = sum(len(term.elements) for term in self._terms)
+        self._default = np.array([joint.default for joint in manifest.joints])
+        place = {(term.name, element): 0 for term in self._terms for element in term.elements}
+        place = {name: k for k, name in enumerate(place)}
+        names = self._description.joints
+        self._at = {term: [(k, place[term, name]) for k, name in enumerate(names) if (term, name) in place]
+                    for term in ("joint_position", "joint_velocity")}
+        self.written = self._default.copy()  # the last command
+        self.episode = -1
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new episode with all joints at rest."""
+        self._position, self._moved = self._default.copy(), np.zeros_like(self._default)
+        self._tick = 0
+        self.episode += 1
+
+    def read(self) -> Reading:
+        """Give what is measured now."""
+        signals = SPREAD * randomness.normal(self._key, self._tick, self._size)
+        for term, values in (("joint_position", self._position),
+                             ("joint_velocity", self._moved / (self._description.period_ns * 1e-9))):
+            for joint, column in self._at[term]:
+                signals[column] = values[joint]
+        return Reading(signals.astype(np.float32), self._tick * self._description.period_ns, self.episode)
+
+    def write(self, command: Float) -> None:
+        """Move the joints for one tick."""
+        check_command(command, self._description)
+        self.written = command.copy()
+        self._moved = REACH * (command - self._position)
+        self._position = self._position + self._moved
+        self._tick += 1
+
+    def describe(self) -> Description:
+        """Say what the robot has."""
+        return self._description
+
+    def close(self) -> None:
+        """There is nothing to let go of."""

@@ -1,0 +1,93 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Define what a robot is to the runtime: something that is read and written, by name and in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.decide import Float32
+from mat_ros.core.errors import Refused
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.observe import Term
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was measured at one moment."""
+
+    signals: Float32  # (signal,), ordered as the policy's terms
+    source_ns: int  # when the oldest of them was measured
+    episode: int = 0  # counts resets of a simulated robot
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a robot has."""
+
+    joints: tuple[str, ...]  # in command order
+    lower: Float  # (joint,), least command in each joint's unit
+    upper: Float  # (joint,)
+    period_ns: int  # between commands
+
+
+class HardwareIO(Protocol):
+    """A robot. Only the node that guards it may write."""
+
+    def read(self) -> Reading | None:
+        """Give the newest measurements, or nothing while any is missing or too old."""
+        ...
+
+    def write(self, command: Float) -> None:
+        """Send commands (joint,) in each joint's unit; the gate has checked them."""
+        ...
+
+    def describe(self) -> Description:
+        """Say what the robot has."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the robot, which stays where the last command has left it."""
+        ...
+
+
+def description_of(manifest: Manifest) -> Description:
+    """Describe the robot that a policy was trained on."""
+    return Description(tuple(joint.name for joint in manifest.joints), np.array([j.lower for j in manifest.joints]),
+                       np.array([j.upper for j in manifest.joints]), manifest.period_ns)
+
+
+def check_command(command: Float, description: Description) -> None:
+    """Refuse a command that no gate would have let through."""
+    if command.shape != (len(description.joints),) or not np.isfinite(command).all():
+        raise Refused("command", f"{len(description.joints)} finite values", command, "send what the gate has applied")
+
+
+class Columns:
+    """Cut the terms of a policy out of the longer measurement vector of a robot, in the policy's order."""
+
+    def __init__(self, wanted: tuple[Term, ...], offered: tuple[Term, ...]) -> None:
+        places: dict[tuple[str, str], int] = {}
+        units: Mapping[str, str] = {term.name: term.unit for term in offered}
+        for term in offered:
+            for element in term.elements:
+                places[term.name, element] = len(places)
+        for term in wanted:
+            if units.get(term.name) != term.unit:
+                raise Refused(f"measured term {term.name}", f"a robot that measures it in {term.unit}",
+                              units.get(term.name, f"only {sorted(units)}"), "choose the robot of the policy")
+            if absent := [element for element in term.elements if (term.name, element) not in places]:
+                raise Refused(f"measured term {term.name}", f"the elements {list(term.elements)}", f"no {absent}",
+                              "correct the robot's names")
+        self._columns = np.array([places[term.name, element] for term in wanted for element in term.elements])
+
+    def take(self, signals: NDArray[np.float64]) -> Float32:
+        """Give the policy's signals as they travel."""
+        return signals[self._columns].astype(np.float32)

@@ -1,0 +1,101 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Be the simulated robot of a policy: one row of the worlds that training steps in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mat_ros.core.decide import Float32
+from mat_ros.core.errors import Refused
+from mat_ros.core.manifest import Manifest
+from mat_ros.hardware.io import Columns, Description, Float, Reading, check_command, description_of
+from mat_ros.hardware.score import Score, score_of
+from mat_ros.worlds.dexhands import SCENES, DexHands
+from mat_ros.worlds.faults import FaultyWorld
+from mat_ros.worlds.mamujoco import TASKS, Locomotion
+
+
+@dataclass(frozen=True)
+class Episode:
+    """How an episode went."""
+
+    number: int
+    ticks: int
+    total: float  # sum of the task's rewards
+    success: bool
+
+
+class SimulatedRobot:
+    """Step physics once for each command. `faulty` is where faults are put in."""
+
+    def __init__(self, manifest: Manifest, task: str = "", seed: int = 0) -> None:
+        self._description = description_of(manifest)
+        world = open_world(manifest.world, task or manifest.task)
+        self.faulty = FaultyWorld(world)
+        self.world = world
+        if world.joint_names != self._description.joints or world.control_period_ns != manifest.period_ns:
+            raise Refused(f"world {manifest.world}", (self._description.joints, manifest.period_ns),
+                          (world.joint_names, world.control_period_ns), "choose the task of the policy")
+        self._columns = Columns(manifest.layout.terms, world.terms)
+        self._score: Score = score_of(world, task or manifest.task)
+        self._no_actions = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)
+        self._actions = self._no_actions
+        self.episode = -1
+        self.reset(seed)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin the next episode; a seed begins their sequence anew."""
+        self.faulty.reset(seed=seed)
+        self.episode += 1
+        self._total, self._success, self._over = 0.0, False, False
+
+    def read(self) -> Reading:
+        """Give what the sensors say; the time is that of the simulation."""
+        tick = int(self.world.ticks[0])
+        return Reading(self._columns.take(self.faulty.measure()[0]), tick * self._description.period_ns, self.episode)
+
+    def decided(self, actions: Float32) -> None:
+        """Tell with which actions (slot, act_dim) the next command came about; some tasks charge for them."""
+        self._actions = np.where(np.isfinite(actions), actions, np.float32(0.0))
+
+    def write(self, command: Float) -> None:
+        """Step the physics by one tick."""
+        check_command(command, self._description)
+        self.faulty.step(command[None])
+        tick = self._score.judge(self._actions)
+        self._actions = self._no_actions
+        self._total += tick.reward
+        self._success |= tick.success
+        self._over = tick.over
+
+    @property
+    def ended(self) -> Episode | None:
+        """Give the result once the episode is over."""
+        return self.result() if self._over else None
+
+    def result(self) -> Episode:
+        """Give how the present episode has gone so far."""
+        return Episode(self.episode, int(self.world.ticks[0]), self._total, self._success)
+
+    def describe(self) -> Description:
+        """Say what the robot has."""
+        return self._description
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def open_world(name: str, task: str) -> Any:
+    """Open one copy of a simulated robot."""
+    makers: dict[str, Callable[[], Any]] = {robot: lambda: Locomotion(name) for robot in TASKS}
+    if name == "dexhands":
+        scene = next((scene for scene in SCENES if task.startswith(scene)), "")
+        return DexHands(scene or task, 1)
+    if name not in makers:
+        raise Refused("world", f"dexhands or one of {sorted(TASKS)}", repr(name), "choose a policy of a known robot")
+    return makers[name]()

@@ -1,0 +1,111 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start nodes: `python -m mat_ros.nodes EXECUTABLE [--ros-args ...] [+ EXECUTABLE ...]`.
+
+Several nodes that are joined by `+` share the process. SIGINT and SIGTERM both end it in order and with status 0: what
+moves is brought to its fallback first. A status of 2 says that a parameter was refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from mat_ros import ros_environment
+from mat_ros.core.errors import Missing, Refused
+
+# Rows: executable -> module:class. A module is imported only where it runs.
+EXECUTABLES = {
+    "sim": "mat_ros.nodes.sim:SimNode",
+    "observer": "mat_ros.nodes.observer:ObserverNode",
+    "encoder": "mat_ros.nodes.encoder:EncoderNode",
+    "chain_node": "mat_ros.nodes.chain_node:ChainShell",
+    "safety": "mat_ros.nodes.safety:SafetyNode",
+    "supervisor": "mat_ros.nodes.supervisor:SupervisorNode",
+    "checker": "mat_ros.nodes.checker:CheckerNode",
+    "injector": "mat_ros.nodes.injector:InjectorNode",
+    "detector": "mat_ros.nodes.detector:DetectorNode",
+    "recorder": "mat_ros.nodes.recorder:RecorderNode",
+}
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
+LONG_S = 3600.0  # EventsExecutor never wakes without a timeout
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run nodes until a signal comes, a node ends the process, or a parameter is refused."""
+    groups = _groups(arguments)
+    # Blocked before any thread exists, so that only the waiting thread below ever sees them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    ros_environment.set_defaults()
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    end: Any = rclpy.Future()
+    threading.Thread(target=_wait_for_signal, args=(end,), daemon=True).start()
+    executor = _executor()
+    nodes: list[Any] = []
+    try:
+        for name, ros_arguments in groups:
+            node = _load(name)(cli_args=list(ros_arguments), use_global_arguments=False)
+            node.ends = end
+            nodes.append(node)
+            executor.add_node(node)
+        while not end.done():
+            executor.spin_until_future_complete(end, LONG_S)
+        for node in nodes:
+            node.leave()
+        return int(end.result())
+    except (Refused, Missing) as error:
+        print(f"{' + '.join(name for name, _ in groups)}: {error}", file=sys.stderr)
+        return 2
+    finally:
+        for node in nodes:
+            executor.remove_node(node)
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _groups(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Cut the command line at each `+`."""
+    groups: list[list[str]] = [[]]
+    for argument in arguments:
+        if argument == "+":
+            groups.append([])
+        else:
+            groups[-1].append(argument)
+    for group in groups:
+        if not group or group[0] not in EXECUTABLES:
+            print(f"expected one of {', '.join(EXECUTABLES)}, got {group[0] if group else 'nothing'}; "
+                  "`python -m mat_ros.nodes EXECUTABLE --ros-args -p name:=value`", file=sys.stderr)
+            raise SystemExit(2)
+    return [(group[0], group[1:]) for group in groups]
+
+
+def _load(executable: str) -> Any:
+    module, _, name = EXECUTABLES[executable].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _executor() -> Any:
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:  # ROS before Jazzy
+        from rclpy.executors import SingleThreadedExecutor
+
+        return SingleThreadedExecutor()
+    return EventsExecutor()
+
+
+def _wait_for_signal(end: Any) -> None:
+    signal.sigwait(SIGNALS)
+    if not end.done():
+        end.set_result(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Be woken once at a given time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+
+NEVER_S = 3600.0
+
+
+class Alarm:
+    """A timer that rings once each time it is set; made once, since making timers is slow."""
+
+    def __init__(self, node: Node, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._timer: Any = node.create_timer(NEVER_S, self._rung)
+        self._timer.cancel()
+
+    def set(self, at_ns: int | None, now_ns: int) -> None:
+        """Ring at a time, or not at all; an earlier setting is forgotten."""
+        if at_ns is None:
+            self.clear()
+            return
+        self._timer.timer_period_ns = max(at_ns - now_ns, 1)
+        self._timer.reset()
+
+    def clear(self) -> None:
+        """Do not ring."""
+        if not self._timer.is_canceled():
+            self._timer.cancel()
+
+    def _rung(self) -> None:
+        self._timer.cancel()
+        self._ring()

@@ -1,0 +1,128 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run one or several slots of the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mat_ros.backends.backend import Backend
+from mat_ros.backends.choose import open_backend
+from mat_ros.core.chain import Baton, ChainNode, Decision, Patience, Role
+from mat_ros.core.decide import Decider, Sampling
+from mat_ros.core.encode import Encoder
+from mat_ros.core.errors import Refused
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.options import option
+from mat_ros.graph import BACKENDS
+from mat_ros.msg import NodeDescriptor
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.alarm import Alarm
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+SLOTS = 1024  # as the messages bound them
+
+
+@dataclass(frozen=True)
+class ChainSettings(NodeSettings):
+    """Where a node stands in the chain and how it waits."""
+
+    first_slot: int = option(0, "first slot that the node owns", 0, SLOTS - 1)
+    stop_slot: int = option(1, "first slot that it does not own any more", 1, SLOTS)
+    hear: str = option("", "nodes before it whose batons it hears, each by its last slot: 3,4")
+    mode: str = option("optimistic", "patience with the nodes before", choices=("strict", "bounded", "optimistic"))
+    budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
+    baton: str = option("always", "when its state is handed on", choices=("always", "on_deviation"))
+    backup: bool = option(False, "also decide the slots after its own, in case their nodes are silent")
+    replicated: bool = option(False, "encode by itself instead of hearing the encoder")
+    chain_information: str = option("intent", "what successors are told of a broken joint", choices=("intent", "truth"))
+    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+    seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)
+    sampled: bool = option(False, "draw actions instead of taking the mean")
+
+
+def make_decider(settings: ChainSettings, backend: Backend, manifest: Manifest) -> Decider:
+    """Make the decider that settings ask for; the checker makes the same one."""
+    sampling = Sampling(settings.seed, np.array(manifest.action_std, np.float32)) if settings.sampled else None
+    return Decider(backend, manifest.network, manifest.state, sampling)
+
+
+class ChainShell(Shell):
+    """encoding, batons -> baton, decision."""
+
+    role = "chain_node"
+    settings_type = ChainSettings
+
+    def set_up(self) -> None:
+        """Open the backend and the topics."""
+        s, network = self.settings, self.manifest.network
+        role = Role(network.agents, s.first_slot, s.stop_slot, Patience.of(s.mode, round(s.budget_ms * 1e6)), s.baton,
+                    s.backup)
+        self._backend = open_backend(s.backend, self.bundle)
+        self.chain = ChainNode(make_decider(s, self._backend, self.manifest), role)
+        self._encoder = Encoder(self._backend, self.manifest)
+        self._alarm = Alarm(self, self._woken)
+        self._decided = self.announce(topics.DECISION)
+        if s.stop_slot < network.agents:
+            self._handed_on = self.announce(topics.baton(s.stop_slot - 1))
+        for last_slot in self._predecessors():
+            self.hear(topics.baton(last_slot), self._heard_baton)
+        if s.replicated:
+            self.hear(topics.OBSERVATION, self._heard_observation)
+        else:
+            self.hear(topics.ENCODING, self._heard_encoding)
+
+    def _predecessors(self) -> list[int]:
+        first = self.settings.first_slot
+        try:
+            found = [int(text) for text in self.settings.hear.split(",") if text.strip()]
+        except ValueError:
+            found = [-1]
+        if any(not 0 <= slot < first for slot in found):
+            raise Refused("parameter hear", f"slots before {first}, as in 3,4", self.settings.hear,
+                          "correct the wiring")
+        return found
+
+    def describe(self, descriptor: NodeDescriptor) -> None:
+        """Name the slots and the backend."""
+        info = self._backend.info()
+        descriptor.backend = f"{info.name} {info.version}"[:64]
+        descriptor.first_slot, descriptor.stop_slot = self.settings.first_slot, self.settings.stop_slot
+
+    def stop(self) -> None:
+        """Wait for nobody any more."""
+        self._alarm.clear()
+
+    def facts(self) -> Mapping[str, object]:
+        """Give what the chain counted."""
+        return {**self._encoder.counts, **self.chain.counts} if not self.reason else {}
+
+    def _heard_observation(self, data: bytes) -> None:
+        observation = wire.read_observation(data, self._encoder.signal_count)
+        found = self._encoder.encode(observation, self.now_ns())
+        if found is not None:
+            self._send(self.chain.on_encoding(found[0], self.now_ns()))
+
+    def _heard_encoding(self, data: bytes) -> None:
+        network = self.manifest.network
+        encoding = wire.read_encoding(data, network.agents, network.enc_dim)
+        self._send(self.chain.on_encoding(encoding, self.now_ns()))
+
+    def _heard_baton(self, data: bytes) -> None:
+        self._send(self.chain.on_baton(wire.read_baton(data, self.manifest.network.act_dim), self.now_ns()))
+
+    def _woken(self) -> None:
+        self._send(self.chain.poll(self.now_ns()))
+
+    def _send(self, messages: list[Baton | Decision]) -> None:
+        manifest = self.bundle.hash64
+        for message in messages:
+            if isinstance(message, Decision):
+                self._decided(wire.write_decision(message, manifest))
+            else:
+                self._handed_on(wire.write_baton(message, manifest))
+        if self.settings.mode == "bounded":  # strict waits up to the deadline, when nothing can be sent any more
+            self._alarm.set(self.chain.wake_ns, self.now_ns())

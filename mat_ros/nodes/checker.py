@@ -1,0 +1,54 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recompute each tick in one place and compare the bits with what the gate used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mat_ros.backends.choose import open_backend
+from mat_ros.core.check import Checker
+from mat_ros.core.encode import Encoder
+from mat_ros.core.options import option
+from mat_ros.graph import BACKENDS
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.chain_node import make_decider
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+
+@dataclass(frozen=True)
+class CheckerSettings(NodeSettings):
+    """How to decide again."""
+
+    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+    seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)
+    sampled: bool = option(False, "draw actions instead of taking the mean")
+
+
+class CheckerNode(Shell):
+    """observation, applied -> how many ticks were compared, and how many differed."""
+
+    role = "checker"
+    settings_type = CheckerSettings
+
+    def set_up(self) -> None:
+        """Open the backend and the topics."""
+        backend = open_backend(self.settings.backend, self.bundle)
+        decider = make_decider(self.settings, backend, self.manifest)
+        self._checker = Checker(Encoder(backend, self.manifest), decider, self.manifest.network.agents)
+        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self.hear(topics.OBSERVATION, self._heard_observation)
+        self.hear(topics.APPLIED, self._heard_applied)
+
+    def facts(self) -> Mapping[str, object]:
+        """Give what was compared."""
+        return {} if self.reason else {"compared": 0, "differing": 0, **self._checker.counts,
+                                       "difference": self._checker.difference}
+
+    def _heard_observation(self, data: bytes) -> None:
+        self._checker.on_observation(wire.read_observation(data, self._signals))
+
+    def _heard_applied(self, data: bytes) -> None:
+        outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
+        self._checker.on_outcome(outcome)

@@ -1,0 +1,52 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Encode each observation once and hand the encodings to every chain node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mat_ros.backends.choose import open_backend
+from mat_ros.core.encode import Encoder
+from mat_ros.core.options import option
+from mat_ros.graph import BACKENDS
+from mat_ros.msg import NodeDescriptor
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+
+@dataclass(frozen=True)
+class EncoderSettings(NodeSettings):
+    """How to encode."""
+
+    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+
+
+class EncoderNode(Shell):
+    """observation -> encoding."""
+
+    role = "encoder"
+    settings_type = EncoderSettings
+
+    def set_up(self) -> None:
+        """Open the backend and the topics."""
+        self._backend = open_backend(self.settings.backend, self.bundle)
+        self._encoder = Encoder(self._backend, self.manifest)
+        self._publish = self.announce(topics.ENCODING)
+        self.hear(topics.OBSERVATION, self._heard)
+
+    def describe(self, descriptor: NodeDescriptor) -> None:
+        """Name the backend."""
+        info = self._backend.info()
+        descriptor.backend = f"{info.name} {info.version}"[:64]
+
+    def facts(self) -> Mapping[str, object]:
+        """Give what the encoder counted."""
+        return self._encoder.counts if not self.reason else {}
+
+    def _heard(self, data: bytes) -> None:
+        observation = wire.read_observation(data, self._encoder.signal_count)
+        found = self._encoder.encode(observation, self.now_ns())
+        if found is not None:
+            self._publish(wire.write_encoding(*found, self.bundle.hash64))

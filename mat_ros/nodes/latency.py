@@ -1,0 +1,34 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep the latencies of the last ticks and sum them up."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+WINDOW = 4096  # ticks that are remembered
+MS = 1e-6  # per nanosecond
+
+
+class Latency:
+    """Percentiles of the last second or so, and the worst ever."""
+
+    def __init__(self) -> None:
+        self._recent: deque[int] = deque(maxlen=WINDOW)
+        self._worst = 0
+        self._summary: dict[str, str] = {}
+
+    def add(self, latency_ns: int) -> None:
+        """Take one tick."""
+        self._recent.append(latency_ns)
+        self._worst = max(self._worst, latency_ns)
+
+    def summary(self) -> dict[str, str]:
+        """Give milliseconds by name, of the ticks since the last call."""
+        if self._recent:
+            p50, p99 = np.percentile(np.array(self._recent), (50, 99)) * MS
+            self._recent.clear()
+            self._summary = {"p50_ms": f"{p50:.3f}", "p99_ms": f"{p99:.3f}", "worst_ms": f"{self._worst * MS:.3f}"}
+        return self._summary

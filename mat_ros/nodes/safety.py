@@ -1,0 +1,112 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Guard the robot: the only node that talks to hardware, in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mat_ros.core.keeper import Keeper, Outcome
+from mat_ros.core.options import option
+from mat_ros.core.safety import Gate, GateSettings
+from mat_ros.hardware.io import HardwareIO
+from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.alarm import Alarm
+from mat_ros.nodes.latency import Latency
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+DEFAULTS = GateSettings()
+
+
+@dataclass(frozen=True)
+class SafetySettings(NodeSettings):
+    """How the gate helps itself, and what it commands."""
+
+    hardware: str = option("sim", "what is commanded", choices=ADAPTERS)
+    robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
+    lockstep: bool = option(True, "the simulated robot waits for every command")
+    rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
+    deadline: float = option(0.8, "when the gate applies what it has, as a share of the period", 0.05, 1.0)
+    hold_ticks: int = option(DEFAULTS.hold_ticks, "missed ticks during which the last command stays", 0, 10**6)
+    stop_ticks: int = option(DEFAULTS.stop_ticks, "missed ticks after which a stop is latched; 0: never", 0, 10**6)
+    stop_all: bool = option(DEFAULTS.stop_all, "a latched stop of one joint stops every joint")
+    blend_s: float = option(DEFAULTS.blend_s, "time to go over to the requests after activation", 0.0, 60.0)
+
+
+class SafetyNode(Shell):
+    """observation, decision -> applied, and the robot."""
+
+    role = "safety"
+    settings_type = SafetySettings
+    _hardware: HardwareIO | None = None  # None: a simulated robot, which hears what is applied
+
+    def set_up(self) -> None:
+        """Build the gate and open the hardware."""
+        s = self.settings
+        gate = Gate(self.manifest.joints, self.manifest.period_ns,
+                    GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
+        self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim")
+        self._latency = Latency()
+        self._hardware = open_hardware(s.hardware, self, self.manifest, s.robot)
+        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self._alarm = Alarm(self, self._woken)
+        self._publish = self.announce(topics.APPLIED)
+        self.hear(topics.OBSERVATION, self._heard_observation)
+        self.hear(topics.DECISION, self._heard_decision)
+
+    def start(self) -> None:
+        """Take the robot over at the next observation, which also releases a latched stop."""
+        self.keeper.forget_episode()
+
+    def stop(self) -> None:
+        """Bring the robot to its fallback."""
+        self._alarm.clear()
+        self._rest()
+
+    def leave(self) -> None:
+        """Leave the robot in its fallback."""
+        if self.active:
+            self._rest()
+        if self._hardware is not None:
+            self._hardware.close()
+
+    def _rest(self) -> None:
+        """Walk every joint to its fallback, as fast as the gate lets it, and no longer than a second."""
+        for command in self.keeper.rest():
+            if self._hardware is not None:
+                self._hardware.write(command)
+
+    def facts(self) -> Mapping[str, object]:
+        """Give what the gate counted, and how late commands were."""
+        if self.reason:
+            return {}
+        silent = self.keeper.collector.silent
+        return {**self.keeper.counts, **self.keeper.collector.counts, **self._latency.summary(),
+                "stopped": self.keeper.stopped, "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
+
+    def _heard_observation(self, data: bytes) -> None:
+        self._do(self.keeper.on_observation(wire.read_observation(data, self._signals), self.now_ns()))
+        self._alarm.set(self.keeper.wake_ns, self.now_ns())
+
+    def _heard_decision(self, data: bytes) -> None:
+        decision = wire.read_decision(data, self.manifest.network.act_dim)
+        self._do(self.keeper.on_decision(decision, self.now_ns()))
+
+    def _woken(self) -> None:
+        if self.active:
+            self._do(self.keeper.poll(self.now_ns()))
+            self._alarm.set(self.keeper.wake_ns, self.now_ns())
+
+    def _do(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if self._hardware is not None:
+                self._hardware.write(outcome.applied.applied)
+            self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
+            self._latency.add(outcome.latency_ns)
+            if outcome.applied.stopped != self.keeper.stopped:
+                self.keeper.stopped = outcome.applied.stopped
+                self.report()

@@ -1,0 +1,224 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Be what all nodes are: a lifecycle node with checked parameters, counted messages, a descriptor and diagnostics."""
+
+from __future__ import annotations
+
+import gc
+import os
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+import mat_ros
+from mat_ros.core import options
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.options import Option, option
+from mat_ros.msg import NodeDescriptor
+from mat_ros.nodes import realtime, topics, wire
+from mat_ros.nodes.topics import Topic
+from mat_ros.shipped import policy_folder
+
+DIAGNOSTICS_S = 1.0  # between two reports, and so the heartbeat
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What every node can be told."""
+
+    policy: str = option("", "policy bundle: a shipped name or a folder")
+    autostart: str = option("configure", "how far a node goes by itself; the supervisor does the rest",
+                            choices=("none", "configure", "activate"))
+    realtime: int = option(0, "SCHED_RR priority while active, where the system permits it; 0: none", 0, 99)
+    clock: str = option("monotonic", "clock of ticks and deadlines: this machine's, or the one that hosts share",
+                        choices=("monotonic", "system"))
+
+
+class Shell(LifecycleNode):
+    """Keep all of ROS away from the logic. A subclass says what it is and fills in `set_up` and what follows."""
+
+    role: ClassVar[str]
+    settings_type: ClassVar[type[NodeSettings]] = NodeSettings
+    ends: Any = None  # the future whose result ends the process; set by what runs the node
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__(self.role, **node_arguments)
+        self.counts: Counter[str] = Counter()  # what is reported: messages dropped, ticks, ...
+        self.active = False
+        self.reason = "not configured"  # why the node does not do its work; empty where it does
+        self._options = {o.name: o for o in options.options(self.settings_type)}
+        for o in self._options.values():
+            self.declare_parameter(o.name, o.default, _descriptor(o))
+        self._check([self.get_parameter(name) for name in self._options], strict=True)
+        self.add_on_set_parameters_callback(self._check)
+        self.settings: Any = self._read_settings()
+        self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
+        self._entities: list[Callable[[], object]] = []  # how to take down what `set_up` has made
+        self._descriptor = self.create_publisher(topics.DESCRIPTOR.type, topics.DESCRIPTOR.name,
+                                                 topics.DESCRIPTOR.qos)
+        self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
+                                                  topics.DIAGNOSTICS.qos)
+        self.create_timer(DIAGNOSTICS_S, self.report)
+        if self.settings.autostart != "none":
+            self.trigger_configure()
+        if self.settings.autostart == "activate" and not self.reason:
+            self.trigger_activate()
+
+    # -- for subclasses ------------------------------------------------------------------------------------------
+
+    def set_up(self) -> None:
+        """Make what the node needs; whatever is refused here refuses the configuration."""
+
+    def start(self) -> None:
+        """Begin to work."""
+
+    def stop(self) -> None:
+        """Cease to work."""
+
+    def leave(self) -> None:
+        """Do what has to be done before the process ends."""
+
+    def describe(self, descriptor: NodeDescriptor) -> None:
+        """Add to the descriptor."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Give what to report beside the counts."""
+        return {}
+
+    def announce(self, topic: Topic) -> Callable[[bytes], None]:
+        """Make a publisher of bytes."""
+        publisher = self.create_publisher(topic.type, topic.name, topic.qos)
+        self._entities.append(lambda: self.destroy_publisher(publisher))
+        return publisher.publish
+
+    def hear(self, topic: Topic, handler: Callable[[bytes], None]) -> None:
+        """Hand the bytes of each message of this policy to `handler` while active; what it refuses is counted."""
+        manifest = struct.pack("<Q", self.bundle.hash64)
+
+        def heard(data: bytes) -> None:
+            if not self.active:
+                return
+            if data[wire.MANIFEST] != manifest:
+                self.counts["other_policy"] += 1
+                return
+            try:
+                handler(data)
+            except (ValueError, struct.error):  # too short, wrong size, not finite
+                self.counts["refused"] += 1
+
+        subscription = self.create_subscription(topic.type, topic.name, heard, topic.qos, raw=True)
+        self._entities.append(lambda: self.destroy_subscription(subscription))
+
+    def hear_messages(self, topic: Topic, handler: Callable[[Any], None]) -> None:
+        """Hear a topic that is not of the tick, as message objects, whether active or not."""
+        subscription = self.create_subscription(topic.type, topic.name, handler, topic.qos)
+        self._entities.append(lambda: self.destroy_subscription(subscription))
+
+    # -- lifecycle -----------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        """Load the policy and make all ends of topics."""
+        self.settings = self._read_settings()
+        try:
+            self.bundle = Bundle.load(policy_folder(self.settings.policy))
+            self.manifest = self.bundle.manifest
+            self.set_up()
+        except (Refused, Missing, OSError) as error:
+            self.reason = str(error)
+            self.get_logger().error(f"not configured: {error}")
+            self._take_down()
+            self.report()
+            return TransitionCallbackReturn.FAILURE
+        self.reason = ""
+        descriptor = NodeDescriptor(name=self.get_name(), role=self.role, digest=self.bundle.digest,
+                                    version=mat_ros.__version__, pid=os.getpid())
+        self.describe(descriptor)
+        self._descriptor.publish(descriptor)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        """Begin to work, with nothing left for the garbage collector to walk over."""
+        try:
+            self.start()
+        except (Refused, Missing) as error:
+            self.reason = str(error)
+            self.get_logger().error(f"not activated: {error}")
+            return TransitionCallbackReturn.FAILURE
+        gc.collect()
+        gc.freeze()
+        realtime.request(self.settings.realtime)
+        self.active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        """Cease to work."""
+        self.active = False
+        self.stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        """Forget the policy."""
+        self._take_down()
+        self.reason = "not configured"
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        """Cease to work for good."""
+        if self.active:
+            self.active = False
+            self.stop()
+        self._take_down()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _take_down(self) -> None:
+        while self._entities:
+            self._entities.pop()()
+
+    # -- parameters and reports ----------------------------------------------------------------------------------
+
+    def _read_settings(self) -> Any:
+        values = {name: self.get_parameter(name).value for name in self._options}
+        return options.read(self.settings_type, values)
+
+    def _check(self, parameters: list[Parameter[Any]], strict: bool = False) -> SetParametersResult:
+        """Refuse values out of range with the range; a change takes effect at the next configuration."""
+        for parameter in parameters:
+            try:
+                if parameter.name in self._options:
+                    self._options[parameter.name].read(parameter.value)
+            except Refused as error:
+                if strict:
+                    raise
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def report(self) -> None:
+        """Publish how the node is doing."""
+        level = DiagnosticStatus.OK if not self.reason else (
+            DiagnosticStatus.WARN if self.active else DiagnosticStatus.ERROR)
+        values = {"pid": os.getpid(), "active": self.active, **self.counts, **self.facts()}
+        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(),
+                                  message=self.reason[:400] or "runs", hardware_id=self.role,
+                                  values=[KeyValue(key=str(k), value=str(v)) for k, v in values.items()])
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+
+def _descriptor(o: Option) -> ParameterDescriptor:
+    """Describe an option to ROS. Whole numbers are taken for floats, so ROS leaves the type to the option."""
+    descriptor = ParameterDescriptor(name=o.name, description=f"{o.description} ({o.range})", dynamic_typing=True)
+    if isinstance(o.default, float):
+        descriptor.floating_point_range = [FloatingPointRange(from_value=o.lower, to_value=o.upper)]
+    elif isinstance(o.default, int) and not isinstance(o.default, bool) and abs(o.lower) < 2**62 > abs(o.upper):
+        descriptor.integer_range = [IntegerRange(from_value=int(o.lower), to_value=int(o.upper), step=1)]
+    return descriptor

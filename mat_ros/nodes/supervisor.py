@@ -1,0 +1,101 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bring the graph up, bring restarted nodes back in, and say how it is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+
+from mat_ros.core.options import option
+from mat_ros.core.supervise import Mode, Supervision
+from mat_ros.msg import ChainStatus
+from mat_ros.nodes import topics
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+LOOK_S = 0.1  # between two looks at who is to be activated
+STATUS_EVERY = 10  # looks
+SILENCE_NS = 2_500_000_000  # without a report: two in a row are missing
+
+
+@dataclass(frozen=True)
+class SupervisorSettings(NodeSettings):
+    """Whom to watch over."""
+
+    autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
+    nodes: str = option("", "names of the graph's nodes, separated by commas")
+
+
+class SupervisorNode(Shell):
+    """descriptor, /diagnostics -> lifecycle transitions, status."""
+
+    role = "supervisor"
+    settings_type = SupervisorSettings
+
+    def set_up(self) -> None:
+        """Make a client for each node."""
+        names = [name for name in self.settings.nodes.split(",") if name]
+        self.supervision = Supervision(names, self.bundle.digest, SILENCE_NS)
+        self._prefix = self.get_namespace().rstrip("/") + "/"
+        self._askers: dict[str, Any] = {name: self.create_client(ChangeState, f"{name}/change_state") for name in names}
+        for client in self._askers.values():
+            self._entities.append(partial(self.destroy_client, client))
+        self._status = self.create_publisher(topics.STATUS.type, topics.STATUS.name, topics.STATUS.qos)
+        self._entities.append(lambda: self.destroy_publisher(self._status))
+        self.hear_messages(topics.DESCRIPTOR, self._described)
+        self.hear_messages(topics.DIAGNOSTICS, self._reported)
+        timer = self.create_timer(LOOK_S, self._look)
+        self._entities.append(lambda: self.destroy_timer(timer))
+        self._looks, self._mode = 0, Mode.WAITING
+
+    def _described(self, message: Any) -> None:
+        self.supervision.on_descriptor(message.name, message.role, message.digest, message.pid,
+                                       (message.first_slot, message.stop_slot), self.now_ns())
+
+    def _reported(self, message: Any) -> None:
+        for status in message.status:
+            if status.name.startswith(self._prefix):
+                values = {pair.key: pair.value for pair in status.values}
+                reason = "" if status.level == b"\x00" else status.message
+                self.supervision.on_report(status.name[len(self._prefix):], values.get("active") == "True", reason,
+                                           values, self.now_ns())
+
+    def _look(self) -> None:
+        if not self.active:
+            return
+        for name in self.supervision.to_activate(self.now_ns()):
+            request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
+            self._askers[name].call_async(request).add_done_callback(partial(self._answered, name))
+        self._looks += 1
+        if self._looks % STATUS_EVERY == 0:
+            self._tell()
+
+    def _answered(self, name: str, answer: Any) -> None:
+        if answer.result() is not None and answer.result().success:
+            self.supervision.activated(name)
+
+    def _tell(self) -> None:
+        watched, now_ns = self.supervision, self.now_ns()
+        status = watched.status(now_ns)
+        if status.mode != self._mode:
+            self.get_logger().info(": ".join(filter(None, (status.mode.name, status.reason))))
+            self._mode = status.mode
+        self.reason = status.reason
+        sec, nanosec = divmod(self.get_clock().now().nanoseconds, 1_000_000_000)
+        self._status.publish(ChainStatus(
+            stamp=Time(sec=sec, nanosec=nanosec), manifest=self.bundle.hash64, mode=int(status.mode),
+            reason=status.reason[:256], silent=[name[:64] for name in status.silent],
+            **{name: int(watched.value("safety", name) or 0) for name in ("ticks", "missed", "redecided")},
+            late=watched.total("late"), refused=watched.total("refused") + watched.total("other_policy"),
+            **{name: int(watched.value("checker", name) or 0) for name in ("compared", "differing")},
+            **{name: float(watched.value("safety", name) or 0.0) for name in ("p50_ms", "p99_ms")}))
+
+    def facts(self) -> Mapping[str, object]:
+        """Give the mode."""
+        return {"mode": getattr(self, "_mode", Mode.WAITING).name}

@@ -1,0 +1,58 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""List every topic and service of a graph with its type and quality of service: the only place where these stand.
+
+Names are relative: a graph lives in its namespace. Everything is reliable: with best effort a single lost message costs
+a joint its tick, and measured on the loopback it gains nothing that a process switch does not hide. Nothing is kept
+longer than it is worth: an old tick is never applied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from mat_ros.msg import (
+    Applied,
+    Baton,
+    ChainStatus,
+    Decision,
+    Encoding,
+    NodeDescriptor,
+    Observation,
+)
+from mat_ros.srv import ResetWorld
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One kind of message on its way."""
+
+    name: str
+    type: Any
+    depth: int  # messages kept, by a reader for all its writers together
+    latched: bool = False  # a reader that comes late still gets the last one of each writer
+
+    @property
+    def qos(self) -> QoSProfile:
+        """Give the quality of service of both ends."""
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if self.latched else DurabilityPolicy.VOLATILE
+        return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
+
+
+OBSERVATION = Topic("observation", Observation, 2)  # sim | observer -> encoder, safety, checker
+ENCODING = Topic("encoding", Encoding, 2)  # encoder -> every chain node
+DECISION = Topic("decision", Decision, 256)  # every chain node -> safety; deep, since all of them write at once
+APPLIED = Topic("applied", Applied, 4)  # safety -> sim, checker, recorder
+DESCRIPTOR = Topic("descriptor", NodeDescriptor, 256, latched=True)  # every node -> supervisor
+STATUS = Topic("status", ChainStatus, 1, latched=True)  # supervisor -> whoever looks
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 256)  # every node -> supervisor, and ROS's own tools
+RESET_WORLD = ("reset_world", ResetWorld)  # asked of sim
+
+
+def baton(last_slot: int) -> Topic:
+    """Give the topic on which a chain node hands on what its slots, the last one of which is named, have decided."""
+    return Topic(f"baton/slot_{last_slot}", Baton, 8)
