@@ -44,7 +44,8 @@ def run(workspace: Path, script: str) -> str:
 
 @pytest.fixture(scope="module", params=["", "--symlink-install"], ids=["copied", "symlinked"])
 def built(request, workspace) -> Path:
-    for folder in ("build", "install", "log"):
+    # What was compiled stays for the second way; a copy cannot become a link.
+    for folder in ("install", "build/mat_ros/ament_cmake_python"):
         shutil.rmtree(workspace / folder, ignore_errors=True)
     run(workspace, f"colcon build {request.param} --cmake-args -GNinja -DBUILD_TESTING=ON")
     return workspace
@@ -81,7 +82,7 @@ def test_exactly_the_nodes_that_exist_are_installed_as_executables(built):
 
 
 def test_colcon_test_runs_our_tests_against_the_install_space(built):
-    run(built, "colcon test --ctest-args -R package --return-code-on-test-failure")
+    run(built, "colcon test --ctest-args -R shipped --return-code-on-test-failure")
     result = run(built, "colcon test-result --all")
     assert " 0 errors, 0 failures" in result
     assert "Summary: 0 tests" not in result
