@@ -62,9 +62,9 @@ DOORS = (
         "integrate: a new robot, policy or machine",
         (
             Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.doctor:main", ""),
-            Command("check", "verify a bundle, a robot or a fault file", "mat_ros.commands.check:main", "onnx"),
+            Command("check", "verify a bundle, a robot or a fault file", "mat_ros.check:main", "onnx"),
             Command("engines", "build and verify TensorRT engines", "mat_ros.commands.engines:main", "rtx"),
-            Command("bench", "measure latency on this machine", "mat_ros.commands.bench:main", "ros,onnx"),
+            Command("bench", "measure latency on this machine", "mat_ros.bench_backends:main", "onnx"),
             Command("version", "the version of this package", "mat_ros.cli:print_version", ""),
         ),
     ),
