@@ -1,4 +1,4 @@
-// Copyright 2026 The network_ros Authors
+// Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
 // PPO over a sequence policy as one compiled loop: loss, gradients, value normaliser, gradient clipping and Adam, and decoding.
 //
