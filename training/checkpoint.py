@@ -12,8 +12,8 @@ A run folder:
         manifest.yaml               see below
         policy.safetensors          the policy's state dict: keys as in training.models.policy
         training.safetensors        what only resuming needs, by prefix: `learner/` optimiser and value normaliser,
-                                    `environment/` physics and counters, `normaliser/` count, mean, sum of squares,
-                                    `obs/` the observation that the next decision answers
+                                    `environment/` physics, counters and the last observation (rank, ...),
+                                    `normaliser/` count, mean, sum of squares, `episodes/` the last returns
 
 manifest.yaml holds:
 

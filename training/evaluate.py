@@ -25,8 +25,8 @@ from training.envs.protocol import Environment
 from training.normalise import ObservationNormaliser
 from training.trainer import environment_options
 
-FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high", "std",
-          "median", "length", "success")
+FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high",
+          "std", "median", "length", "success")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns that differ from run to run
 
@@ -25,12 +26,17 @@ class Episodes:
         self.lengths: deque[float] = deque(maxlen=window)
         self.successes: deque[float] = deque(maxlen=window)
 
-    def take(self, info: Mapping[str, Any]) -> None:
-        """Take in the episodes that ended in one step."""
-        if len(info["ended"]):
-            self.returns.extend(map(float, info["episode_return"]))
-            self.lengths.extend(map(float, info["episode_length"]))
-            self.successes.extend(map(float, info.get("success", ())))
+    def take(self, finished: NDArray[np.float64]) -> None:
+        """Take in returns, lengths and successes (3, tick, copy); not a number where no episode ended."""
+        for kept, block in zip((self.returns, self.lengths, self.successes), finished, strict=True):
+            kept.extend(block[np.isfinite(block)].tolist())
+
+    def restore(self, returns: NDArray[np.float64], lengths: NDArray[np.float64],
+                successes: NDArray[np.float64]) -> None:
+        """Remember the episodes of a checkpoint."""
+        self.returns.extend(returns.tolist())
+        self.lengths.extend(lengths.tolist())
+        self.successes.extend(successes.tolist())
 
     def summary(self) -> dict[str, float]:
         """Give their means; not a number before the first has ended, or where a task knows no success."""

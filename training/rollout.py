@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.distributed import Team
 from training.envs.protocol import Spec
 
 Float32 = NDArray[np.float32]
@@ -44,6 +45,13 @@ class Rollout:
             rewards=np.zeros(shape, np.float32),
             ended=np.zeros((ticks, count), bool),
         )
+
+    def joined(self, team: Team) -> Rollout:
+        """Give the block of all ranks, copies in the ranks' order."""
+        if team.size == 1:
+            return self
+        names = ("obs", "actions", "told", "log_probs", "values", "rewards", "ended")
+        return Rollout(**{name: team.gather(getattr(self, name), axis=1) for name in names})
 
     @property
     def samples(self) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ import yaml
 from mat_ros.core.errors import Missing, Refused
 from training.checkpoint import newest_checkpoint, read_checkpoint
 from training.config import TrainConfig
+from training.distributed import join_team, leave_team
 from training.metrics import MetricLog
 from training.trainer import Diverged, Trainer
 
@@ -23,26 +25,30 @@ from training.trainer import Diverged, Trainer
 def train(config: TrainConfig) -> Trainer:
     """Train from the beginning, or from the newest checkpoint where the configuration says so."""
     torch.set_num_threads(config.threads)
+    team = join_team(config.device)
     started = (config.run / "metrics.csv").exists()
     if started and not config.resume:
         raise Refused(f"run {config.run}", "a folder that no run has used", "metrics of an earlier run",
                       "add --resume, or choose another --run")
     config.run.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config)
+    trainer = Trainer(config, team=team)
     resumed = None
     if config.resume and started:
         trainer.restore(read_checkpoint(newest_checkpoint(config.run)))
         resumed = trainer.steps
     elif config.start_from:
-        from pathlib import Path
-
         trainer.begin_from(read_checkpoint(newest_checkpoint(Path(config.start_from))))
-    (config.run / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False), encoding="utf-8")
-    log = MetricLog(config.run, config.steps, resumed)
+    log = None
+    if team.leads:
+        text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        (config.run / "config.yaml").write_text(text, encoding="utf-8")
+        log = MetricLog(config.run, config.steps, resumed)
     try:
         trainer.train(log)
     finally:
-        log.close()
+        if log is not None:
+            log.close()
+        leave_team()
     return trainer
 
 

@@ -23,6 +23,7 @@ from mat_ros.core.errors import Refused
 from training.algos import build_learner
 from training.checkpoint import Checkpoint, write_checkpoint
 from training.config import TrainConfig
+from training.distributed import ALONE, Team
 from training.envs import make
 from training.envs.protocol import Environment
 from training.metrics import Episodes, MetricLog
@@ -40,17 +41,20 @@ class Diverged(RuntimeError):
 class Trainer:
     """One training run."""
 
-    def __init__(self, config: TrainConfig, environment: Environment | None = None) -> None:
-        self.config = config
-        self.environment = environment or make(config.task, config.envs, **environment_options(config))
+    def __init__(self, config: TrainConfig, environment: Environment | None = None, team: Team = ALONE) -> None:
+        self.config, self.team = config, team
+        copies = team.copies(config)
+        options = environment_options(config) | ({"first": team.rank * copies} if team.size > 1 else {})
+        self.environment = environment or make(config.task, copies, **options)
         spec = self.environment.spec
         self.spec = spec
         mask = spec.normalise_mask if config.normalise else np.zeros_like(spec.normalise_mask)
         self.normaliser = ObservationNormaliser(mask)
-        self.learner = build_learner(config, spec)
+        self.learner = build_learner(config, spec, team)
         self.episodes = Episodes()
         self.steps = self.updates = 0
-        self.rollout = Rollout.empty(spec, config.ticks, config.envs)
+        self.rollout = Rollout.empty(spec, config.ticks, copies)
+        self._finished = np.full((3, config.ticks, copies), np.nan)  # return, length and success of ended episodes
         self.obs = self.environment.reset(config.seed)  # (env, agent, obs_dim), not normalised
 
     def generator(self, purpose: str) -> torch.Generator:
@@ -61,9 +65,10 @@ class Trainer:
     def collect(self) -> None:
         """Fill the rollout."""
         rollout, learner, gamma = self.rollout, self.learner, self.config.gamma
+        self._finished[:] = np.nan
         noise = self.generator("noise")
         for t in range(self.config.ticks):
-            self.normaliser.update(self.obs)
+            self.normaliser.update(self.team.gather(self.obs, axis=0))
             seen = self.normaliser.apply(self.obs)
             told = self.environment.told() if self.spec.information == "truth" else None
             actions, log_probs, values = learner.act(seen, noise, told=told)
@@ -74,9 +79,15 @@ class Trainer:
             rollout.ended[t] = terminated | truncated
             if truncated.any():
                 rollout.rewards[t] += gamma * self._cut_off(truncated, info)
-            self.episodes.take(info)
+            self._note(t, info)
         rollout.values[-1] = learner.values(self.normaliser.apply(self.obs))
-        self.steps += rollout.samples
+        self.steps += rollout.samples * self.team.size
+        self.episodes.take(self.team.gather(self._finished, axis=2))
+
+    def _note(self, t: int, info: Mapping[str, Any]) -> None:
+        for k, name in enumerate(("episode_return", "episode_length", "success")):
+            if name in info:
+                self._finished[k, t, info["ended"]] = info[name]
 
     def _cut_off(self, truncated: NDArray[np.bool_], info: Mapping[str, Any]) -> NDArray[np.float32]:
         """Value the states in which episodes were cut off: (env, agent), zero elsewhere.
@@ -92,7 +103,7 @@ class Trainer:
 
     def estimate(self) -> None:
         """Compute returns and advantages of the rollout."""
-        rollout = self.rollout
+        rollout = self.whole = self.rollout.joined(self.team)
         values = self.learner.value_normaliser.denormalise(rollout.values)
         raw = generalised_advantages(rollout.rewards, values, rollout.ended, self.config.gamma, self.config.lam)
         rollout.returns = raw + values[:-1]
@@ -104,7 +115,7 @@ class Trainer:
         self.collect()
         self.estimate()
         collected = time.monotonic()
-        metrics = self.learner.update(self.rollout, self.generator("order"))
+        metrics = self.learner.update(self.whole, self.generator("order"))
         self.updates += 1
         metrics = {**self.episodes.summary(), **metrics, "explained_variance": self._explained_variance(),
                    "collect_s": round(collected - began, 4), "update_s": round(time.monotonic() - collected, 4)}
@@ -112,8 +123,8 @@ class Trainer:
         return metrics
 
     def _explained_variance(self) -> float:
-        returns = self.rollout.returns
-        values = self.learner.value_normaliser.denormalise(self.rollout.values[:-1])
+        returns = self.whole.returns
+        values = self.learner.value_normaliser.denormalise(self.whole.values[:-1])
         spread = float(returns.var())
         return 1.0 - float((returns - values).var()) / spread if spread > 0.0 else 0.0
 
@@ -124,19 +135,20 @@ class Trainer:
         if bad:
             self.config.run.mkdir(parents=True, exist_ok=True)
             dump = self.config.run / f"diverged_{self.steps}.npz"
-            np.savez_compressed(dump, **{name: getattr(self.rollout, name) for name in
+            np.savez_compressed(dump, **{name: getattr(self.whole, name) for name in
                                          ("obs", "actions", "log_probs", "values", "rewards", "returns", "advantages")})
             raise Diverged(f"{bad[0]} at step {self.steps}: expected a finite number, got {metrics[bad[0]]}; "
                            f"the last batch is in {dump}, lower the learning rate or look there")
 
-    def train(self, log: MetricLog) -> None:
+    def train(self, log: MetricLog | None) -> None:
         """Iterate until the steps are done; save every few minutes, at the end, and when interrupted."""
         saved = time.monotonic()
         try:
             while self.steps < self.config.steps:
                 metrics = self.iterate()
-                log.write(self.steps, metrics)
-                if time.monotonic() - saved > 60.0 * self.config.checkpoint_minutes:
+                if log is not None:
+                    log.write(self.steps, metrics)
+                if self._due(time.monotonic() - saved):
                     self.save()
                     saved = time.monotonic()
         except KeyboardInterrupt:
@@ -145,12 +157,19 @@ class Trainer:
             raise
         self.save()
 
-    def save(self) -> Path:
-        """Write a checkpoint of this moment."""
+    def _due(self, seconds: float) -> bool:
+        """Say whether it is time to save; the leading rank's clock decides for all."""
+        due = np.array([seconds > 60.0 * self.config.checkpoint_minutes])
+        return bool(self.team.gather(due, axis=0)[0])
+
+    def save(self) -> Path | None:
+        """Write a checkpoint of this moment; ranks that do not lead only hand over their environments."""
+        environment = self._environments()
+        if not self.team.leads:
+            return None
         training = {f"learner/{k}": v for k, v in self.learner.training_tensors().items()}
-        for prefix, arrays in (("environment", self.environment.snapshot()),
+        for prefix, arrays in (("environment", environment),
                                ("normaliser", self.normaliser.snapshot()),
-                               ("obs", {"last": self.obs}),
                                ("episodes", {"returns": np.array(self.episodes.returns),
                                              "lengths": np.array(self.episodes.lengths),
                                              "successes": np.array(self.episodes.successes)})):
@@ -160,6 +179,11 @@ class Trainer:
         return write_checkpoint(self.config.run, self.steps,
                                 Checkpoint(manifest, self.learner.policy_tensors(), training), self.config.keep)
 
+    def _environments(self) -> dict[str, NDArray[Any]]:
+        """Give the snapshots of all ranks' environments, and the observations that the next decisions answer."""
+        mine = {**self.environment.snapshot(), "last_obs": self.obs}
+        return {name: self.team.gather(np.asarray(array)[None], axis=0) for name, array in mine.items()}
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue from a checkpoint, bit for bit."""
         if checkpoint.manifest["task"] != self.spec.task or checkpoint.manifest["algorithm"] != self.config.algorithm:
@@ -168,12 +192,16 @@ class Trainer:
                           "resume it with its own settings")
         self.learner.load_policy(checkpoint.policy)
         self.learner.load_training(checkpoint.part("learner"))
-        self.environment.restore(_arrays(checkpoint, "environment"))
+        kept = _arrays(checkpoint, "environment")
+        if len(kept["last_obs"]) != self.team.size:
+            raise Refused("checkpoint", f"{len(kept['last_obs'])} processes, as it was written by", self.team.size,
+                          "resume with the same number")
+        mine = {name: array[self.team.rank] for name, array in kept.items()}
+        self.obs = mine.pop("last_obs")
+        self.environment.restore(mine)
         self.normaliser.restore(_arrays(checkpoint, "normaliser"))
-        self.obs = _arrays(checkpoint, "obs")["last"]
         kept = _arrays(checkpoint, "episodes")
-        self.episodes.take({"ended": kept["returns"], "episode_return": kept["returns"],
-                            "episode_length": kept["lengths"], "success": kept["successes"]})
+        self.episodes.restore(kept["returns"], kept["lengths"], kept["successes"])
         self.steps, self.updates = int(checkpoint.manifest["steps"]), int(checkpoint.manifest["updates"])
 
     def begin_from(self, checkpoint: Checkpoint) -> None:

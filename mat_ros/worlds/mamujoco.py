@@ -19,6 +19,7 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mat_ros.core import randomness
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.observe import Term
 from mat_ros.worlds.batch import Ids, World
@@ -100,7 +101,9 @@ def neighbours(model: mujoco.MjModel, joints: tuple[str, ...]) -> dict[str, set[
 class Locomotion(World):
     """Robots that run along x and are rewarded for speed."""
 
-    def __init__(self, name: str, count: int = 1, threads: int = 1) -> None:
+    def __init__(self, name: str, count: int = 1, threads: int = 1, first: int = 0) -> None:
+        """Make `count` robots; `first` is the number of the first where others of a larger batch live elsewhere."""
+        self._first = first
         model = load_model(name)
         self.name, self.task = name, TASKS[name]
         joints = tuple(model.actuator(k).name for k in range(model.nu))  # a motor is called as the joint that it drives
@@ -112,6 +115,12 @@ class Locomotion(World):
         # Planar robots move along x, z and pitch, in this order; a free joint begins with x, y, z.
         self._height, self._pitch = (2, None) if free else (1, 2)
         self._before = np.zeros(count)  # m, forward place before the last tick
+
+    def uniform(self, rows: Ids, size: int) -> Float:
+        """Draw (row, size) numbers in [0, 1) that depend on seed, the robot's number and episode only."""
+        keys = [randomness.stream(int(self._seeds[row]), f"reset/{row + self._first}") for row in rows]
+        return np.array([randomness.uniform(key, int(episode), size)
+                         for key, episode in zip(keys, self._episodes[rows], strict=True)])
 
     def _start(self, rows: Ids) -> None:
         task, model = self.task, self.model

@@ -17,6 +17,7 @@ from training.algos.losses import clipped_value_loss
 from training.algos.networks import Actor, Perceptron
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.config import TrainConfig
+from training.distributed import ALONE, Team
 from training.envs.protocol import Spec
 from training.normalise import ValueNormaliser
 from training.rollout import Rollout
@@ -63,10 +64,10 @@ class SeparateLearner(ABC):
     one_actor = False  # one network decides for all
     own_critic = False  # the critic sees one agent's observation, not everybody's
 
-    def __init__(self, config: TrainConfig, spec: Spec) -> None:
+    def __init__(self, config: TrainConfig, spec: Spec, team: Team = ALONE) -> None:
         if self.one_actor and spec.discrete:
             raise ValueError("expected continuous actions for single-agent PPO, got choices; use mappo")
-        self.config, self.spec = config, spec
+        self.config, self.spec, self.team = config, spec, team
         self.device = torch.device(config.device)
         self.network = ActorCritic(config, spec, one_actor=self.one_actor, own_critic=self.own_critic).to(self.device)
         self.value_normaliser = ValueNormaliser()
@@ -81,7 +82,7 @@ class SeparateLearner(ABC):
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         seen = self._tensor(obs)
         chance = None if deterministic else generator
-        decided = [actor.decide(view, chance) for actor, view in self.network.views(seen)]
+        decided = [actor.decide(view, chance, self.team) for actor, view in self.network.views(seen)]
         shape = (len(obs), self.spec.agent_count, -1)
         actions, log_probs = (torch.stack(part, 1).reshape(shape).cpu().numpy() for part in zip(*decided, strict=True))
         return actions, log_probs, self.network.value(seen).cpu().numpy()
@@ -122,11 +123,13 @@ class SeparateLearner(ABC):
         for rows in self.parts(len(whole["obs"]), generator):
             returns = whole["returns"][rows]
             self.value_normaliser.update(returns)
-            targets, values = self.value_normaliser.normalise(returns), self.network.value(whole["obs"][rows])
+            rows = self.team.own(rows)
+            targets = self.value_normaliser.normalise(whole["returns"][rows])
+            values = self.network.value(whole["obs"][rows])
             loss = clipped_value_loss(values, whole["values"][rows], targets, self.value_clip, self.config.huber).mean()
             self.descend("critic", loss * self.config.value_weight)
             total, count = total + float(loss.detach()), count + 1
-        return total / count
+        return float(self.team.mean(torch.tensor(total / count)))
 
     @property
     def value_clip(self) -> float:
@@ -138,8 +141,9 @@ class SeparateLearner(ABC):
         optimiser = self.optimisers[part]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]],
-                                       self.config.gradient_norm)
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        self.team.average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_norm)
         optimiser.step()
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:

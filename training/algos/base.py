@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from training.config import TrainConfig
+from training.distributed import ALONE, Team
 from training.envs.protocol import Spec
 from training.normalise import ValueNormaliser
 from training.rollout import Rollout
@@ -50,7 +51,7 @@ class Learner(Protocol):
         """Continue learning from a checkpoint."""
 
 
-def build_learner(config: TrainConfig, spec: Spec) -> Learner:
+def build_learner(config: TrainConfig, spec: Spec, team: Team = ALONE) -> Learner:
     """Build the algorithm of a configuration, freshly initialised from its seed."""
     torch.manual_seed(config.seed)
     if config.algorithm == "mat":
@@ -60,16 +61,16 @@ def build_learner(config: TrainConfig, spec: Spec) -> Learner:
         if config.engine == "fused" and not can_fuse(config, spec):
             raise Refused("setting engine", "torch, or MAT with continuous actions on a CPU and a C++ compiler",
                           f"fused for {config.policy} on {config.device}", "choose --engine torch")
-        fused = config.engine != "torch" and can_fuse(config, spec)
-        return FusedPpo(config, spec) if fused else SequencePpo(config, spec)
+        fused = config.engine != "torch" and team.size == 1 and can_fuse(config, spec)
+        return FusedPpo(config, spec) if fused else SequencePpo(config, spec, team)
     if config.algorithm == "hatrpo":
         from training.algos.hatrpo import Hatrpo
 
-        return Hatrpo(config, spec)
+        return Hatrpo(config, spec, team)
     if config.algorithm == "happo":
         from training.algos.happo import Happo
 
-        return Happo(config, spec)
+        return Happo(config, spec, team)
     from training.algos.mappo import Mappo
 
-    return Mappo(config, spec)
+    return Mappo(config, spec, team)

@@ -32,13 +32,14 @@ class Happo(SeparateLearner):
             scores.append(self.improve(actor, own, generator))
             with torch.no_grad():
                 factor = factor * (actor.log_prob(own["obs"], own["actions"])[0] - own["old"]).exp()
-        mean = torch.stack(scores).mean(0)
+        mean = self.team.mean(torch.stack(scores).mean(0))
         return dict(zip(("policy_loss", "entropy", "clip_fraction", "kl"), mean.tolist(), strict=True))
 
     def improve(self, actor: Actor, own: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         """Improve one actor on `gain`, its predecessors' factor times the advantage; give its scores (4,)."""
         totals, count, config = torch.zeros(4), 0, self.config
         for rows in self.parts(len(own["obs"]), generator):
+            rows = self.team.own(rows)
             log_prob, entropy = actor.log_prob(own["obs"][rows], own["actions"][rows])
             change = log_prob - own["old"][rows]
             loss = -clipped_surrogate(change, own["gain"][rows], config.clip).mean()

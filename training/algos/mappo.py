@@ -19,17 +19,18 @@ from torch import Tensor
 from training.algos.actor_critic import SeparateLearner
 from training.algos.losses import clipped_surrogate
 from training.config import TrainConfig
+from training.distributed import ALONE, Team
 from training.envs.protocol import Spec
 
 
 class Mappo(SeparateLearner):
     """Simultaneous clipped policy gradients."""
 
-    def __init__(self, config: TrainConfig, spec: Spec) -> None:
+    def __init__(self, config: TrainConfig, spec: Spec, team: Team = ALONE) -> None:
         self.one_actor = config.algorithm == "ppo"
         self.own_critic = config.algorithm in ("ippo", "ia2c")
         self.once = config.algorithm in ("ia2c", "maa2c")
-        super().__init__(config, spec)
+        super().__init__(config, spec, team)
 
     @property
     def epochs(self) -> int:
@@ -51,7 +52,7 @@ class Mappo(SeparateLearner):
         totals, count = torch.zeros(4), 0
         clip = math.inf if self.once else self.config.clip
         for rows in self.parts(len(whole["obs"]), generator):
-            part = {name: block[rows] for name, block in whole.items()}
+            part = {name: block[self.team.own(rows)] for name, block in whole.items()}
             views = zip(*(self.network.views(part[name]) for name in ("obs", "actions", "log_probs")), strict=True)
             terms = []
             for k, ((actor, obs), (_, actions), (_, old)) in enumerate(views):
@@ -64,6 +65,7 @@ class Mappo(SeparateLearner):
             mean = torch.stack(terms).mean(0)
             self.descend("actors", mean[0] - self.config.entropy * mean[1])
             totals, count = totals + mean.detach().cpu(), count + 1
-            if self.config.target_kl and float(totals[3]) / count > self.config.target_kl:
+            if self.config.target_kl and float(self.team.mean(totals)[3]) / count > self.config.target_kl:
                 break
-        return dict(zip(("policy_loss", "entropy", "clip_fraction", "kl"), (totals / count).tolist(), strict=True))
+        scores = (self.team.mean(totals) / count).tolist()
+        return dict(zip(("policy_loss", "entropy", "clip_fraction", "kl"), scores, strict=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from training.distributed import ALONE, Team
 from training.models.actions import CategoricalActions, GaussianActions
 from training.models.config import PolicyConfig
 from training.models.layers import BEFORE_GELU, ELSEWHERE, linear
@@ -36,12 +37,12 @@ class Actor(nn.Module):
         self.actions = CategoricalActions(config) if discrete else GaussianActions(config)
         self.register_buffer("mask", mask, persistent=False)  # (act_dim,)
 
-    def decide(self, obs: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def decide(self, obs: Tensor, generator: torch.Generator | None, team: Team = ALONE) -> tuple[Tensor, Tensor]:
         """Act on (B, obs_dim): actions (B, act), log-probabilities (B, act); without a generator the likeliest."""
         params = self.mean(obs)
         noise = None
         if generator is not None:
-            noise = self.actions.noise((len(obs), 1), params, generator)[:, 0]
+            noise = team.own(self.actions.noise((len(obs) * team.size, 1), params, generator))[:, 0]
         action = self.actions.draw(params, noise, self.mask)
         return action, self.actions.log_prob(params, action, self.mask)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from training.algos.losses import clipped_surrogate, clipped_value_loss
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.config import TrainConfig
+from training.distributed import ALONE, Team
 from training.envs.protocol import Spec
 from training.models.policy import Policy, PolicyConfig, build_policy, policy_config
 from training.normalise import ValueNormaliser
@@ -45,8 +46,8 @@ def _as_mask(mask: NDArray[np.bool_]) -> tuple[tuple[bool, ...], ...]:
 class SequencePpo:
     """Train one sequence policy, actor and critic in one network under one optimiser."""
 
-    def __init__(self, config: TrainConfig, spec: Spec) -> None:
-        self.config, self.spec = config, spec
+    def __init__(self, config: TrainConfig, spec: Spec, team: Team = ALONE) -> None:
+        self.config, self.spec, self.team = config, spec, team
         self.device = torch.device(config.device)
         self.policy: Policy = build_policy(policy_for(config, spec)).to(self.device)
         self.value_normaliser = ValueNormaliser()
@@ -57,17 +58,20 @@ class SequencePpo:
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
             told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+        noise = None
+        if not deterministic:
+            everybodys = self.policy.draw_noise(len(obs) * self.team.size, self._on_device(generator))
+            noise = self.team.own(everybodys)
         if told is not None:
-            return self._act_told(self._tensor(obs), self._tensor(told), None if deterministic else generator)
-        actions, log_probs, values = self.policy.act(self._tensor(obs), deterministic, generator=generator)
+            return self._act_told(self._tensor(obs), self._tensor(told), noise)
+        actions, log_probs, values = self.policy.decide(self._tensor(obs), noise)
         return actions.cpu().numpy(), log_probs.cpu().numpy(), values[..., 0].cpu().numpy()
 
-    def _act_told(self, obs: Tensor, told: Tensor, generator: torch.Generator | None
+    def _act_told(self, obs: Tensor, told: Tensor, noise: Tensor | None
                   ) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide as `Policy.act` does, but tell each slot a scaled action of the one before it."""
         policy, drawing = self.policy, self.policy.actions
         enc, values = policy.encode_with_values(obs)
-        noise = None if generator is None else drawing.noise(tuple(enc.shape[:2]), enc, generator)
         state, previous = policy.initial_state(len(obs)), policy.start_action(len(obs))
         params, actions = [], []
         for slot in range(enc.shape[1]):
@@ -109,17 +113,18 @@ class SequencePpo:
                 part = {name: block[rows] for name, block in whole.items()}
                 totals += self._minibatch(part)
                 passes += 1
-            if self.config.target_kl and float(totals[4]) / passes > self.config.target_kl:
+            if self.config.target_kl and float(self.team.mean(totals)[4]) / passes > self.config.target_kl:
                 break
         scores = ("policy_loss", "value_loss", "entropy", "clip_fraction", "kl")
-        return dict(zip(scores, (totals / passes).tolist(), strict=True))
+        return dict(zip(scores, (self.team.mean(totals) / passes).tolist(), strict=True))
 
     def _minibatch(self, part: dict[str, Tensor]) -> Tensor:
         config = self.config
+        self.value_normaliser.update(part["returns"])
+        part = {name: self.team.own(block) for name, block in part.items()}
+        targets = self.value_normaliser.normalise(part["returns"])
         with torch.autocast(self.device.type, enabled=config.amp and self.device.type == "cuda"):
             log_probs, entropy, values = self._evaluate(part)
-        self.value_normaliser.update(part["returns"])
-        targets = self.value_normaliser.normalise(part["returns"])
         log_ratio = log_probs.float() - part["log_probs"]
         if config.ratio == "agent":
             log_ratio = log_ratio.sum(-1, keepdim=True)
@@ -131,6 +136,7 @@ class SequencePpo:
         loss = policy_loss - config.entropy * spread + config.value_weight * value_loss
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average_gradients(self.policy.parameters())
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_norm)
         self.optimiser.step()
         with torch.no_grad():
@@ -144,6 +150,13 @@ class SequencePpo:
         if self.spec.discrete or self.spec.act_mask.all():
             return entropy.mean()
         return entropy.sum() / (entropy.shape[0] * float(self.spec.act_mask.sum()))
+
+    def _on_device(self, generator: torch.Generator) -> torch.Generator:
+        """Continue a generator where the policy computes; a GPU draws from its own."""
+        if self.device.type == "cpu":
+            return generator
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return torch.Generator(self.device).manual_seed(seed)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

@@ -60,9 +60,9 @@ class MultiAgentMujoco:
 
     def __init__(self, robot_name: str, split: str, count: int, *, hops: int = 0, legacy: bool = False,
                  faults: str = "", information: Literal["intent", "truth"] = "intent", fault_flag: bool = False,
-                 threads: int = 1) -> None:
+                 threads: int = 1, first: int = 0) -> None:
         self.robot, self.count, self.legacy = load_robot(robot_name), count, legacy
-        self.world = Locomotion(robot_name, count, threads)
+        self.world = Locomotion(robot_name, count, threads, first)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
         self._faulty = FaultyWorld(self.world) if self._faults.any else None
@@ -78,9 +78,10 @@ class MultiAgentMujoco:
         flags = self._flag_columns()
         visible = measured.copy()
         visible[:, -len(agents):] = True  # the one-hot id
+        normalised = measured & ~flags & (not legacy)
         self.spec = Spec(task=f"{robot_name}_{split}", robot=robot_name, split=split, layout=self.observer.layout,
                          agents=agents, obs_dim=self.observer.obs_dim, act_dim=self.action_map.act_dim,
-                         obs_mask=visible, normalise_mask=measured & ~flags & (not legacy), act_mask=self.action_map.mask,
+                         obs_mask=visible, normalise_mask=normalised, act_mask=self.action_map.mask,
                          horizon=HORIZON, information=information, faults=plan.name)
         self._return = np.zeros(count)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""PPO over MAT, MARWKV or the hybrid with the compiled loop: the same objective, minibatches and optimiser steps as `SequencePpo`.
+"""PPO over MAT, MARWKV or the hybrid with the compiled loop: objective, minibatches and steps of `SequencePpo`.
 
 The policy stays an ordinary torch module whose parameters are views of one flat array, which the loop trains in place;
 checkpoints, exports and evaluation see no difference.

@@ -31,8 +31,8 @@ CHUNK_TOKENS = 72  # as many as keep all activations of a chunk in a core's L2 c
 class Config(ctypes.Structure):
     """Mirror of `Config` in ppo.cpp."""
 
-    _fields_ = [(name, ctypes.c_int32) for name in ("slots", "obs", "act", "width", "blocks", "heads", "threads", "chunk",
-                                                    "ratio_of_agent", "encoder_attends", "decoder_attends",
+    _fields_ = [(name, ctypes.c_int32) for name in ("slots", "obs", "act", "width", "blocks", "heads", "threads",
+                                                    "chunk", "ratio_of_agent", "encoder_attends", "decoder_attends",
                                                     "encoder_causal")] + [
         (name, ctypes.c_float) for name in ("learning_rate", "epsilon", "clip", "huber", "entropy", "value_weight",
                                             "gradient_norm", "std_scale")]
@@ -167,7 +167,8 @@ class FusedLoop:
         actions, log_probs = np.empty((2, *shape, self.sizes.act), np.float32)
         values = np.empty(shape, np.float32)
         self._library.fused_act(self._handle, _at(obs), None if noise is None else _at(noise),
-                                None if told is None else _at(told), ctypes.c_int32(shape[0]), _at(actions), _at(log_probs), _at(values))
+                                None if told is None else _at(told), ctypes.c_int32(shape[0]), _at(actions),
+                                _at(log_probs), _at(values))
         return actions, log_probs, values
 
     def values(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
