@@ -212,7 +212,8 @@ def _take(opcode: int, body: memoryview, schemas: dict[int, tuple[str, str]], ch
         topic, kind = channels[channel]
         found.messages.append(Message(topic, kind, time_ns, sequence, bytes(body[parts.place:])))
     elif opcode == METADATA:
-        found.metadata[parts.text()] = parts.texts()
+        name = parts.text()
+        found.metadata[name] = parts.texts()
 
 
 def _chunk(path: Path, body: memoryview) -> memoryview:

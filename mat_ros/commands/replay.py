@@ -1,0 +1,76 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros replay: decide a recording again and compare bits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mat_ros import shipped
+from mat_ros.backends.backend import Backend
+from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Refused
+from mat_ros.core.replay import Recording, Report, replay
+
+HEADLINE = ("ticks", "compared", "differing", "first", "equality", "truncated", "unmatched")
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros replay`; the status is 1 where anything differs."""
+    parser = argparse.ArgumentParser(prog="mat-ros replay", description="Decide every recorded tick again from its "
+                                     "observation, with the same backend, and compare the bits.")
+    parser.add_argument("file", type=Path, help="recording (.mcap)")
+    parser.add_argument("--policy", default="",
+                        help="bundle, by name or folder; default: the shipped one that was recorded")
+    parser.add_argument("--backend", default="", choices=["", *BACKENDS], help="default: that of the recording")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    given = parser.parse_args(arguments)
+    recording = Recording.load(given.file)
+    bundle = find_bundle(given.policy, recording)
+    backend, tolerance = same_class(given.backend, recording, bundle)
+    report = replay(recording, bundle, backend, tolerance)
+    show(report, given.json, "decided again", given.file.name)
+    return int(report.differing > 0 or not report.compared)
+
+
+def find_bundle(name: str, recording: Recording) -> Bundle:
+    """Load the bundle that was recorded: the named one, or the shipped one with its digest."""
+    if name:
+        return Bundle.load(shipped.policy_folder(name))
+    digest = recording.facts.get("digest", "")
+    for known in shipped.policy_names():
+        bundle = Bundle.load(shipped.policy_folder(known))
+        if bundle.digest == digest:
+            return bundle
+    raise Refused("policy of the recording", f"a shipped one of digest {digest[:16] or '?'}…", shipped.policy_names(),
+                  "name its folder with --policy")
+
+
+def same_class(name: str, recording: Recording, bundle: Bundle) -> tuple[Backend, float | None]:
+    """Open the backend of the recording; another name or device is held to the bundle's tolerance and not to bits."""
+    recorded = recording.facts.get("backend", [name or "auto", "", ""])
+    backend = open_backend(name or recorded[0], bundle)
+    info = backend.info()
+    bits = [info.name, info.version] == list(recorded[:2])
+    return backend, None if bits or not recorded[1] else bundle.manifest.tolerance
+
+
+def show(report: Report, as_json: bool, done: str, name: str) -> None:
+    """Print a report."""
+    if as_json:
+        print(json.dumps({key: report.to_dict()[key] for key in HEADLINE}))
+        return
+    held = "to the bit" if report.equality == "bit" else "within the bundle's tolerance"
+    same = report.compared - report.differing
+    print(f"{name}: {report.ticks} ticks, {report.compared} {done}, {same} equal {held} ({report.values} numbers)")
+    if report.first is not None:
+        where = "" if report.first["slot"] < 0 else f", slot {report.first['slot']}"
+        print(f"first difference: tick {report.first['tick']}{where}, {report.first['field']}"
+              + (f" (by at most {report.worst:.3g} anywhere)" if report.worst else ""))
+    if report.unmatched:
+        print(f"{report.unmatched} messages or ticks have no counterpart")
+    for note in report.notes:
+        print(note)

@@ -1,0 +1,261 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Notice broken joints from what was commanded and what was measured, without ever being told what is broken.
+
+A healthy robot is learned first: a linear model of how each joint's motion changes in a tick, from all measurements and
+commands. Afterwards four questions are asked of every joint in every tick:
+
+    does it follow?   the share of its own command's learned effect that its motion still shows (1 healthy, 0 off or
+                      stuck, -1 the wrong way), by regression over the last ticks, with its uncertainty
+    does it move?     its velocity against the least that healthy running has shown
+    is it frozen?     readings that repeat to the bit while the robot moves
+    is it plausible?  position change against velocity: a spoiled reading contradicts itself
+
+and two of its node: are its decisions there, and are its readings fresh?
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.decide import Override, Validity
+from mat_ros.core.errors import Refused
+from mat_ros.core.manifest import Manifest
+
+Float = NDArray[np.float64]
+RIDGE = 1e-3  # of standardised columns
+SHARE_STEPS = 4  # overrides tell shares in quarters, so that they change seldom
+
+
+class Health(enum.IntEnum):
+    """How a joint is, in the levels of diagnostic_msgs."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+class Cause(enum.IntFlag):
+    """What speaks against a joint."""
+
+    FOLLOWS = 1  # it does not follow its commands
+    STILL = 2  # it does not move
+    FROZEN = 4  # a reading repeats
+    IMPLAUSIBLE = 8  # position and velocity contradict each other
+    MISSING = 16  # nothing is decided for it
+    AGED = 32  # its readings are old
+
+
+ACTUATOR = Cause.FOLLOWS | Cause.STILL
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """How much evidence is asked for."""
+
+    memory_ticks: float = 12.0  # over which the regression forgets
+    certainty: float = 3.0  # standard errors between the estimate and what is still healthy
+    share_error: float = 0.5  # a joint that follows less than this of its commands is broken
+    share_warn: float = 0.8
+    frozen_ticks: int = 4
+    implausible: float = 2.0  # times the worst contradiction that healthy running has shown over as many ticks
+    still: float = 0.2  # of the least velocity that healthy running has shown over as many ticks
+    moving: float = 0.5  # of the same; where the median joint is slower, motors are not judged
+    missing_ticks: int = 3
+    age_ticks: float = 3.0
+    confirm_ticks: int = 3  # in a row, before a level rises; ten times as many before it falls
+
+    def __post_init__(self) -> None:
+        """Refuse settings that could never detect, or always would."""
+        if min(self.memory_ticks, self.certainty, self.frozen_ticks, self.confirm_ticks) < 1 or not (
+                0.0 < self.share_error <= self.share_warn < 1.0):
+            raise Refused("detector settings", "memory, certainty, ticks >= 1 and 0 < error <= warn < 1", self,
+                          "correct them")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where joints are found in the signals; -1 where not measured."""
+
+    position: NDArray[np.intp]  # (joint,)
+    velocity: NDArray[np.intp]  # (joint,)
+    follows_velocity: NDArray[np.bool_]  # (joint,): a command changes the velocity (effort) or the position (servo)
+    period_s: float
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Places:
+        """Find the joints of a policy by name."""
+        names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
+        place = {name: k for k, name in enumerate(names)}
+
+        def find(term: str) -> NDArray[np.intp]:
+            return np.array([place.get((term, joint.name), -1) for joint in manifest.joints])
+
+        return cls(find("joint_position"), find("joint_velocity"),
+                   np.array([joint.quantity == "effort" for joint in manifest.joints]), manifest.period_ns * 1e-9)
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Say which joints can be judged by their motion."""
+        return (self.position >= 0) & (self.velocity >= 0)
+
+    def motion(self, before: Float, after: Float) -> Float:
+        """Give what a command changes, (..., joint): of velocity, or of position."""
+        return np.where(self.follows_velocity, after[..., self.velocity] - before[..., self.velocity],
+                        after[..., self.position] - before[..., self.position])
+
+    def contradiction(self, before: Float, after: Float) -> Float:
+        """Give position change less integrated velocity, (..., joint)."""
+        velocity = 0.5 * (before[..., self.velocity] + after[..., self.velocity])
+        return np.asarray(after[..., self.position] - before[..., self.position] - self.period_s * velocity)
+
+
+@dataclass(frozen=True)
+class Model:
+    """How a healthy robot moves, learned from running it."""
+
+    mean: Float  # (feature,)
+    std: Float  # (feature,)
+    weights: Float  # (feature + 1, joint): standardised features and one -> motion
+    gain: Float  # (joint,): effect of the joint's own standardised command
+    deviation: Float  # (joint,): of what the model cannot explain
+    contradiction: Float  # (joint,): deviation of position change from velocity
+    oddest: Float  # (joint,): greatest mean square of it over the memory, in deviations
+    slowest: Float  # (joint,): least mean |velocity| over the memory
+
+    @classmethod
+    def learn(cls, places: Places, signals: Sequence[Float], commands: Sequence[Float], memory_ticks: float) -> Model:
+        """Learn from episodes: signals (tick + 1, signal) and the commands (tick, joint) between them."""
+        x = np.concatenate([np.hstack([s[:-1], u]) for s, u in zip(signals, commands, strict=True)])
+        y = np.concatenate([places.motion(s[:-1], s[1:]) for s in signals])
+        c = np.concatenate([places.contradiction(s[:-1], s[1:]) for s in signals])
+        if len(x) < 3 * x.shape[1]:
+            raise Refused("learning a healthy robot", f"at least {3 * x.shape[1]} ticks", len(x), "run it for longer")
+        mean, std = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+        a = np.hstack([(x - mean) / std, np.ones((len(x), 1))])
+        weights = np.linalg.solve(a.T @ a + RIDGE * len(x) * np.eye(a.shape[1]), a.T @ y)
+        joints = y.shape[1]
+        own = np.arange(a.shape[1] - 1 - joints, a.shape[1] - 1)
+        window = max(1, round(memory_ticks))
+        spread = np.maximum(c.std(axis=0), 1e-9)
+        oddest = np.max([_running_mean((places.contradiction(s[:-1], s[1:]) / spread) ** 2, window).max(axis=0)
+                         for s in signals], axis=0)
+        slowest = np.min([_running_mean(np.abs(s[1:, places.velocity]), window).min(axis=0) for s in signals], axis=0)
+        return cls(mean, std, weights, weights[own, np.arange(joints)], np.maximum((y - a @ weights).std(axis=0), 1e-9),
+                   spread, oddest, slowest)
+
+
+class Detector:
+    """Watch one robot, tick by tick; arrays are (joint,)."""
+
+    def __init__(self, places: Places, model: Model, settings: DetectorSettings | None = None) -> None:
+        self.settings = settings or DetectorSettings()
+        self.places, self.model = places, model
+        joints = len(places.position)
+        self.health: NDArray[np.int64] = np.zeros(joints, np.int64)  # Health
+        self.causes: NDArray[np.int64] = np.zeros(joints, np.int64)  # Cause, of the present tick
+        self.share: Float = np.ones(joints)  # of its commands that each joint follows
+        self._keep = 1.0 - 1.0 / self.settings.memory_ticks
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an episode."""
+        joints = len(self.places.position)
+        self._before: Float | None = None
+        self._command = np.zeros(joints)
+        self._xy, self._xx, self._rr = np.zeros((3, joints))
+        self._odd, self._speed = np.zeros(joints), self.model.slowest.copy()
+        self._ticks = 0
+        self._repeats, self._missing, self._raised, self._calm, self._last_causes = np.zeros((5, joints), np.int64)
+        self._told, self._doubt = np.ones(joints), np.zeros(joints, dtype=bool)
+        self.health[:], self.causes[:], self.share[:] = 0, 0, 1.0
+
+    def observe(self, signals: Float, age_ticks: float = 0.0) -> NDArray[np.int64]:
+        """Judge the measurements (signal,) that followed the last command; give the health (joint,)."""
+        s, m, p = self.settings, self.model, self.places
+        causes = np.zeros_like(self.causes)
+        if self._before is not None:
+            x = np.append((np.concatenate([self._before, self._command]) - m.mean) / m.std, 1.0)
+            own = x[-1 - len(m.gain):-1] * m.gain  # what each joint's own command should have done
+            seen = p.motion(self._before, signals) - (x @ m.weights - own)
+            self._xx = self._keep * self._xx + own * own
+            self._xy = self._keep * self._xy + own * seen
+            self._rr = self._keep * self._rr + (seen - self.share * own) ** 2
+            self._judge_share(causes)
+            moved = np.abs(signals[p.velocity])
+            self._speed = self._keep * self._speed + (1 - self._keep) * moved
+            causes |= np.where(self._speed < s.still * m.slowest, Cause.STILL, 0)
+            if np.median(self._speed / m.slowest) < s.moving:
+                causes[:] = 0  # a robot that lies still says nothing about its motors
+            odd = (p.contradiction(self._before, signals) / m.contradiction) ** 2
+            limit = s.implausible * m.oddest
+            self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # one jump passes
+            causes |= np.where(self._odd > limit, Cause.IMPLAUSIBLE, 0)
+            same = (signals[p.position] == self._before[p.position]) | (signals[p.velocity] == self._before[p.velocity])
+            self._repeats = np.where(same, self._repeats + 1, 0)
+            causes |= np.where(self._repeats >= s.frozen_ticks, Cause.FROZEN, 0)
+            causes = np.where(p.measured, causes, 0)
+        causes |= np.where(self._missing >= s.missing_ticks, Cause.MISSING, 0)
+        if age_ticks > s.age_ticks:
+            causes |= Cause.AGED
+        self._before = np.array(signals, np.float64)
+        self._ticks += 1
+        self._decide(causes)
+        return self.health
+
+    def commanded(self, command: Float, present: NDArray[np.bool_]) -> None:
+        """Take the command (joint,) that was applied, and for which joints there was a decision."""
+        self._command = np.array(command, np.float64)
+        self._missing = np.where(present, 0, self._missing + 1)
+
+    def overrides(self, slot_of_joint: NDArray[np.intp], column_of_joint: NDArray[np.intp], act_dim: int
+                  ) -> dict[int, Override]:
+        """Tell the chain what broken joints really do of what they intend."""
+        broken = (self.health == Health.ERROR) & ((self._last_causes & ACTUATOR) != 0)
+        found: dict[int, Override] = {}
+        for joint in np.flatnonzero(broken):
+            slot = int(slot_of_joint[joint])
+            share = found[slot].share.copy() if slot in found else np.ones(act_dim, np.float32)
+            still = bool(self._last_causes[joint] & Cause.STILL)
+            share[column_of_joint[joint]] = 0.0 if still else self._told[joint]
+            found[slot] = Override(share, Validity.HELD if still else Validity.ZERO)
+        return found
+
+    def _judge_share(self, causes: NDArray[np.int64]) -> None:
+        s = self.settings
+        evidence = self._xx / self.model.deviation**2  # how much the commands have moved, against the noise
+        ready = (evidence > 1.0) & (self._ticks >= s.memory_ticks)
+        share = np.divide(self._xy, self._xx, out=np.ones_like(self._xy), where=self._xx > 0)
+        self.share = np.where(ready, share, 1.0)
+        spread = np.maximum(self._rr / s.memory_ticks, self.model.deviation**2)
+        highest = self.share + s.certainty * np.sqrt(spread / np.maximum(self._xx, 1e-30))  # that is still believable
+        causes |= np.where(ready & (highest < s.share_error), Cause.FOLLOWS, 0)
+        self._doubt = ready & (highest < s.share_warn)
+
+    def _decide(self, causes: NDArray[np.int64]) -> None:
+        """Raise a level that is confirmed, and let it fall only after a long calm."""
+        s = self.settings
+        self._raised = np.where(causes != 0, self._raised + 1, 0)
+        self._calm = np.where(causes != 0, 0, self._calm + 1)
+        confirmed = self._raised >= s.confirm_ticks
+        new = confirmed & (self.health < Health.ERROR)
+        self._told = np.where(new, np.round(np.clip(self.share, -1, 1) * SHARE_STEPS) / SHARE_STEPS, self._told)
+        self._last_causes = np.where(confirmed, self._last_causes | causes, self._last_causes)
+        recovered = self._calm >= 10 * s.confirm_ticks
+        self._last_causes[recovered] = 0
+        level = np.where(confirmed, np.where(causes & Cause.AGED, Health.STALE, Health.ERROR), self.health)
+        level = np.where(recovered, np.where(self._doubt, Health.WARN, Health.OK), level)
+        self.health, self.causes = level.astype(np.int64), causes
+
+
+def _running_mean(values: Float, window: int) -> Float:
+    """Average (tick, joint) over the last `window` ticks; shorter episodes are averaged whole."""
+    window = min(window, len(values))
+    total = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values]), axis=0)
+    return np.asarray((total[window:] - total[:-window]) / window)

@@ -1,0 +1,135 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Break messages and nodes as a fault schedule says: the one place where a fault meets the graph.
+
+`deliveries` is what a receiving end asks of each message, on the live graph and in the simulated one alike.
+`SimulatedChain` is a whole chain in one process under simulated time: every node is the real `ChainNode`, every hop
+takes a fixed time, and what the schedule breaks is late, lost, doubled, overtaken or dead.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mat_ros.core.chain import Baton, ChainNode, Decision, Encoding, Patience, Role
+from mat_ros.core.collect import Collector
+from mat_ros.core.decide import Decider
+from mat_ros.core.faults import Schedule
+
+HOP_NS = 360_000  # what a message costs from process to process, as measured on the loopback
+RESTART_NS = 600_000_000  # from the death of a process until its successor hears messages, as measured
+ENCODER, SAFETY = "encoder", "safety"
+OVERTAKEN_HOPS = 3  # how much later a message comes that is overtaken
+
+
+def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
+    """Give by how many nanoseconds each copy of a message of a tick is late on a link; none: it is lost."""
+    copies: tuple[int, ...] = (0,)
+    for fault in schedule.active(tick):
+        if (fault.level, fault.target) != ("message", link):
+            continue
+        if fault.kind == "delay":
+            copies = tuple(late + round(fault.severity * 1e6) for late in copies)
+        elif schedule.uniform(fault, tick)[0] < fault.severity:
+            copies = {"drop": (), "duplicate": (*copies, *copies), "reorder": tuple(
+                late + OVERTAKEN_HOPS * HOP_NS for late in copies)}[fault.kind]
+    return copies
+
+
+@dataclass(frozen=True)
+class Span:
+    """A chain node by name, and the slots that it owns."""
+
+    name: str
+    first: int
+    stop: int
+
+
+class SimulatedChain:
+    """A chain of nodes whose processes and messages break on schedule. One tick after the other, never real time."""
+
+    def __init__(self, decider: Decider, spans: Sequence[Span], slots: int, period_ns: int, mode: str = "optimistic",
+                 budget_ms: float = 1.0, reach: int = 2) -> None:
+        self.spans, self.slots, self.period_ns = tuple(spans), slots, period_ns
+        self._decider, self._reach = decider, reach
+        self._patience = Patience.of(mode, round(budget_ms * 1e6) if mode == "bounded" else 0)
+        self._baton = "on_deviation" if mode == "optimistic" else "always"
+        self.nodes = [self._make(k) for k in range(len(self.spans))]
+        self.collector = Collector(slots, decider.act_dim)
+        self.latency_ns = 0  # of the last decision of the tick
+        self._heard: Callable[[Decision], None] | None = None
+        self._down_until = [0] * len(self.spans)
+        self._events: list[tuple[int, int, int | None, Encoding | Baton | Decision | None]] = []
+        self._numbers = itertools.count()
+
+    def _make(self, k: int) -> ChainNode:
+        span = self.spans[k]
+        role = Role(self.slots, span.first, span.stop, self._patience, self._baton, backup=k == 0)
+        return ChainNode(self._decider, role)
+
+    def tick(self, encoding: Encoding, schedule: Schedule, heard: Callable[[Decision], None] | None = None
+             ) -> Collector:
+        """Run a tick up to its deadline; give what the safety gate has then. `heard` is told each decision it hears."""
+        self._heard = heard
+        self._break_nodes(encoding, schedule)
+        self.collector.begin(encoding.tick)
+        self.latency_ns = encoding.deadline_ns - encoding.start_ns
+        for k in range(len(self.spans)):
+            self._send(schedule, encoding.tick, ENCODER, k, encoding, encoding.start_ns)
+        while self._events and self._events[0][0] < encoding.deadline_ns:
+            now, _, target, message = heapq.heappop(self._events)
+            self._deliver(now, target, message, encoding, schedule)
+        return self.collector
+
+    def _break_nodes(self, encoding: Encoding, schedule: Schedule) -> None:
+        for k, span in enumerate(self.spans):
+            for fault in schedule.active(encoding.tick):
+                if (fault.level, fault.target) != ("node", span.name):
+                    continue
+                if fault.kind == "restart":
+                    if encoding.tick == fault.start:
+                        self._down_until[k] = encoding.start_ns + RESTART_NS
+                else:
+                    self._down_until[k] = encoding.deadline_ns
+                if fault.kind != "hang":
+                    self.nodes[k] = self._make(k)  # what it knew is lost
+
+    def _send(self, schedule: Schedule, tick: int, sender: str, target: int | None,
+              message: Encoding | Baton | Decision, now: int) -> None:
+        receiver = SAFETY if target is None else self.spans[target].name
+        for late in deliveries(schedule, f"{sender}->{receiver}", tick):
+            self._at(now + HOP_NS + late, target, message)
+
+    def _at(self, time_ns: int, target: int | None, message: Encoding | Baton | Decision | None) -> None:
+        heapq.heappush(self._events, (time_ns, next(self._numbers), target, message))
+
+    def _deliver(self, now: int, target: int | None, message: Encoding | Baton | Decision | None, encoding: Encoding,
+                 schedule: Schedule) -> None:
+        if target is None:
+            assert isinstance(message, Decision)
+            if self._heard is not None:
+                self._heard(message)
+            if self.collector.add(message) and self.collector.complete:
+                self.latency_ns = min(self.latency_ns, now - encoding.start_ns)
+            return
+        node = self.nodes[target]
+        if now < self._down_until[target]:
+            return
+        if message is None:
+            said = node.poll(now)
+        elif isinstance(message, Baton):
+            said = node.on_baton(message, now)
+        else:
+            assert isinstance(message, Encoding)
+            said = node.on_encoding(message, now)
+        for spoken in said:
+            if isinstance(spoken, Decision):
+                self._send(schedule, spoken.tick, self.spans[target].name, None, spoken, now)
+            else:
+                for later in range(target + 1, min(target + 1 + self._reach, len(self.spans))):
+                    self._send(schedule, spoken.tick, self.spans[target].name, later, spoken, now)
+        if node.wake_ns is not None and message is not None:
+            self._at(max(now, node.wake_ns), target, None)

@@ -1,0 +1,283 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run a policy in its simulated robot without any process or message: the core of the live graph, tick for tick.
+
+Many episodes run side by side, a row each, with a schedule of faults each. Actuators and sensors break in the physics.
+Where a schedule breaks messages or nodes, that row's decisions come from a whole simulated chain; elsewhere from the
+central decision, which has the same bits. Every row has its own safety gate and its own detector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.backends.backend import Backend
+from mat_ros.breakable import chain_spans
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.chain import Decision, Encoding
+from mat_ros.core.collect import NONE
+from mat_ros.core.decide import Decider, Float32, Override, Sampling, Validity
+from mat_ros.core.detect import Detector, DetectorSettings, Health, Model, Places
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults import Schedule, followed_share
+from mat_ros.core.links import SimulatedChain
+from mat_ros.core.observe import Observer
+from mat_ros.core.safety import Applied, Gate, GateSettings
+from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.worlds.faults import FaultyWorld
+from mat_ros.worlds.score import columns, open_world, score_of
+
+Float = NDArray[np.float64]
+EXCITATION = 0.2  # policy units
+INFORMATION = ("intent", "truth", "oracle")  # oracle: the truth at once and exactly, which no detector gives
+
+
+class Recording(Protocol):
+    """Where messages are kept: a Recorder or a FlightRecorder."""
+
+    def write(self, topic: str, time_ns: int, message: object) -> None:
+        """Keep a message."""
+        ...
+
+
+@dataclass
+class Episodes:
+    """What happened in each row; arrays are (row,) unless they say otherwise."""
+
+    returns: Float
+    lengths: NDArray[np.int64]  # ticks
+    rewards: Float  # (tick, row), NaN after the end
+    detected: NDArray[np.int64]  # tick at which a broken joint was first found in error, -1: never
+    alarms: NDArray[np.int64]  # healthy joints that were found in error
+    missing: NDArray[np.int64]  # joints x ticks without a decision in time
+    outside_before: NDArray[np.int64]  # joints x ticks: what the policy wanted lay outside the joint's limits
+    outside_after: NDArray[np.int64]  # the same behind the gate
+    clamped: NDArray[np.int64]  # joints x ticks in which the gate changed the request
+    latency_ns: NDArray[np.int64]  # (tick, row) of the last decision in simulated time; 0 where decided centrally
+    signals: Float32 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))  # (tick + 1, row, signal)
+    commands: Float = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (tick, row, joint)
+
+
+class LockStep:
+    """A policy and its simulated robot."""
+
+    def __init__(self, bundle: Bundle, backend: Backend, rows: int, *, mode: str = "optimistic",
+                 wiring: str = "per_agent", gate: GateSettings | None = None, deadline: float = 0.8,
+                 detect: DetectorSettings | None = None, threads: int = 1) -> None:
+        self.bundle, self.manifest, self.backend, self.rows = bundle, bundle.manifest, backend, rows
+        self.world = FaultyWorld(open_world(self.manifest, rows, threads))
+        self.score = score_of(self.world.world)
+        self.model: Model | None = None  # of the healthy robot; without one nothing is detected
+        manifest, network = self.manifest, self.manifest.network
+        self._columns = columns(self.world.world, manifest)
+        self._observer, self._map = Observer(manifest.layout), manifest.action_map
+        self.places = Places.of(manifest)
+        self._slots, self._act_dim = network.agents, network.act_dim
+        self._decider = Decider(backend, network, manifest.state)
+        self._spans, self._mode = chain_spans(manifest, wiring), mode
+        self._gate_settings, self._deadline = gate or GateSettings(), deadline
+        self._detect_settings = detect or DetectorSettings()
+        self.joint_names = [joint.name for joint in manifest.joints]
+        self._column_of_joint = np.array([list(agent.joints).index(name) for name in self.joint_names
+                                          for agent in manifest.agents if name in agent.joints])
+        self._lower, self._upper = np.array([[j.lower, j.upper] for j in manifest.joints]).T
+
+    def learn(self, seed: int, ticks: int | None = None) -> Model:
+        """Learn how the healthy robot moves by running it, with noise that tells a command's effect from its reason."""
+        noise = Sampling(seed, np.full(self._act_dim, EXCITATION, np.float32))
+        calm, self._decider = self._decider, Decider(self.backend, self.manifest.network, self.manifest.state, noise)
+        seen = self.run(seed, ticks=ticks, keep=True)
+        self._decider = calm
+        self.model = Model.learn(
+            self.places, [seen.signals[:n + 1, row].astype(np.float64) for row, n in enumerate(seen.lengths)],
+            [seen.commands[:n, row] for row, n in enumerate(seen.lengths)], self._detect_settings.memory_ticks)
+        return self.model
+
+    def run(self, seed: int | Sequence[int], schedules: Sequence[Schedule] | None = None, information: str = "intent",
+            ticks: int | None = None, *, recording: Recording | None = None, keep: bool = False,
+            watch: Callable[[int], None] | None = None) -> Episodes:
+        """Run an episode in every row. The first row is recorded; `watch` is called after each tick."""
+        if information not in INFORMATION:
+            raise Refused("chain information", f"one of {INFORMATION}", information, "choose one of them")
+        horizon = self.score.horizon if ticks is None else ticks
+        schedules = [Schedule(0)] * self.rows if schedules is None else list(schedules)
+        self.world.reset(seed=seed, schedules=schedules)
+        lives = [_Row(self, schedule) for schedule in schedules]
+        out = _empty(self.rows, horizon)
+        alive = np.ones(self.rows, dtype=bool)
+        commands = np.zeros((self.rows, len(self.joint_names)))
+        actions = np.zeros((self.rows, self._slots, self._act_dim))
+        kept_signals, kept_commands = [self._signals()], []
+        for tick in range(horizon):
+            signals = self._signals()
+            observations = self._observer.observe(signals)
+            for row in np.flatnonzero(alive).tolist():
+                kept = recording if row == 0 else None
+                commands[row], actions[row] = self._tick(lives[row], tick, signals[row], observations[row],
+                                                         information, out, row, kept)
+            self.world.step(commands)
+            rewards, goes_on = self.score.tick(actions)
+            out.rewards[tick, alive] = rewards[alive]
+            out.returns[alive] += rewards[alive]
+            out.lengths[alive] += 1
+            alive &= goes_on
+            if keep:
+                kept_signals.append(self._signals())
+                kept_commands.append(commands.copy())
+            if watch is not None:
+                watch(tick)
+            if not alive.any():
+                break
+        if keep:
+            out.signals, out.commands = np.array(kept_signals), np.array(kept_commands)
+        return out
+
+    def _signals(self) -> Float32:
+        """Measure as the messages carry it (row, signal)."""
+        return self.world.measure()[:, self._columns].astype(np.float32)
+
+    def _tick(self, life: _Row, tick: int, signals: Float32, observation: Float32, information: str, out: Episodes,
+              row: int, recording: Recording | None) -> tuple[Float, Float32]:
+        overrides = life.told(tick, signals, information, out, row)
+        enc, values = self.backend.encode(observation)
+        start = tick * self.manifest.period_ns
+        encoding = Encoding(tick, start, start + round(self._deadline * self.manifest.period_ns), start, enc)
+        actions, validity = life.decide(encoding, overrides)
+        out.latency_ns[tick, row] = life.latency_ns
+        present = validity[self._map.slot_of_joint] != NONE
+        applied = life.gate.apply(self._map.to_command(actions), present, life.positions(signals))
+        wanted = actions[self._map.slot_of_joint, self._column_of_joint] * self._map.scale + self._map.offset
+        out.missing[row] += int((~present).sum())
+        out.outside_before[row] += int(((wanted < self._lower) | (wanted > self._upper)).sum())
+        out.outside_after[row] += int(((applied.applied < self._lower) | (applied.applied > self._upper)).sum())
+        out.clamped[row] += int((applied.applied != applied.requested).sum())
+        if life.detector is not None:
+            life.detector.commanded(applied.applied, present)
+        if recording is not None:
+            self._record(recording, life, encoding, signals, values, actions, validity, applied, overrides)
+        return applied.applied, np.nan_to_num(actions)
+
+    def _record(self, recording: Recording, life: _Row, encoding: Encoding, signals: Float32, values: Float32,
+                actions: Float32, validity: NDArray[np.uint8], applied: Applied, overrides: dict[int, Override]
+                ) -> None:
+        tick, start, manifest = encoding.tick, encoding.start_ns, self.bundle.hash64
+        stamp = time_of(start)
+        recording.write("observation", start, SimpleNamespace(
+            tick=tick, manifest=manifest, start_ns=start, deadline_ns=encoding.deadline_ns, source_stamp=stamp,
+            episode=1, signals=signals))
+        if life.changed or tick == 0:
+            recording.write("overrides", start, override_fields(tick, overrides, manifest))
+        recording.write("encoding", start, encoding_fields(encoding, values, manifest))
+        for decision in life.decisions:
+            recording.write("decision", start, decision_fields(decision, manifest))
+        recording.write("applied", start, SimpleNamespace(
+            tick=tick, manifest=manifest, source_stamp=stamp, stamp=time_of(encoding.deadline_ns),
+            stopped=applied.stopped, actions=actions.reshape(-1), validity=validity, requested=applied.requested,
+            applied=applied.applied, reasons=applied.reasons))
+        active = life.schedule.active(tick)
+        recording.write("fault_state", start, SimpleNamespace(
+            tick=tick, enabled=bool(life.schedule.faults), ids=[f.id for f in active],
+            kinds=[f"{f.level}: {f.kind}" for f in active], targets=[f.target for f in active],
+            severities=[f.severity for f in active]))
+
+
+class _Row:
+    """What one robot has of its own: gate, detector, faults, and a chain where messages or nodes break."""
+
+    def __init__(self, lockstep: LockStep, schedule: Schedule) -> None:
+        self._all, self.schedule = lockstep, schedule
+        manifest = lockstep.manifest
+        self.gate = Gate(manifest.joints, manifest.period_ns, lockstep._gate_settings)
+        self.detector = None if lockstep.model is None else Detector(lockstep.places, lockstep.model,
+                                                                     lockstep._detect_settings)
+        breaks = any(fault.level in ("message", "node") for fault in schedule.faults)
+        self._chain = SimulatedChain(lockstep._decider, lockstep._spans, lockstep._slots, manifest.period_ns,
+                                     lockstep._mode) if breaks else None
+        self._overrides: dict[int, Override] = {}
+        self._alarmed = np.zeros(len(manifest.joints), dtype=bool)
+        self._serves = np.array([joint.quantity == "position" for joint in manifest.joints])
+        self._activated = False
+        self.changed = False
+        self.latency_ns = 0
+        self.decisions: list[Decision] = []
+
+    def positions(self, signals: Float32) -> Float:
+        """Give where the position-controlled joints are (joint,), NaN elsewhere; the first call opens the gate."""
+        place = self._all.places.position
+        present = np.where(self._serves & (place >= 0), signals[place].astype(np.float64), np.nan)
+        if not self._activated:
+            default = np.array([joint.default for joint in self._all.manifest.joints])
+            self.gate.activate(np.where(np.isfinite(present), present, default))
+            self._activated = True
+        return present
+
+    def told(self, tick: int, signals: Float32, information: str, out: Episodes, row: int) -> dict[int, Override]:
+        """Watch the joints; give what the chain is told from this tick on."""
+        self.positions(signals)
+        before = self._overrides
+        if self.detector is not None:
+            health = self.detector.observe(signals.astype(np.float64))
+            self._count(health, tick, out, row)
+            if information == "truth":
+                self._overrides = self.detector.overrides(self._all._map.slot_of_joint, self._all._column_of_joint,
+                                                          self._all._act_dim)
+        if information == "oracle":
+            self._overrides = self._oracle(tick)
+        self.changed = not _same(before, self._overrides)
+        return self._overrides
+
+    def _count(self, health: NDArray[np.int64], tick: int, out: Episodes, row: int) -> None:
+        broken = np.zeros(len(health), dtype=bool)
+        for fault in self.schedule.faults:
+            joint = fault.target.rpartition("/")[2]
+            if fault.start <= tick and joint in self._all.joint_names:  # an alarm may outlast its fault
+                broken[self._all.joint_names.index(joint)] = True
+        found = health >= Health.ERROR
+        if out.detected[row] < 0 and (found & broken).any():
+            out.detected[row] = tick
+        self._alarmed |= found & ~broken
+        out.alarms[row] = int(self._alarmed.sum())
+
+    def _oracle(self, tick: int) -> dict[int, Override]:
+        found: dict[int, Override] = {}
+        for fault in self.schedule.active(tick):
+            if fault.level == "actuator":
+                joint = self._all.joint_names.index(fault.target)
+                slot = int(self._all._map.slot_of_joint[joint])
+                share = found[slot].share.copy() if slot in found else np.ones(self._all._act_dim, np.float32)
+                share[self._all._column_of_joint[joint]] = followed_share(fault)
+                found[slot] = Override(share, Validity.HELD if fault.kind == "stuck" else Validity.ZERO)
+        return found
+
+    def decide(self, encoding: Encoding, overrides: dict[int, Override]) -> tuple[Float32, NDArray[np.uint8]]:
+        """Give the actions (slot, act_dim) and validity (slot,) that reach the gate in time."""
+        if self._chain is None:
+            decider = self._all._decider
+            prefix, intended = decider.extend(decider.start(), encoding.tick, self._all._slots, encoding.enc,
+                                              Validity.OWN, overrides)
+            self.decisions = [Decision(encoding.tick, encoding.source_ns, 0, 0, self._all._slots, intended,
+                                       prefix.validity)]
+            return intended, prefix.validity
+        for node in self._chain.nodes:
+            node.shared = overrides
+        self.decisions = []
+        collector = self._chain.tick(encoding, self.schedule, self.decisions.append)
+        self.latency_ns = self._chain.latency_ns
+        return collector.actions.copy(), collector.validity.copy()
+
+
+def _same(a: dict[int, Override], b: dict[int, Override]) -> bool:
+    return a.keys() == b.keys() and all(a[k].validity == b[k].validity and np.array_equal(a[k].share, b[k].share)
+                                        for k in a)
+
+
+def _empty(rows: int, horizon: int) -> Episodes:
+    counts = [np.zeros(rows, np.int64) for _ in range(6)]
+    return Episodes(np.zeros(rows), counts[0], np.full((horizon, rows), np.nan), np.full(rows, -1), counts[1],
+                    counts[2], counts[3], counts[4], counts[5], np.zeros((horizon, rows), np.int64))
