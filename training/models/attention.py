@@ -35,7 +35,7 @@ class SelfAttention(nn.Module):
         self.out = linear(width, width)
 
     def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
-        if self.heads == 1 and torch.is_grad_enabled():
+        if self.heads == 1 and _trains():
             w_query, w_key, w_value = self.query_key_value.weight.chunk(3)
             b_query, _, b_value = self.query_key_value.bias.chunk(3)
             return attend_absorbed(x, x, w_query, b_query, w_key, w_value, b_value, self.out, causal=self.causal)
@@ -59,7 +59,7 @@ class CrossAttention(nn.Module):
         self.out = linear(width, width)
 
     def parallel(self, enc: Tensor, x: Tensor) -> Tensor:  # (B, n, d), (B, n, d) -> (B, n, d)
-        if self.heads == 1 and torch.is_grad_enabled():
+        if self.heads == 1 and _trains():
             (w_key, w_value), b_value = self.key_value.weight.chunk(2), self.key_value.bias.chunk(2)[1]
             w_query, b_query = self.query.weight, self.query.bias
             return attend_absorbed(enc, x, w_query, b_query, w_key, w_value, b_value, self.out, causal=True)
@@ -144,6 +144,11 @@ def attend_absorbed(
     else:
         mixed = attend(query, asked, asked, heads=1, causal=causal)
     return F.linear(mixed, out.weight @ w_value, torch.addmv(out.bias, out.weight, b_value))
+
+
+def _trains() -> bool:
+    """Say whether gradients are wanted; an exported graph is for deciding, whatever the mode it is exported in."""
+    return torch.is_grad_enabled() and not torch.compiler.is_exporting()
 
 
 def attend_by_sums(query: Tensor, asked: Tensor, *, causal: bool) -> Tensor:

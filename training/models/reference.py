@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from training.models.actions import GaussianActions
 from training.models.attention import CrossAttention, DecoderBlock, EncoderBlock, SelfAttention
 from training.models.decoder import AttentionDecoder
 from training.models.policy import Policy
@@ -54,6 +55,8 @@ class PlainMat(nn.Module):
         super().__init__()
         if policy.config.encoder != "attention" or not isinstance(policy.decoder, AttentionDecoder):
             raise ValueError(f"expected a MAT policy, got {policy.config}; build one with policy_config('mat', ...)")
+        if not isinstance(policy.actions, GaussianActions):
+            raise ValueError(f"expected continuous actions, got {policy.config}; build a policy that is not discrete")
         self.policy = policy
         self.encoder_attention = nn.ModuleList(PlainAttention(block.mixer) for block in _encoder_blocks(policy))
         self.self_attention = nn.ModuleList(PlainAttention(block.mixer) for block in _decoder_blocks(policy))
@@ -92,6 +95,7 @@ class PlainMat(nn.Module):
         return distribution.log_prob(actions), distribution.entropy(), values
 
     def _std(self) -> Tensor:
+        assert isinstance(self.policy.actions, GaussianActions)
         return torch.sigmoid(self.policy.actions.log_std) * self.policy.config.std_scale
 
 

@@ -14,6 +14,7 @@ from training.models.bench import main, print_report  # noqa: E402
 
 
 @pytest.mark.train
+@pytest.mark.slow
 def test_the_benchmark_prints_naive_step_and_compiled_times_and_the_update(capsys):
     main(["--json", "--policies", "mat", "--agents", "2", "--batches", "1", "--seconds", "0"])
     report = json.loads(capsys.readouterr().out)
