@@ -53,13 +53,13 @@ class Outcome:
 class Keeper:
     """Turn observations and decisions into commands, one per tick."""
 
-    def __init__(self, manifest: Manifest, gate: Gate, lockstep: bool) -> None:
+    def __init__(self, manifest: Manifest, gate: Gate, lockstep: bool, period_ns: int = 0) -> None:
         self.gate = gate
         self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
         self.counts: Counter[str] = Counter()  # ticks, missed, redecided, late, refused, unheard
         self._map = manifest.action_map
         self._lockstep = lockstep
-        self._period_ns = manifest.period_ns
+        self._period_ns = period_ns or manifest.period_ns
         self._default = np.array([joint.default for joint in manifest.joints])
         self._placed = np.array([joint.quantity == "position" and not lockstep for joint in manifest.joints])
         self._places = _places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured

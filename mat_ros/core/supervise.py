@@ -32,7 +32,7 @@ class Member:
     first_slot: int = 0
     stop_slot: int = 0
     heard_ns: int = 0  # when it last reported
-    asked_ns: int = 0  # when it was last asked to become active
+    asked_ns: int | None = None  # when it was last asked to become active
     active: bool = False
     reason: str = "not heard yet"
     values: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Supervision:
         if member is None:
             return
         if pid != member.pid:
-            member.active, member.asked_ns = False, 0
+            member.active, member.asked_ns = False, None
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
         member.first_slot, member.stop_slot = slots
         member.reason = "" if member.reason == "not heard yet" else member.reason
@@ -89,7 +89,8 @@ class Supervision:
                 stages.setdefault(stage, []).append(name)
         if not stages:
             return []
-        due = [name for name in stages[min(stages)] if now_ns - self.members[name].asked_ns >= RETRY_NS]
+        asked = {name: self.members[name].asked_ns for name in stages[min(stages)]}
+        due = [name for name, at_ns in asked.items() if at_ns is None or now_ns - at_ns >= RETRY_NS]
         for name in due:
             self.members[name].asked_ns = now_ns
         return due

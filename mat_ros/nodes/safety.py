@@ -14,6 +14,8 @@ from mat_ros.core.options import option
 from mat_ros.core.safety import Gate, GateSettings
 from mat_ros.hardware.io import HardwareIO
 from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.hardware.ros_link import RosLink
+from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.latency import Latency
@@ -28,6 +30,7 @@ class SafetySettings(NodeSettings):
 
     hardware: str = option("sim", "what is commanded", choices=ADAPTERS)
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
+    command_topic: str = option("", "where the robot's controllers take commands; empty: their usual names")
     lockstep: bool = option(True, "the simulated robot waits for every command")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "when the gate applies what it has, as a share of the period", 0.05, 1.0)
@@ -47,11 +50,13 @@ class SafetyNode(Shell):
     def set_up(self) -> None:
         """Build the gate and open the hardware."""
         s = self.settings
-        gate = Gate(self.manifest.joints, self.manifest.period_ns,
-                    GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
-        self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim")
+        period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
+        gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
+        self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
         self._latency = Latency()
-        self._hardware = open_hardware(s.hardware, self, self.manifest, s.robot)
+        if s.hardware != "sim":
+            self._hardware = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
+                                           RobotTopics(command=s.command_topic))
         self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
         self._alarm = Alarm(self, self._woken)
         self._publish = self.announce(topics.APPLIED)

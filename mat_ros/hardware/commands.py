@@ -1,0 +1,39 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Send commands the way that a robot's controllers take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mat_ros.hardware.io import Float
+from mat_ros.hardware.link import Link
+
+Send = Callable[[Float], None]  # takes (hardware joint,)
+
+
+def forward_commands(link: Link, topic: str, joints: Sequence[str], period_ns: int) -> Send:
+    """Feed ros2_control's forward command controllers, whose `joints` parameter has to list the same order."""
+    return link.floats(topic or "/forward_position_controller/commands")
+
+
+def trajectory_commands(link: Link, topic: str, joints: Sequence[str], period_ns: int) -> Send:
+    """Feed ros2_control's joint trajectory controller: one point per tick, to be reached when the next one comes."""
+    send = link.trajectory(topic or "/joint_trajectory_controller/joint_trajectory", joints)
+    return lambda values: send(values, period_ns)
+
+
+def shadow_commands(link: Link, topic: str, joints: Sequence[str], period_ns: int) -> Send:
+    """Feed the Shadow Hand's position controllers, of which each joint has its own."""
+    pattern = topic or "/sh_{joint}_position_controller/command"
+    sends = [link.float(pattern.format(joint=joint.lower())) for joint in joints]
+
+    def send(values: Float) -> None:
+        for one, value in zip(sends, values.tolist(), strict=True):
+            one(value)
+
+    return send
+
+
+COMMANDS: Mapping[str, Callable[[Link, str, Sequence[str], int], Send]] = {
+    "ros2_control": forward_commands, "trajectory": trajectory_commands, "shadow": shadow_commands}

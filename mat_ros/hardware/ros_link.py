@@ -1,0 +1,77 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reach a robot's topics through a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from std_msgs.msg import Float64, Float64MultiArray
+
+from mat_ros.hardware.io import Float
+from mat_ros.hardware.link import JointStates, Pose
+
+COMMANDS = QoSProfile(depth=1)  # an old command is worth nothing
+SECOND_NS = 1_000_000_000
+
+
+class RosLink:
+    """See mat_ros.hardware.link.Link."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def now_ns(self) -> int:
+        """Give ROS time, which is that of a simulation where the node uses it."""
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def floats(self, topic: str) -> Callable[[Float], None]:
+        """Send std_msgs/Float64MultiArray."""
+        publisher = self._node.create_publisher(Float64MultiArray, topic, COMMANDS)
+        return lambda values: publisher.publish(Float64MultiArray(data=values.tolist()))
+
+    def float(self, topic: str) -> Callable[[float], None]:
+        """Send std_msgs/Float64."""
+        publisher = self._node.create_publisher(Float64, topic, COMMANDS)
+        return lambda value: publisher.publish(Float64(data=value))
+
+    def trajectory(self, topic: str, joints: Sequence[str]) -> Callable[[Float, int], None]:
+        """Send trajectory_msgs/JointTrajectory."""
+        from builtin_interfaces.msg import Duration
+        from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+        publisher = self._node.create_publisher(JointTrajectory, topic, COMMANDS)
+
+        def send(values: Float, duration_ns: int) -> None:
+            sec, nanosec = divmod(duration_ns, SECOND_NS)
+            point = JointTrajectoryPoint(positions=values.tolist(),
+                                         time_from_start=Duration(sec=sec, nanosec=nanosec))
+            publisher.publish(JointTrajectory(joint_names=list(joints), points=[point]))
+
+        return send
+
+    def hear_joints(self, topic: str, handler: Callable[[JointStates], None]) -> None:
+        """Hear sensor_msgs/JointState."""
+        from sensor_msgs.msg import JointState
+
+        self._node.create_subscription(
+            JointState, topic,
+            lambda m: handler(JointStates(m.name, m.position, m.velocity, m.effort, _ns(m.header.stamp))),
+            qos_profile_sensor_data)
+
+    def hear_pose(self, topic: str, handler: Callable[[Pose], None]) -> None:
+        """Hear geometry_msgs/PoseStamped."""
+        from geometry_msgs.msg import PoseStamped
+
+        def heard(m: Any) -> None:
+            p, q = m.pose.position, m.pose.orientation
+            handler(Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), _ns(m.header.stamp)))
+
+        self._node.create_subscription(PoseStamped, topic, heard, qos_profile_sensor_data)
+
+
+def _ns(stamp: Any) -> int:
+    return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)

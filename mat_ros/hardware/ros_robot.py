@@ -1,0 +1,184 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Be a robot behind ROS's standard messages, whatever its joints are called there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.joints import JointMap
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.robot import Robot
+from mat_ros.hardware.commands import COMMANDS, Send
+from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
+from mat_ros.hardware.link import JointStates, Link, Pose
+
+FRESH_PERIODS = 3  # older measurements are not measurements any more
+FUTURE_NS = 100_000_000  # a stamp further ahead than this comes from another clock
+
+
+@dataclass(frozen=True)
+class RobotTopics:
+    """Where a robot is found; empty: the usual names of its controllers."""
+
+    command: str = ""
+    state: str = "/joint_states"
+    poses: str = ""  # of objects: name=topic,...
+
+
+@dataclass
+class _Source:
+    """One stream of measurements."""
+
+    heard_ns: int | None = None  # when the newest one came
+    stamp_ns: int = 0  # when it was measured
+
+
+class RosRobot:
+    """Read and write by name. A process that only guards never listens, and one that only observes never commands."""
+
+    def __init__(self, link: Link, manifest: Manifest, kind: str, robot: Robot | None, topics: RobotTopics) -> None:
+        self.counts: Counter[str] = Counter()  # stale, future, not_finite
+        self._link, self._topics, self._kind = link, topics, kind
+        self._description = description_of(manifest)
+        self._terms = manifest.layout.terms
+        names = self._description.joints
+        maps = robot.hardware if robot is not None else {}
+        self._command_map = _map(maps, (f"{kind}_command", kind), names)
+        self._state_map = _map(maps, (f"{kind}_state", kind), _measured(manifest) or names)
+        if self._command_map.policy != names:
+            raise Refused(f"robot {robot.name if robot else manifest.robot}, hardware {kind}",
+                          f"a way to command {list(names)}", list(self._command_map.policy), "extend the joint map")
+        self._send: Send | None = None
+        self._values: dict[tuple[str, str], float] = {}  # by term and element
+        self._sources: dict[str, _Source] = {}
+        self._command = np.array([joint.default for joint in manifest.joints])
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def write(self, command: Float) -> None:
+        """Send a command to the controllers."""
+        check_command(command, self._description)
+        if self._send is None:
+            self._send = COMMANDS[self._kind](self._link, self._topics.command, self._command_map.hardware,
+                                              self._description.period_ns)
+        self._send(self._command_map.to_hardware(command))
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Begin to hear what the robot measures; a term that nothing gives is refused here."""
+        given = {"joint_position", "joint_velocity", "joint_effort", "last_command"}
+        self._sources["joints"] = _Source()
+        self._link.hear_joints(self._topics.state, self._heard_joints)
+        for name, topic in _poses(self._topics.poses).items():
+            given |= {f"{name}_position", f"{name}_orientation"}
+            self._sources[name] = _Source()
+            self._link.hear_pose(topic, partial(self._heard_pose, name))
+        if absent := [term.name for term in self._terms if term.name not in given]:
+            raise Refused("measurements of a robot", f"the terms {[term.name for term in self._terms]}",
+                          f"nothing that gives {absent}", "add a pose topic, or choose a policy that sees less")
+
+    def applied(self, command: Float) -> None:
+        """Hear what was commanded; a policy may see its own last command."""
+        self._command = command
+
+    def read(self) -> Reading | None:
+        """Give the newest measurements, or nothing while any is missing or too old."""
+        now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
+        for source in self._sources.values():
+            if source.heard_ns is None or now_ns - min(source.heard_ns, source.stamp_ns) > oldest_ns:
+                self.counts["stale"] += 1
+                return None
+        middle = (self._description.upper + self._description.lower) / 2
+        share = (self._command - middle) / (self._description.upper - middle)
+        last = {("last_command", name): value for name, value in zip(self._description.joints, share, strict=True)}
+        try:
+            signals = np.array([(last if term.name == "last_command" else self._values)[term.name, element]
+                                for term in self._terms for element in term.elements], dtype=np.float32)
+        except KeyError:
+            self.counts["stale"] += 1
+            return None
+        return Reading(signals, min(source.stamp_ns for source in self._sources.values()))
+
+    def missing(self) -> str:
+        """Name what has not been heard yet or is too old; empty where everything is there."""
+        now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
+        return ", ".join(name for name, s in self._sources.items()
+                         if s.heard_ns is None or now_ns - min(s.heard_ns, s.stamp_ns) > oldest_ns)
+
+    def _heard_joints(self, states: JointStates) -> None:
+        if not self._accept("joints", states.stamp_ns, (*states.position, *states.velocity)):
+            return
+        place = {name: k for k, name in enumerate(states.names)}
+        hardware = self._state_map.hardware
+        if any(name not in place for name in hardware):
+            return  # several publishers may share the topic; another one's joints are not ours
+        for term, values in (("joint_position", states.position), ("joint_velocity", states.velocity),
+                             ("joint_effort", states.effort)):
+            if len(values) != len(states.names):
+                continue
+            mine = np.array([values[place[name]] for name in hardware])
+            if term != "joint_position":
+                mine = mine + self._state_map.offset  # which only positions have, and `to_policy` takes off
+            for name, value in zip(self._state_map.policy, self._state_map.to_policy(mine), strict=True):
+                self._values[term, name] = float(value)
+        self._note("joints", states.stamp_ns)
+
+    def _heard_pose(self, name: str, pose: Pose) -> None:
+        if not self._accept(name, pose.stamp_ns, (*pose.position, *pose.orientation)):
+            return
+        for term, axes, values in ((f"{name}_position", "xyz", pose.position),
+                                   (f"{name}_orientation", "xyzw", pose.orientation)):
+            for axis, value in zip(axes, values, strict=True):
+                self._values[term, f"{name}.{axis}"] = value
+        self._note(name, pose.stamp_ns)
+
+    def _accept(self, name: str, stamp_ns: int, values: tuple[float, ...]) -> bool:
+        """Drop what is not finite, older than what is known, or from the future."""
+        if stamp_ns > self._link.now_ns() + FUTURE_NS:
+            self.counts["future"] += 1
+        elif stamp_ns and stamp_ns <= self._sources[name].stamp_ns:
+            self.counts["stale"] += 1
+        elif not np.isfinite(values).all():
+            self.counts["not_finite"] += 1
+        else:
+            return True
+        return False
+
+    def _note(self, name: str, stamp_ns: int) -> None:
+        now_ns = self._link.now_ns()
+        self._sources[name] = _Source(now_ns, stamp_ns or now_ns)
+
+    def describe(self) -> Description:
+        """Say what the robot has."""
+        return self._description
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._send = None
+
+
+def _map(maps: Mapping[str, JointMap], keys: tuple[str, ...], names: tuple[str, ...]) -> JointMap:
+    """Find the map of a piece of hardware; without one its joints are called and measured as the policy's."""
+    found = next((maps[key] for key in keys if key in maps), None)
+    return found or JointMap(names, names, np.eye(len(names)), np.zeros(len(names)))
+
+
+def _measured(manifest: Manifest) -> tuple[str, ...]:
+    """Name the joints whose position the policy sees."""
+    return next((term.elements for term in manifest.layout.terms if term.name == "joint_position"), ())
+
+
+def _poses(text: str) -> dict[str, str]:
+    """Read `name=topic,...`."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if any(not topic for _, _, topic in pairs):
+        raise Refused("parameter poses", "name=topic, separated by commas", text, "write it so")
+    return {name: topic for name, _, topic in pairs}

@@ -1,0 +1,83 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Begin the ticks of a real robot: gather what it measures, by name, once per period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mat_ros.core.keeper import Observation
+from mat_ros.core.options import option
+from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.hardware.ros_link import RosLink
+from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.alarm import Alarm
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+
+@dataclass(frozen=True)
+class ObserverSettings(NodeSettings):
+    """Which robot is observed, and how often."""
+
+    hardware: str = option("ros2_control", "what is observed", choices=ADAPTERS[1:])
+    robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
+    rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
+    deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
+    state_topic: str = option("/joint_states", "where the robot reports its joints")
+    poses: str = option("", "where poses of objects are reported: name=topic,...")
+
+
+class ObserverNode(Shell):
+    """What a robot reports -> observation."""
+
+    role = "observer"
+    settings_type = ObserverSettings
+
+    def set_up(self) -> None:
+        """Open the robot and listen to it."""
+        s = self.settings
+        self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
+                                    RobotTopics(state=s.state_topic, poses=s.poses))
+        if isinstance(self._robot, RosRobot):
+            self._robot.listen()
+        self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
+        self._tick = 0
+        self._publish = self.announce(topics.OBSERVATION)
+        self._alarm = Alarm(self, self._woken)
+        self.hear(topics.APPLIED, self._heard_applied)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._due_ns = self.now_ns() + self._period_ns
+        self._alarm.set(self._due_ns, self.now_ns())
+
+    def stop(self) -> None:
+        """Cease to tick."""
+        self._alarm.clear()
+
+    def facts(self) -> Mapping[str, object]:
+        """Give how many ticks there were, and what was not believed."""
+        return {"tick": self._tick, **getattr(self._robot, "counts", {})} if self.bundle else {}
+
+    def _woken(self) -> None:
+        """Begin a tick, unless any measurement is missing or old: the gate then helps itself."""
+        now_ns, reading = self.now_ns(), self._robot.read()
+        missing = self._robot.missing() if isinstance(self._robot, RosRobot) else ""
+        self.reason = f"no fresh measurement of {missing}" if missing else ""
+        if reading is not None:
+            self._publish(wire.write_observation(
+                Observation(self._tick, now_ns, now_ns + round(self.settings.deadline * self._period_ns),
+                            reading.source_ns, reading.episode, reading.signals), self.bundle.hash64))
+            self._tick += 1
+        # From when it was due, so that lateness does not add up; ticks that have been slept through are left out.
+        self._due_ns += self._period_ns * max(1, -(-(now_ns - self._due_ns) // self._period_ns))
+        self._alarm.set(self._due_ns, self.now_ns())
+
+    def _heard_applied(self, data: bytes) -> None:
+        outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
+        if isinstance(self._robot, RosRobot):
+            self._robot.applied(outcome.applied.applied)
+        else:
+            self._robot.write(outcome.applied.applied)  # the fake bus has a process of its own on either side

@@ -1,0 +1,100 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who is activated when, and who is missed."""
+
+from __future__ import annotations
+
+from mat_ros.core.supervise import RETRY_NS, Mode, Supervision
+
+SECOND = 1_000_000_000
+SILENCE = 2_500_000_000
+NAMES = ("sim", "encoder", "chain_a", "safety")
+POLICY, OTHER = "a" * 64, "b" * 64
+
+
+def graph(digests: dict[str, str] | None = None) -> Supervision:
+    supervision = Supervision(NAMES, POLICY, SILENCE)
+    for pid, name in enumerate(NAMES, start=1):
+        role = "chain_node" if name.startswith("chain") else name
+        digest = (digests or {}).get(name, POLICY)
+        if digest:
+            supervision.on_descriptor(name, role, digest, pid, (0, 0), 0)
+        supervision.on_report(name, False, "", {}, 0)
+    return supervision
+
+
+def bring_up(supervision: Supervision, now_ns: int = 0) -> list[list[str]]:
+    stages = []
+    while names := supervision.to_activate(now_ns):
+        stages.append(names)
+        for name in names:
+            supervision.activated(name)
+    return stages
+
+
+def test_what_decides_becomes_active_before_what_guards_and_the_robot_comes_last():
+    assert bring_up(graph()) == [["encoder", "chain_a"], ["safety"], ["sim"]]
+
+
+def test_nobody_is_activated_before_everybody_is_there():
+    supervision = graph({"safety": ""})
+    assert supervision.to_activate(0) == []
+    assert supervision.status(0).mode == Mode.WAITING
+    assert supervision.status(0).reason == "waiting for safety"
+
+
+def test_a_node_with_another_policy_refuses_the_activation_and_is_named():
+    supervision = graph({"chain_a": OTHER})
+    assert supervision.to_activate(0) == []
+    reason = supervision.refusal(0)
+    assert f"expected {POLICY[:16]}" in reason
+    assert f"got chain_a ({OTHER[:16]})" in reason
+    assert "same bundle" in reason
+
+
+def test_a_node_that_could_not_be_configured_says_why():
+    supervision = graph({"encoder": ""})
+    supervision.on_report("encoder", False, "bundle file: expected a readable file", {}, 0)
+    assert supervision.refusal(0) == "encoder: bundle file: expected a readable file"
+
+
+def test_an_unanswered_request_is_repeated_and_not_at_once():
+    supervision = graph()
+    assert supervision.to_activate(0) == ["encoder", "chain_a"]
+    assert supervision.to_activate(RETRY_NS - 1) == []
+    assert supervision.to_activate(RETRY_NS) == ["encoder", "chain_a"]
+
+
+def test_a_restarted_node_is_activated_again():
+    supervision = graph()
+    bring_up(supervision)
+    supervision.on_descriptor("chain_a", "chain_node", POLICY, 99, (0, 1), SECOND)
+    assert supervision.to_activate(SECOND) == ["chain_a"]
+
+
+def test_a_node_restarted_with_another_policy_stays_out_of_a_running_graph():
+    supervision = graph()
+    bring_up(supervision)
+    supervision.on_descriptor("chain_a", "chain_node", OTHER, 99, (0, 1), SECOND)
+    assert supervision.to_activate(SECOND) == []
+
+
+def test_a_silent_node_is_named_and_the_chain_is_degraded():
+    supervision = graph()
+    bring_up(supervision)
+    for name in set(NAMES) - {"chain_a"}:
+        supervision.on_report(name, True, "", {"ticks": "9"}, 3 * SECOND)
+    status = supervision.status(3 * SECOND)
+    assert (status.mode, status.silent) == (Mode.DEGRADED, ("chain_a",))
+    assert status.reason == "chain_a silent"
+
+
+def test_missed_ticks_degrade_for_as_long_as_they_grow_and_a_stop_is_a_stop():
+    supervision = graph()
+    bring_up(supervision)
+    for name in NAMES:
+        supervision.on_report(name, True, "", {"ticks": "9", "missed": "2"}, 0)
+    assert supervision.status(0).reason == "ticks missed"
+    assert supervision.status(0).mode == Mode.RUNNING
+    supervision.on_report("safety", True, "", {"stopped": "True"}, 0)
+    assert supervision.status(0).mode == Mode.STOPPED
