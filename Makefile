@@ -13,6 +13,7 @@ BIN := .venv/bin
 RUN_EXTRAS := ros sim
 TEST_EXTRAS := ros sim onnx train colcon dev
 PYTEST_ARGS ?=
+DEMO_ARGS ?=
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -23,7 +24,7 @@ setup:  ## make or mend .venv with all that tests and training need
 
 demo:  ## run the demonstration (no torch, no GPU, no display)
 	@$(SETUP) $(RUN_EXTRAS)
-	@$(BIN)/mat-ros doctor
+	@$(BIN)/mat-ros demo $(DEMO_ARGS)
 
 test:  ## run every test that this machine can run, and list what it cannot
 	@$(SETUP) $(TEST_EXTRAS)

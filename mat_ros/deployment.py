@@ -29,7 +29,7 @@ class Deployment:
 
 DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
     Deployment("dexhands", "two dexterous hands at a door, at throwing and catching, or at lifting a pot",
-               "door_open_outward_finger", ("dexhands_",)),
+               "dexhands_door_mat", ("dexhands_",)),
     Deployment("mamujoco", "the running robots of Multi-Agent MuJoCo", "halfcheetah_6x1",
                ("halfcheetah", "ant", "walker2d", "hopper", "humanoid")),
 )}

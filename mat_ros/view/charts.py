@@ -30,6 +30,7 @@ class Line:
     y: ArrayLike
     low: ArrayLike | None = None
     high: ArrayLike | None = None
+    dashed: bool = False  # lets a curve show through that lies below
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Span:
 
 
 def histogram(values: ArrayLike, unit: str, *, marks: Mapping[str, float] | None = None, bins: int = 60,
-              log: bool = False, height: float = 260.0, name: str = "ticks") -> Block:
+              log: bool = False, height: float = 260.0, name: str = "ticks", cut: float = math.inf) -> Block:
     """Count values; `marks` are named vertical lines, such as a deadline. `log` shows rare values beside frequent ones.
 
-    Values that are not finite are left out of the bars and counted in the corner.
+    Values that are not finite, or above `cut`, are left out of the bars and counted in the corner.
     """
     found = np.asarray(values, dtype=np.float64).ravel()
-    finite = found[np.isfinite(found)]
+    finite = found[np.isfinite(found) & (found <= cut)]
     marks = marks or {}
     if not finite.size:
         return drawing(height, "no values", text(WIDTH / 2, height / 2, "no values", "middle"))
@@ -69,8 +70,10 @@ def histogram(values: ArrayLike, unit: str, *, marks: Mapping[str, float] | None
         lines += [element("line", x1=place, x2=place, y1=TOP, y2=y.start, class_="mark"),
                   text(place + (5 if onward else -5), row, f"{words} {number(float(value))}",
                        "strong" if onward else "strong end")]
-    lost = found.size - finite.size
-    note = text(WIDTH - RIGHT, TOP - 10, f"{number(lost)} without a value", "end") if lost else ""
+    beyond, lost = int((found[np.isfinite(found)] > cut).sum()), int((~np.isfinite(found)).sum())
+    left_out = [words for count, words in ((beyond, f"{number(beyond)} above {number(cut)} {unit}"),
+                                           (lost, f"{number(lost)} without a value")) if count]
+    note = text(WIDTH - RIGHT, TOP - 10, ", ".join(left_out), "end") if left_out else ""
     return drawing(height, f"histogram of {found.size} values in {unit}", Frame(x, y).draw(unit, name, y_ticks=4),
                    *bars, *lines, note)
 
@@ -132,7 +135,7 @@ def lines(curves: Sequence[Line], x_name: str, y_name: str, *, marks: Mapping[st
             around = [*zip(xs, high, strict=True), *zip(xs[::-1], low[::-1], strict=True)]
             bands.append(element("path", d=_path(around, x, y) + "Z", class_="band", style=f"fill:{colour}"))
         paths.append(element("path", tip(curve.name), d=_path(zip(xs, ys, strict=True), x, y), class_="curve",
-                             style=f"stroke:{colour}"))
+                             stroke_dasharray="7 5" if curve.dashed else "", style=f"stroke:{colour}"))
     marked = [part for words, value in (marks or {}).items() for part in
               (element("line", x1=x(value), x2=x(value), y1=TOP, y2=y.start, class_="mark"),
                text(x(value) + 5, TOP + 12, words, "strong"))]

@@ -15,6 +15,11 @@ import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
+try:
+    from rclpy.experimental import EventsExecutor as Executor
+except ImportError:  # ROS before Jazzy
+    from rclpy.executors import SingleThreadedExecutor as Executor
+
 from mat_ros.core.bundle import Bundle
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics, wire
@@ -38,8 +43,6 @@ class Listener:
 
     def __enter__(self) -> Listener:
         """Join the graph."""
-        from mat_ros.nodes.__main__ import _executor
-
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(f"viewer_{os.getpid()}", namespace=self.namespace, context=self._context,
@@ -51,7 +54,7 @@ class Listener:
         self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
                                        topics.DIAGNOSTICS.qos)
         self._end: Any = rclpy.Future()
-        self._executor = _executor()
+        self._executor = Executor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -60,7 +63,6 @@ class Listener:
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         """Leave the graph."""
         self._end.set_result(None)
-        self._executor.wake()
         self._thread.join(2.0)
         self._node.destroy_node()
         self._context.try_shutdown()

@@ -36,16 +36,16 @@ section > p { margin: .2rem 0 1rem; max-width: 46rem; color: var(--soft); }
 code, pre { font-family: ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace; font-size: .86em; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem;
   overflow-x: auto; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .8rem; margin-top: 1.6rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(155px, 1fr)); gap: .8rem; margin-top: 1.6rem; }
 .figures div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .85rem 1rem; }
 .figures dt { color: var(--soft); font-size: .82rem; }
 .figures dd { margin: .1rem 0 0; font-size: 1.55rem; font-weight: 600; line-height: 1.25; letter-spacing: -0.01em; }
 .figures dd.note { font-size: .82rem; font-weight: 400; color: var(--soft); letter-spacing: 0; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .quiet { color: var(--soft); }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; margin: .4rem 0 1rem; }
+table { border-collapse: collapse; min-width: min(100%, 34rem); font-size: .92rem; margin: .4rem 0 1rem; }
 th { text-align: left; font-weight: 600; font-size: .82rem; color: var(--soft); white-space: nowrap; }
-th, td { padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: .42rem 1.8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; }
 figure { margin: .6rem 0 1.4rem; }
 figure svg { display: block; width: 100%; height: auto; }

@@ -75,6 +75,7 @@ class Watch:
         self.ticks: deque[Tick] = deque(maxlen=None if self.keep else RECENT)
         self.unobserved = 0  # commands whose observation was not heard
         self._observed: dict[int, Observation] = {}
+        self._early: tuple[Outcome, int] | None = None  # a command that was heard before its observation
         place = {joint.name: k for k, joint in enumerate(self.manifest.joints)}
         self._joints = [[place[name] for name in agent.joints] for agent in self.manifest.agents]
 
@@ -88,12 +89,16 @@ class Watch:
         self._observed[observation.tick] = observation
         while len(self._observed) > RECENT:
             del self._observed[next(iter(self._observed))]
+        early, self._early = self._early, None
+        if early is not None:
+            self.on_applied(*early)
 
     def on_applied(self, outcome: Outcome, stamp_ns: int) -> None:
         """Hear what left the gate."""
         observation = self._observed.pop(outcome.tick, None)
         if observation is None:
-            self.unobserved += 1
+            self.unobserved += self._early is not None
+            self._early = outcome, stamp_ns  # two writers: what was sent first may be heard second
             return
         states = tuple(self._state(slot, outcome) for slot in range(len(self.agents)))
         before = self.ticks[-1].states if self.ticks else ("own",) * len(states)

@@ -1,0 +1,173 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Show the main job: two hands push a double door open, finger by finger over DDS, and go on when a node is killed.
+
+The first episode is healthy. In the second one the node of a finger is killed while the door is still shut, and nobody
+starts it again. All physics is lock-step, so that every number but the latencies is the same each time.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing
+from mat_ros.deployment import Plan, plan_bundle
+from mat_ros.graph import Graph, LaunchSettings
+from mat_ros.launcher import Supervisor, forwarded_signals
+from mat_ros.view.terminal import Screen
+from mat_ros.view.watch import Watch
+
+POLICY = "dexhands_door_mat"  # agents are fingers
+JOINT_POLICY = "dexhands_door_joint_mat"  # agents are joints
+VICTIM = "robot0:FF"  # the agent whose node is killed: the first hand's forefinger
+KILL_TICK = 20  # of the second episode: the door is still shut
+START_S = 90.0  # patience with the start of all nodes
+STALL_S = 20.0  # patience with a graph that does not tick
+SETTLE_S = 5.0  # after the last tick, until checker and supervisor have told their counts
+PUMP_S = 0.02
+
+
+@dataclass(frozen=True)
+class Episode:
+    """How an episode went, as the simulated robot judged it."""
+
+    number: int
+    ticks: int
+    total: float
+    success: bool
+
+
+@dataclass
+class Run:
+    """Everything that the report is made of."""
+
+    planned: Plan
+    watch: Watch
+    episodes: list[Episode] = field(default_factory=list)
+    killed: str | None = None  # name of the node
+    killed_tick: int | None = None
+    starts: dict[str, int] = field(default_factory=dict)  # of each node
+    active_s: float = float("nan")  # from the start of the first process to the first tick
+    trouble: str = ""  # why the run broke off; empty where it did not
+
+    @property
+    def success(self) -> bool:
+        """Say whether the door opened in every episode and every tick was decided as one process would have."""
+        health = self.watch.health
+        return (not self.trouble and bool(self.episodes) and all(episode.success for episode in self.episodes)
+                and health.compared > 0 and health.differing == 0)
+
+    def summary(self) -> dict[str, object]:
+        """Give the figures of the last line."""
+        health = self.watch.health
+        latencies = [tick.latency_ms for tick in self.watch.ticks]
+        return {"success": self.success, "ticks": len(self.watch.ticks), "missed": health.missed,
+                "compared": health.compared, "differing": health.differing,
+                "p50_ms": _rounded(latencies, 50), "p99_ms": _rounded(latencies, 99), "killed": self.killed}
+
+
+def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed: int = 0) -> Plan:
+    """Lay out the graph; the simulated robot ends after the episodes and leaves their results in a file."""
+    settings = LaunchSettings(policy=str(policy), wiring="per_joint" if per_joint else "per_agent", episodes=episodes,
+                              seed=seed)
+    planned = plan_bundle(settings, Bundle.load(policy))
+    nodes = tuple(replace(node, essential=False, parameters={**node.parameters, "results": str(results)})
+                  if node.name == "sim" else node for node in planned.graph.nodes)
+    return replace(planned, graph=replace(planned.graph, nodes=nodes))
+
+
+def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0) -> Run:
+    """Run the episodes and gather what happened."""
+    from mat_ros.view.listen import Listener
+
+    episodes = 2 if fault else 1
+    with tempfile.TemporaryDirectory(prefix="mat_ros_demo_") as folder:
+        results = Path(folder) / "results.jsonl"
+        planned = plan_demo(policy, per_joint, episodes, results, seed)
+        manifest = planned.bundle.manifest
+        found = Run(planned, Watch(manifest))
+        screen = Screen(found.watch, f"{manifest.task}  \u00b7  {len(planned.graph.nodes)} processes  \u00b7  "
+                        f"{planned.settings.mode}", door_progress)
+        began_s = time.monotonic()
+        with (screen, Supervisor(planned.graph, screen.say) as supervisor, forwarded_signals(supervisor),
+              Listener(found.watch, planned.bundle)):
+            conduct(found, supervisor, screen, episodes, fault, began_s)
+            supervisor.end(0 if not found.trouble else 1)
+            found.starts = {name: process.starts for name, process in supervisor.processes.items()}
+        lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+        found.episodes = [Episode(**json.loads(line)) for line in lines]
+        if not found.trouble and len(found.episodes) < episodes:
+            found.trouble = f"{len(found.episodes)} of {episodes} episodes were finished"
+    return found
+
+
+def conduct(found: Run, supervisor: Supervisor, screen: Screen, episodes: int, fault: bool, began_s: float) -> None:
+    """Let the graph run, kill a node on the way, and stop when the simulated robot is done."""
+    watch, victim = found.watch, _node_of(found.planned.graph, VICTIM)
+    moved_s, last, done_s = time.monotonic(), -1, None
+    while supervisor.status is None:
+        supervisor.pump(PUMP_S)
+        screen.refresh()
+        now_s = time.monotonic()
+        if watch.tick != last:
+            if last < 0:
+                found.active_s = now_s - began_s
+            moved_s, last = now_s, watch.tick
+        if fault and found.killed is None and watch.ticks and watch.ticks[-1].episode == 1 and _age(watch) >= KILL_TICK:
+            supervisor.kill(victim, respawn=False)
+            found.killed, found.killed_tick = victim, watch.tick
+            watch.note(f"{victim} killed")
+        if "sim" not in supervisor.running:
+            done_s = done_s or now_s
+            if watch.health.compared >= len(watch.ticks) or now_s - done_s > SETTLE_S:
+                return
+        elif now_s - moved_s > (START_S if last < 0 else STALL_S):
+            found.trouble = f"no tick for {now_s - moved_s:.0f} s: {watch.health.reason or 'the nodes are not heard'}"
+            return
+    if not found.trouble and "sim" in supervisor.running:
+        found.trouble = "interrupted"
+
+
+def door_progress(watch: Watch) -> str:
+    """Say how far the door is open, where the policy sees it."""
+    gap = handle_gap(watch)
+    if gap is None or not watch.ticks:
+        return ""
+    return f"episode {watch.ticks[-1].episode}, door open {gap:.2f} m"
+
+
+def handle_gap(watch: Watch) -> float | None:
+    """Give the distance between the two handles in m, as the observation has it."""
+    at = 0
+    for term in watch.manifest.layout.terms:
+        if term.name == "handle_position" and watch.ticks:
+            left, right = watch.ticks[-1].signals[at:at + 6].reshape(2, 3)
+            return float(abs(left[1] - right[1]))
+        at += len(term.elements)
+    return None
+
+
+def _node_of(graph: Graph, agent: str) -> str:
+    """Find the chain node of an agent; of its first joint where agents are joints."""
+    wanted = "chain_" + agent.lower().replace(":", "_")
+    names = [node.name for node in graph.nodes if node.name.startswith(wanted)]
+    if not names:
+        raise Missing(f"a node of {agent}", "run the demo with a policy of two hands split by finger or joint")
+    return names[0]
+
+
+def _age(watch: Watch) -> int:
+    """Count the ticks of the present episode."""
+    present = watch.ticks[-1].episode
+    return sum(tick.episode == present for tick in watch.recent(KILL_TICK + 1))
+
+
+def _rounded(values: list[float], share: float) -> float | None:
+    return round(float(np.percentile(values, share)), 3) if values else None

@@ -1,0 +1,162 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the page of the demonstration: what was seen, decided, killed, and how fast it went."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mat_ros.demo import KILL_TICK, Run
+from mat_ros.view import charts
+from mat_ros.view.film import Film, replay
+from mat_ros.view.page import (
+    KeyFigure,
+    Page,
+    Toned,
+    code,
+    figure,
+    folded,
+    key_figures,
+    number,
+    paragraph,
+    picture,
+    table,
+)
+from mat_ros.worlds.render import film_strip
+
+OPEN_M = 0.5  # between the handles, from which the task calls the door open
+SHARES = (0.0, 0.25, 0.4, 0.5, 0.7)  # of an episode, at which pictures are taken
+KINDS = {"own": "var(--series-0)", "redecided": "var(--series-1)", "held": "var(--series-3)", "zero": "var(--series-3)",
+         "silent": "var(--bad)", "fallback": "var(--bad)", "stopped": "var(--bad)"}
+
+
+def write(run: Run, path: Path, command: str) -> Film | None:
+    """Write the report of a run; a run without a tick still gets a page that says why."""
+    manifest, ticks = run.planned.bundle.manifest, list(run.watch.ticks)
+    page = Page("Two hands push a double door open", _lead(run))
+    if not ticks:
+        page.add(paragraph(run.trouble, "bad"))
+        page.write(path)
+        return None
+    rows = _episodes(run)
+    at = [rows[k][min(len(rows[k]) - 1, round(share * len(rows[k])))] for k in range(len(rows)) for share in SHARES]
+    film = replay(manifest, ticks, run.planned.settings.seed, "handle_position", at)
+    gaps = np.abs(film.measured[:, 1] - film.measured[:, 4])  # (tick,), m
+    page.add(key_figures(_figures(run, gaps)))
+    if run.trouble:
+        page.add(paragraph(f"The run broke off: {run.trouble}.", "bad"))
+    _film(page, run, film)
+    _latency(page, run)
+    _decisions(page, run)
+    _door(page, run, gaps)
+    _nodes(page, run, command)
+    page.write(path)
+    return film
+
+
+def _lead(run: Run) -> str:
+    manifest = run.planned.bundle.manifest
+    nodes = sum(node.executable == "chain_node" for node in run.planned.graph.nodes)
+    words = (f"{nodes} nodes decide for {len(manifest.agents)} agents with {len(manifest.joints)} joints, "
+             f"over DDS, in lock-step with MuJoCo.")
+    if run.killed:
+        words += f" In the second episode the node {run.killed} is killed while the door is shut, and stays dead."
+    return words
+
+
+def _episodes(run: Run) -> list[list[int]]:
+    """Give the indices of the ticks of each episode."""
+    return [[k for k, _ in group] for _, group in groupby(enumerate(run.watch.ticks), lambda pair: pair[1].episode)]
+
+
+def _figures(run: Run, gaps: np.ndarray) -> list[KeyFigure]:
+    health = run.watch.health
+    found: dict[str, Any] = run.summary()
+    opened = [next((k - rows[0] for k in rows if gaps[k] > OPEN_M), None) for rows in _episodes(run)]
+    period_s = run.planned.bundle.manifest.period_ns * 1e-9
+    times = ", ".join("never" if tick is None else f"{tick * period_s:.2f} s" for tick in opened)
+    figures = [
+        KeyFigure("door", "open" if run.success else "not open", f"in each episode after {times}",
+                  "good" if run.success else "bad"),
+        KeyFigure("ticks", number(len(run.watch.ticks)), f"{health.missed} missed", "" if not health.missed else "bad"),
+        KeyFigure("decided again", number(health.compared), f"in one process; {health.differing} differ in any bit",
+                  "good" if health.compared and not health.differing else "bad"),
+        KeyFigure("latency p50", f"{found['p50_ms']:.1f} ms", f"p99 {found['p99_ms']:.1f} ms, from tick to command"),
+        KeyFigure("all nodes active", f"{run.active_s:.1f} s", "after the first process was started"),
+    ]
+    if run.killed:
+        agent = run.killed.removeprefix("chain_")
+        figures.append(KeyFigure("killed", agent, f"SIGKILL at tick {run.killed_tick}, not restarted", "warn"))
+    return figures
+
+
+def _film(page: Page, run: Run, film: Film) -> None:
+    section = page.section("Film", "The same physics, stepped again with the commands that were applied: "
+                           f"{film.same} of {len(run.watch.ticks)} observations came out with the same bits.")
+    if film.pictures:
+        seconds = ", ".join(f"{share * len(_episodes(run)[0]) * run.planned.bundle.manifest.period_ns * 1e-9:.1f}"
+                            for share in SHARES)
+        rows = "First row: all nodes alive. Second row: one node dead. " if run.killed else ""
+        caption = f"{rows}From left to right {seconds} s after the start."
+        section.add(picture(film_strip(film.pictures, len(SHARES)), "the hands at the door, moment by moment", caption))
+    else:
+        section.add(paragraph(f"No pictures: {film.trouble}", "warn"))
+
+
+def _latency(page: Page, run: Run) -> None:
+    latencies = np.array([tick.latency_ms for tick in run.watch.ticks])
+    period_ms = run.planned.bundle.manifest.period_ns * 1e-6
+    p50, p99 = np.percentile(latencies, (50, 99))
+    section = page.section("Latency", "From the start of a tick until its command left the safety gate, through "
+                           "observation, encoding, decisions and collection, in processes of their own.")
+    section.add(figure(
+        charts.histogram(latencies, "ms", marks={"p50": p50, "p99": p99, "period": period_ms}, log=True, bins=80,
+                         cut=2.0 * period_ms),
+        "Lock-step physics waits, so a slow tick costs time and not truth. After a node dies, the gate waits for it in "
+        "two ticks and then goes on without."))
+
+
+def _decisions(page: Page, run: Run) -> None:
+    watch = run.watch
+    section = page.section("Decisions", "Who decided for each agent: its own node, or another one in its place, with "
+                           "the same weights and inputs and so the same bits.")
+    spans, at = [], 0
+    columns = list(zip(*(tick.states for tick in watch.ticks), strict=True))
+    for name, states in zip(watch.agents, columns, strict=True):
+        at = 0
+        for kind, group in groupby(states):
+            length = len(list(group))
+            spans.append(charts.Span(name, at, at + length, kind))
+            at += length
+    kinds = {kind: colour for kind, colour in KINDS.items() if any(span.kind == kind for span in spans)}
+    marks = {f"{run.killed} killed": float(run.killed_tick)} if run.killed and run.killed_tick is not None else {}
+    section.add(figure(charts.timeline(spans, "tick", kinds=kinds, marks=marks)))
+    if watch.events:
+        section.add(table(["tick", "event"], [[event.tick, event.what] for event in watch.events[:40]]))
+
+
+def _door(page: Page, run: Run, gaps: np.ndarray) -> None:
+    section = page.section("Door", f"The task is done when the handles are more than {OPEN_M} m apart.")
+    names = ["healthy", "one node dead"]
+    curves = [charts.Line(names[k], np.arange(len(rows)), gaps[rows], dashed=k > 0)
+              for k, rows in enumerate(_episodes(run)[:2])]
+    same = len(curves) == 2 and np.array_equal(np.asarray(curves[0].y), np.asarray(curves[1].y))
+    section.add(figure(charts.lines(curves, "tick of the episode", "m between the handles",
+                                    marks={"node killed": float(KILL_TICK)} if run.killed else {}),
+                       "Both episodes are the same to the last bit: the curves lie on each other." if same else ""))
+    ends = [Toned("open", "good") if episode.success else Toned("shut", "bad") for episode in run.episodes]
+    section.add(table(["episode", "ticks", "sum of the task's measure", "door"],
+                      [[e.number, e.ticks, repr(e.total), end] for e, end in zip(run.episodes, ends, strict=True)]))
+
+
+def _nodes(page: Page, run: Run, command: str) -> None:
+    section = page.section("Run it again")
+    bundle = run.planned.bundle
+    section.add(code(f"{command}\n\npolicy {bundle.manifest.name}, sha256 {bundle.digest}"))
+    rows = [[node.name, node.executable, run.starts.get(node.name, 0),
+             Toned("killed", "bad") if node.name == run.killed else "to the end"] for node in run.planned.graph.nodes]
+    section.add(folded(f"{len(rows)} processes", table(["node", "runs", "starts", "lived"], rows)))

@@ -1,0 +1,56 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make a run visible after it is over: step the same physics again with the commands that were applied.
+
+Lock-step physics gives the same bits each time, so nothing has to be filmed while the graph runs; that the run shown is
+the run that was, is checked against every observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.manifest import Manifest
+from mat_ros.view.watch import Tick
+
+Image = NDArray[np.uint8]  # (height, width, 3)
+
+
+@dataclass(frozen=True)
+class Film:
+    """A run, stepped again."""
+
+    pictures: tuple[Image, ...]  # at the wanted ticks; empty where nothing can be rendered
+    measured: NDArray[np.float64]  # (tick, element): the watched term
+    same: int  # ticks whose observation came out with the same bits
+    trouble: str = ""  # why there are no pictures
+
+
+def replay(manifest: Manifest, ticks: Sequence[Tick], seed: int, term: str, at: Sequence[int],
+           size: tuple[int, int] = (480, 360), camera: str = "overview") -> Film:
+    """Step a run again from its seed; take pictures before the ticks of the indices `at`, and follow one term."""
+    from mat_ros.hardware.simulated import SimulatedRobot
+    from mat_ros.worlds.render import Camera, Missing
+
+    robot = SimulatedRobot(manifest, "", seed)
+    pictures: list[Image] = []
+    measured, same, trouble = [], 0, ""
+    try:
+        lens: Camera | None = Camera(robot.world, *size)
+    except Missing as error:
+        lens, trouble = None, str(error)
+    for k, tick in enumerate(ticks):
+        if tick.episode != robot.episode:
+            robot.reset()
+        same += robot.read().signals.tobytes() == tick.signals.tobytes()
+        measured.append(robot.world.signal(term)[0])
+        if lens is not None and k in at:
+            pictures.append(lens.take(camera))
+        robot.write(tick.applied)
+    if lens is not None:
+        lens.__exit__()
+    return Film(tuple(pictures), np.array(measured), same, trouble)
