@@ -20,6 +20,8 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "humanoid": ("training.envs.mamujoco", "make"),
     "catch": ("training.envs.dexhands", "make"),
     "door": ("training.envs.dexhands", "make"),
+    "isaacgym": ("training.envs.isaac.isaac_gym", "make"),
+    "isaaclab": ("training.envs.isaac.isaac_lab", "make"),
     "lift": ("training.envs.dexhands", "make"),
     "over": ("training.envs.dexhands", "make"),
     "matrix": ("training.envs.games", "make"),
