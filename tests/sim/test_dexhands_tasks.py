@@ -98,8 +98,19 @@ def test_the_last_action_is_seen_as_it_was_given():
 
 def test_the_compact_layout_holds_nothing_that_a_robot_cannot_measure():
     seen = {term for term, _ in columns(make("door_open_outward_finger", 1, observation="compact"), 0)}
-    assert seen == {"joint_position", "joint_velocity", "hand_position", "hand_euler", "last_command",
+    assert seen == {"joint_position", "joint_velocity", "hand_position", "hand_orientation", "last_command",
                     "handle_position", "door_angle"}
+
+
+def test_the_compact_layout_does_not_jump_when_a_hand_at_a_door_turns_a_little():
+    environment = make("door_open_outward_hand", 64, observation="compact", randomisation="")
+    rng = np.random.default_rng(0)
+    before = environment.reset(0)
+    for _ in range(20):
+        after, *_ = environment.step(rng.uniform(-1, 1, (64, 2, 26)))
+        pose = slice(48, 55)  # behind 24 joint positions and 24 velocities: where the hand is and how it is turned
+        assert np.abs(after[..., pose] - before[..., pose]).max() < 0.1
+        before = after
 
 
 def door_world(angle, task="door_open_outward"):

@@ -6,7 +6,8 @@ full_state   of each hand (199 numbers; 187 where the mounts are fixed): 24 join
              24 velocities / 5, 24 efforts * 10; for each of five fingertips position, quaternion x y z w, velocity,
              angular velocity; for each fingertip force and torque * 10; position and Euler angles of the hand; its
              last action. Then of the task: a door's 19 numbers or a thrown object's 24. All clipped to [-5, 5].
-compact      joint positions and velocities, pose of the hand, its last action, and of the task what a camera sees.
+compact      joint positions and velocities, pose of the hand with a quaternion (the Euler angles of a hand at a door
+             jump: it stands where they are not unique), its last action, and of the task what a camera sees.
 
 All agents of one hand see the same; where a hand has several agents, a one-hot id tells them apart.
 """
@@ -61,19 +62,20 @@ def _full_hand(hand: str, offered: dict[str, Term]) -> list[Part]:
     touch = [Part(term, labels((tip,), XYZ), CONTACT)
              for tip in tips for term in ("fingertip_force", "fingertip_torque")]
     return [*_joints(hand), Part("joint_velocity", names, VELOCITY), Part("joint_effort", names, EFFORT), *motion,
-            *touch, *_pose(hand, offered), _last(hand, offered)]
+            *touch, *_pose(hand, offered, "hand_euler"), _last(hand, offered)]
 
 
 def _compact_hand(hand: str, offered: dict[str, Term]) -> list[Part]:
     names = tuple(f"{hand}:{j.name}" for j in JOINTS)
-    return [*_joints(hand), Part("joint_velocity", names, VELOCITY), *_pose(hand, offered), _last(hand, offered)]
+    return [*_joints(hand), Part("joint_velocity", names, VELOCITY),
+            *_pose(hand, offered, "hand_orientation"), _last(hand, offered)]
 
 
-def _pose(hand: str, offered: dict[str, Term]) -> list[Part]:
-    """Give position and Euler angles of a hand that flies; a fixed one has none."""
+def _pose(hand: str, offered: dict[str, Term], turned: str) -> list[Part]:
+    """Give position and orientation of a hand that flies; a fixed one has none."""
     if not any(element.startswith(f"{hand}:base_") for element in offered["last_command"].elements):
         return []
-    return [Part(term, _of_hand(hand, offered[term].elements)) for term in ("hand_position", "hand_euler")]
+    return [Part(term, _of_hand(hand, offered[term].elements)) for term in ("hand_position", turned)]
 
 
 def _last(hand: str, offered: dict[str, Term]) -> Part:
