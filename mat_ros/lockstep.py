@@ -9,6 +9,7 @@ central decision, which has the same bits. Every row has its own safety gate and
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -31,6 +32,8 @@ from mat_ros.core.observe import Observer
 from mat_ros.core.safety import Applied, Gate, GateSettings
 from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
 from mat_ros.worlds.faults import FaultyWorld
+from mat_ros.worlds.randomise import Randomiser
+from mat_ros.worlds.randomise import Row as Variation
 from mat_ros.worlds.score import columns, open_world, score_of
 
 Float = NDArray[np.float64]
@@ -54,12 +57,13 @@ class Episodes:
     lengths: NDArray[np.int64]  # ticks
     rewards: Float  # (tick, row), NaN after the end
     detected: NDArray[np.int64]  # tick at which a broken joint was first found in error, -1: never
-    alarms: NDArray[np.int64]  # healthy joints that were found in error
+    alarmed: NDArray[np.bool_]  # (row, joint): healthy joints that were found in error
     missing: NDArray[np.int64]  # joints x ticks without a decision in time
     outside_before: NDArray[np.int64]  # joints x ticks: what the policy wanted lay outside the joint's limits
     outside_after: NDArray[np.int64]  # the same behind the gate
     clamped: NDArray[np.int64]  # joints x ticks in which the gate changed the request
     latency_ns: NDArray[np.int64]  # (tick, row) of the last decision in simulated time; 0 where decided centrally
+    computing_ns: NDArray[np.int64]  # (tick, row): what encoding, deciding and guarding took on this machine
     signals: Float32 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))  # (tick + 1, row, signal)
     commands: Float = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (tick, row, joint)
 
@@ -69,10 +73,11 @@ class LockStep:
 
     def __init__(self, bundle: Bundle, backend: Backend, rows: int, *, mode: str = "optimistic",
                  wiring: str = "per_agent", gate: GateSettings | None = None, deadline: float = 0.8,
-                 detect: DetectorSettings | None = None, threads: int = 1) -> None:
+                 detect: DetectorSettings | None = None, table: Sequence[Variation] = (), threads: int = 1) -> None:
         self.bundle, self.manifest, self.backend, self.rows = bundle, bundle.manifest, backend, rows
         self.world = FaultyWorld(open_world(self.manifest, rows, threads))
         self.score = score_of(self.world.world)
+        self._randomiser = Randomiser(self.world.world, table, 0) if table else None  # another robot than the trained
         self.model: Model | None = None  # of the healthy robot; without one nothing is detected
         manifest, network = self.manifest, self.manifest.network
         self._columns = columns(self.world.world, manifest)
@@ -107,44 +112,68 @@ class LockStep:
             raise Refused("chain information", f"one of {INFORMATION}", information, "choose one of them")
         horizon = self.score.horizon if ticks is None else ticks
         schedules = [Schedule(0)] * self.rows if schedules is None else list(schedules)
+        if self._randomiser is not None:
+            self._randomiser.begin(np.arange(self.rows))
         self.world.reset(seed=seed, schedules=schedules)
+        if self._randomiser is not None:
+            self._randomiser.arrive(np.arange(self.rows))
         lives = [_Row(self, schedule) for schedule in schedules]
-        out = _empty(self.rows, horizon)
+        detector = None if self.model is None else Detector(self.places, self.model, self._detect_settings, self.rows)
+        out = _empty(self.rows, horizon, len(self.joint_names))
         alive = np.ones(self.rows, dtype=bool)
         commands = np.zeros((self.rows, len(self.joint_names)))
         actions = np.zeros((self.rows, self._slots, self._act_dim))
-        kept_signals, kept_commands = [self._signals()], []
+        present = np.ones((self.rows, len(self.joint_names)), dtype=bool)
+        kept_signals, kept_commands = [], []
         for tick in range(horizon):
             signals = self._signals()
             observations = self._observer.observe(signals)
+            if detector is not None:
+                _count(out, detector.observe(signals.astype(np.float64)), self._suspects(schedules, tick), alive, tick)
             for row in np.flatnonzero(alive).tolist():
                 kept = recording if row == 0 else None
-                commands[row], actions[row] = self._tick(lives[row], tick, signals[row], observations[row],
-                                                         information, out, row, kept)
-            self.world.step(commands)
+                overrides = lives[row].told(tick, information, detector, row)
+                commands[row], actions[row], present[row] = self._tick(
+                    lives[row], tick, signals[row], observations[row], overrides, out, row, kept)
+            if detector is not None:
+                detector.commanded(commands, present)
+            self.world.step(commands if self._randomiser is None else self._randomiser.command(commands))
             rewards, goes_on = self.score.tick(actions)
             out.rewards[tick, alive] = rewards[alive]
             out.returns[alive] += rewards[alive]
             out.lengths[alive] += 1
             alive &= goes_on
             if keep:
-                kept_signals.append(self._signals())
+                kept_signals.append(signals)
                 kept_commands.append(commands.copy())
             if watch is not None:
                 watch(tick)
             if not alive.any():
                 break
         if keep:
-            out.signals, out.commands = np.array(kept_signals), np.array(kept_commands)
+            out.signals, out.commands = np.array([*kept_signals, self._signals()]), np.array(kept_commands)
         return out
+
+    def _suspects(self, schedules: Sequence[Schedule], tick: int) -> NDArray[np.bool_]:
+        """Say which joints are or were broken (row, joint): an alarm may outlast its fault."""
+        broken = np.zeros((self.rows, len(self.joint_names)), dtype=bool)
+        for row, schedule in enumerate(schedules):
+            for fault in schedule.faults:
+                joint = fault.target.rpartition("/")[2]
+                if fault.start <= tick and joint in self.joint_names:
+                    broken[row, self.joint_names.index(joint)] = True
+        return broken
 
     def _signals(self) -> Float32:
         """Measure as the messages carry it (row, signal)."""
-        return self.world.measure()[:, self._columns].astype(np.float32)
+        measured = self.world.measure()
+        if self._randomiser is not None:
+            measured = self._randomiser.readings(measured)
+        return measured[:, self._columns].astype(np.float32)
 
-    def _tick(self, life: _Row, tick: int, signals: Float32, observation: Float32, information: str, out: Episodes,
-              row: int, recording: Recording | None) -> tuple[Float, Float32]:
-        overrides = life.told(tick, signals, information, out, row)
+    def _tick(self, life: _Row, tick: int, signals: Float32, observation: Float32, overrides: dict[int, Override],
+              out: Episodes, row: int, recording: Recording | None) -> tuple[Float, Float32, NDArray[np.bool_]]:
+        began = time.perf_counter_ns()
         enc, values = self.backend.encode(observation)
         start = tick * self.manifest.period_ns
         encoding = Encoding(tick, start, start + round(self._deadline * self.manifest.period_ns), start, enc)
@@ -152,16 +181,15 @@ class LockStep:
         out.latency_ns[tick, row] = life.latency_ns
         present = validity[self._map.slot_of_joint] != NONE
         applied = life.gate.apply(self._map.to_command(actions), present, life.positions(signals))
+        out.computing_ns[tick, row] = time.perf_counter_ns() - began
         wanted = actions[self._map.slot_of_joint, self._column_of_joint] * self._map.scale + self._map.offset
         out.missing[row] += int((~present).sum())
         out.outside_before[row] += int(((wanted < self._lower) | (wanted > self._upper)).sum())
         out.outside_after[row] += int(((applied.applied < self._lower) | (applied.applied > self._upper)).sum())
         out.clamped[row] += int((applied.applied != applied.requested).sum())
-        if life.detector is not None:
-            life.detector.commanded(applied.applied, present)
         if recording is not None:
             self._record(recording, life, encoding, signals, values, actions, validity, applied, overrides)
-        return applied.applied, np.nan_to_num(actions)
+        return applied.applied, np.nan_to_num(actions), present
 
     def _record(self, recording: Recording, life: _Row, encoding: Encoding, signals: Float32, values: Float32,
                 actions: Float32, validity: NDArray[np.uint8], applied: Applied, overrides: dict[int, Override]
@@ -194,13 +222,10 @@ class _Row:
         self._all, self.schedule = lockstep, schedule
         manifest = lockstep.manifest
         self.gate = Gate(manifest.joints, manifest.period_ns, lockstep._gate_settings)
-        self.detector = None if lockstep.model is None else Detector(lockstep.places, lockstep.model,
-                                                                     lockstep._detect_settings)
         breaks = any(fault.level in ("message", "node") for fault in schedule.faults)
         self._chain = SimulatedChain(lockstep._decider, lockstep._spans, lockstep._slots, manifest.period_ns,
                                      lockstep._mode) if breaks else None
         self._overrides: dict[int, Override] = {}
-        self._alarmed = np.zeros(len(manifest.joints), dtype=bool)
         self._serves = np.array([joint.quantity == "position" for joint in manifest.joints])
         self._activated = False
         self.changed = False
@@ -217,32 +242,16 @@ class _Row:
             self._activated = True
         return present
 
-    def told(self, tick: int, signals: Float32, information: str, out: Episodes, row: int) -> dict[int, Override]:
-        """Watch the joints; give what the chain is told from this tick on."""
-        self.positions(signals)
+    def told(self, tick: int, information: str, detector: Detector | None, row: int) -> dict[int, Override]:
+        """Give what the chain is told of broken joints in this tick."""
         before = self._overrides
-        if self.detector is not None:
-            health = self.detector.observe(signals.astype(np.float64))
-            self._count(health, tick, out, row)
-            if information == "truth":
-                self._overrides = self.detector.overrides(self._all._map.slot_of_joint, self._all._column_of_joint,
-                                                          self._all._act_dim)
         if information == "oracle":
             self._overrides = self._oracle(tick)
+        elif information == "truth" and detector is not None:
+            self._overrides = detector.overrides(self._all._map.slot_of_joint, self._all._column_of_joint,
+                                                 self._all._act_dim, row)
         self.changed = not _same(before, self._overrides)
         return self._overrides
-
-    def _count(self, health: NDArray[np.int64], tick: int, out: Episodes, row: int) -> None:
-        broken = np.zeros(len(health), dtype=bool)
-        for fault in self.schedule.faults:
-            joint = fault.target.rpartition("/")[2]
-            if fault.start <= tick and joint in self._all.joint_names:  # an alarm may outlast its fault
-                broken[self._all.joint_names.index(joint)] = True
-        found = health >= Health.ERROR
-        if out.detected[row] < 0 and (found & broken).any():
-            out.detected[row] = tick
-        self._alarmed |= found & ~broken
-        out.alarms[row] = int(self._alarmed.sum())
 
     def _oracle(self, tick: int) -> dict[int, Override]:
         found: dict[int, Override] = {}
@@ -272,12 +281,24 @@ class _Row:
         return collector.actions.copy(), collector.validity.copy()
 
 
+def _count(out: Episodes, health: NDArray[np.int64], broken: NDArray[np.bool_], alive: NDArray[np.bool_], tick: int
+           ) -> None:
+    """Count when broken joints are first found in error, and healthy ones that are."""
+    found = (health >= Health.ERROR) & alive[:, None]
+    first = (out.detected < 0) & (found & broken).any(axis=1)
+    out.detected[first] = tick
+    out.alarmed |= found & ~broken
+
+
 def _same(a: dict[int, Override], b: dict[int, Override]) -> bool:
     return a.keys() == b.keys() and all(a[k].validity == b[k].validity and np.array_equal(a[k].share, b[k].share)
                                         for k in a)
 
 
-def _empty(rows: int, horizon: int) -> Episodes:
-    counts = [np.zeros(rows, np.int64) for _ in range(6)]
-    return Episodes(np.zeros(rows), counts[0], np.full((horizon, rows), np.nan), np.full(rows, -1), counts[1],
-                    counts[2], counts[3], counts[4], counts[5], np.zeros((horizon, rows), np.int64))
+def _empty(rows: int, horizon: int, joints: int) -> Episodes:
+    def counts() -> NDArray[np.int64]:
+        return np.zeros(rows, np.int64)
+
+    return Episodes(np.zeros(rows), counts(), np.full((horizon, rows), np.nan), np.full(rows, -1),
+                    np.zeros((rows, joints), dtype=bool), counts(), counts(), counts(), counts(),
+                    *np.zeros((2, horizon, rows), np.int64))

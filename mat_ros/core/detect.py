@@ -152,78 +152,80 @@ class Model:
 
 
 class Detector:
-    """Watch one robot, tick by tick; arrays are (joint,)."""
+    """Watch one or several robots, tick by tick; arrays are (robot, joint)."""
 
-    def __init__(self, places: Places, model: Model, settings: DetectorSettings | None = None) -> None:
+    def __init__(self, places: Places, model: Model, settings: DetectorSettings | None = None, robots: int = 1) -> None:
         self.settings = settings or DetectorSettings()
         self.places, self.model = places, model
-        joints = len(places.position)
-        self.health: NDArray[np.int64] = np.zeros(joints, np.int64)  # Health
-        self.causes: NDArray[np.int64] = np.zeros(joints, np.int64)  # Cause, of the present tick
-        self.share: Float = np.ones(joints)  # of its commands that each joint follows
+        self._shape = (robots, len(places.position))
+        self.health: NDArray[np.int64] = np.zeros(self._shape, np.int64)  # Health
+        self.causes: NDArray[np.int64] = np.zeros(self._shape, np.int64)  # Cause, of the present tick
+        self.share: Float = np.ones(self._shape)  # of its commands that each joint follows
         self._keep = 1.0 - 1.0 / self.settings.memory_ticks
         self.reset()
 
     def reset(self) -> None:
         """Begin an episode."""
-        joints = len(self.places.position)
+        shape = self._shape
         self._before: Float | None = None
-        self._command = np.zeros(joints)
-        self._xy, self._xx, self._rr = np.zeros((3, joints))
-        self._odd, self._speed = np.zeros(joints), self.model.slowest.copy()
+        self._command = np.zeros(shape)
+        self._xy, self._xx, self._rr = np.zeros((3, *shape))
+        self._odd, self._speed = np.zeros(shape), np.tile(self.model.slowest, (shape[0], 1))
         self._ticks = 0
-        self._repeats, self._missing, self._raised, self._calm, self._last_causes = np.zeros((5, joints), np.int64)
-        self._told, self._doubt = np.ones(joints), np.zeros(joints, dtype=bool)
+        self._repeats, self._missing, self._raised, self._calm, self._last_causes = np.zeros((5, *shape), np.int64)
+        self._told, self._doubt = np.ones(shape), np.zeros(shape, dtype=bool)
         self.health[:], self.causes[:], self.share[:] = 0, 0, 1.0
 
     def observe(self, signals: Float, age_ticks: float = 0.0) -> NDArray[np.int64]:
-        """Judge the measurements (signal,) that followed the last command; give the health (joint,)."""
+        """Judge the measurements (robot, signal) that followed the last command; give the health (robot, joint)."""
         s, m, p = self.settings, self.model, self.places
+        signals = np.atleast_2d(np.asarray(signals, np.float64))
         causes = np.zeros_like(self.causes)
         if self._before is not None:
-            x = np.append((np.concatenate([self._before, self._command]) - m.mean) / m.std, 1.0)
-            own = x[-1 - len(m.gain):-1] * m.gain  # what each joint's own command should have done
-            seen = p.motion(self._before, signals) - (x @ m.weights - own)
+            x = (np.hstack([self._before, self._command]) - m.mean) / m.std
+            own = x[:, -len(m.gain):] * m.gain  # what each joint's own command should have done
+            seen = p.motion(self._before, signals) - (x @ m.weights[:-1] + m.weights[-1] - own)
             self._xx = self._keep * self._xx + own * own
             self._xy = self._keep * self._xy + own * seen
             self._rr = self._keep * self._rr + (seen - self.share * own) ** 2
             self._judge_share(causes)
-            moved = np.abs(signals[p.velocity])
+            moved = np.abs(signals[:, p.velocity])
             self._speed = self._keep * self._speed + (1 - self._keep) * moved
             causes |= np.where(self._speed < s.still * m.slowest, Cause.STILL, 0)
-            if np.median(self._speed / m.slowest) < s.moving:
-                causes[:] = 0  # a robot that lies still says nothing about its motors
+            lies = np.median(self._speed / np.maximum(m.slowest, 1e-9), axis=-1) < s.moving
+            causes[lies] = 0  # a robot that lies still says nothing about its motors
             odd = (p.contradiction(self._before, signals) / m.contradiction) ** 2
             limit = s.implausible * m.oddest
             self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # one jump passes
             causes |= np.where(self._odd > limit, Cause.IMPLAUSIBLE, 0)
-            same = (signals[p.position] == self._before[p.position]) | (signals[p.velocity] == self._before[p.velocity])
-            self._repeats = np.where(same, self._repeats + 1, 0)
+            same = signals == self._before
+            self._repeats = np.where(same[:, p.position] | same[:, p.velocity], self._repeats + 1, 0)
             causes |= np.where(self._repeats >= s.frozen_ticks, Cause.FROZEN, 0)
             causes = np.where(p.measured, causes, 0)
         causes |= np.where(self._missing >= s.missing_ticks, Cause.MISSING, 0)
         if age_ticks > s.age_ticks:
             causes |= Cause.AGED
-        self._before = np.array(signals, np.float64)
+        self._before = signals.copy()
         self._ticks += 1
         self._decide(causes)
         return self.health
 
     def commanded(self, command: Float, present: NDArray[np.bool_]) -> None:
-        """Take the command (joint,) that was applied, and for which joints there was a decision."""
-        self._command = np.array(command, np.float64)
+        """Take the commands (robot, joint) that were applied, and for which joints there was a decision."""
+        self._command = np.atleast_2d(np.array(command, np.float64))
         self._missing = np.where(present, 0, self._missing + 1)
 
-    def overrides(self, slot_of_joint: NDArray[np.intp], column_of_joint: NDArray[np.intp], act_dim: int
-                  ) -> dict[int, Override]:
-        """Tell the chain what broken joints really do of what they intend."""
-        broken = (self.health == Health.ERROR) & ((self._last_causes & ACTUATOR) != 0)
+    def overrides(self, slot_of_joint: NDArray[np.intp], column_of_joint: NDArray[np.intp], act_dim: int,
+                  robot: int = 0) -> dict[int, Override]:
+        """Tell a robot's chain what its broken joints really do of what they intend."""
+        causes = self._last_causes[robot]
+        broken = (self.health[robot] == Health.ERROR) & ((causes & ACTUATOR) != 0)
         found: dict[int, Override] = {}
         for joint in np.flatnonzero(broken):
             slot = int(slot_of_joint[joint])
             share = found[slot].share.copy() if slot in found else np.ones(act_dim, np.float32)
-            still = bool(self._last_causes[joint] & Cause.STILL)
-            share[column_of_joint[joint]] = 0.0 if still else self._told[joint]
+            still = bool(causes[joint] & Cause.STILL)
+            share[column_of_joint[joint]] = 0.0 if still else self._told[robot, joint]
             found[slot] = Override(share, Validity.HELD if still else Validity.ZERO)
         return found
 
