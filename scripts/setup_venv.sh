@@ -5,7 +5,8 @@
 # Make, mend or confirm .venv:  scripts/setup_venv.sh EXTRA...
 #
 # A second run only compares fingerprints. A .venv that is broken (its Python deleted, its folder moved, an install
-# cut short) is mended in place when pip can do it and made anew when it cannot. PYTHON=... chooses the Python.
+# cut short) is mended in place when pip can do it, else made anew; should that fail too, as it does without a network,
+# the old one is put back. PYTHON=... chooses the Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -127,8 +128,16 @@ make_venv() {
   python=$(choose_python)
   prepare_system "$python"
   say "making .venv with $("$python" --version)"
-  rm -rf "$venv"
+  rm -rf "$venv.old"
+  if [ -e "$venv" ]; then mv "$venv" "$venv.old"; fi
   "$python" -m venv "$venv"
+}
+
+put_old_venv_back() {
+  if [ -e "$venv.old" ]; then
+    cp "$log" "$venv.old/" 2> /dev/null || true
+    rm -rf "$venv" && mv "$venv.old" "$venv"
+  fi
 }
 
 build_requirements() {
@@ -181,9 +190,15 @@ if venv_is_usable; then
   if is_up_to_date; then exit 0; fi
   prepare_system "$venv/bin/python"
   if bring_up_to_date; then exit 0; fi
-  say "the existing .venv cannot be mended ($(tail -n 1 "$log")); making it anew"
+  say "the existing .venv cannot be mended ($(tail -n 1 "$log"))"
 elif [ -e "$venv" ]; then
-  say "the existing .venv is broken; making it anew"
+  say "the existing .venv is broken"
 fi
 make_venv
-bring_up_to_date || { tail -n 25 "$log" >&2; fail "failed; the whole log is in $log"; }
+if bring_up_to_date; then
+  rm -rf "$venv.old"
+else
+  tail -n 25 "$log" >&2
+  put_old_venv_back
+  fail "failed; the whole log is in $log"
+fi
