@@ -64,7 +64,7 @@ DOORS = (
             Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.doctor:main", ""),
             Command("check", "verify a bundle, a robot or a fault file", "mat_ros.check:main", "onnx"),
             Command("engines", "build and verify TensorRT engines", "mat_ros.commands.engines:main", "rtx"),
-            Command("bench", "measure latency on this machine", "mat_ros.bench_backends:main", "onnx"),
+            Command("bench", "measure latency, or what faults leave", "mat_ros.commands.bench:main", "onnx,sim"),
             Command("version", "the version of this package", "mat_ros.cli:print_version", ""),
         ),
     ),

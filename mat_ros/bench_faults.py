@@ -1,0 +1,233 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros bench faults: break one thing after the other and measure what is left of a policy.
+
+Every cell of the grid runs the same episodes: the same starts, and for every policy the same faults (paired seeds). The
+raw table `episodes.csv` is written cell by cell, so that a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mat_ros import shipped
+from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.detect import Model
+from mat_ros.core.errors import Refused
+from mat_ros.fault_grid import GAP, Cell, Grid, matching
+from mat_ros.lockstep import Episodes, LockStep
+
+COLUMNS = ("policy", "level", "kind", "severity", "target", "information", "episode", "return", "ticks",
+           "detect_ticks", "false_alarms", "recover_ticks", "missing", "commands", "outside_before", "outside_after",
+           "clamped", "latency_p50_ms", "latency_p99_ms", "computing_p50_us", "computing_p99_us", "computing_max_us")
+LEARNING_SEED = 977  # of the episodes from which the detector learns; no cell runs them
+RECOVERED = 0.8  # of the reward before the fault, over RECOVERY_S
+RECOVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a worker needs to run any cell."""
+
+    policy: str  # folder
+    backend: str
+    grid: str
+    episodes: int
+    seed: int
+    ticks: int | None
+    mode: str
+
+
+class Worker:
+    """Run cells of one policy; it keeps the simulated robots from cell to cell."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.bundle = plan, Bundle.load(Path(plan.policy))
+        self.backend = open_backend(plan.backend, self.bundle)
+        self.grid = Grid.load(Path(plan.grid), self.bundle.manifest)
+        self._whole = self._lockstep(())
+        self.model: Model = self._whole.learn(LEARNING_SEED)
+
+    def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
+        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table)
+
+    def onset(self) -> int:
+        """Give the tick at which things break."""
+        horizon = self.plan.ticks or self._whole.score.horizon
+        return min(round(self.grid.onset_s * 1e9 / self.bundle.manifest.period_ns), horizon // 3)
+
+    def episodes(self, cell: Cell) -> Episodes:
+        """Run a cell."""
+        lockstep = self._whole
+        if cell.level == GAP:
+            lockstep = self._lockstep(cell.table)
+            lockstep.model = self.model
+        schedules = [cell.schedule(self.bundle.manifest, self.onset(), self.plan.seed + k)
+                     for k in range(self.plan.episodes)]
+        return lockstep.run(self.plan.seed, schedules, cell.information, self.plan.ticks)
+
+    def rows(self, cell: Cell) -> list[dict[str, Any]]:
+        """Run a cell and give a row of the table for each episode."""
+        found, onset = self.episodes(cell), self.onset()
+        joints = len(self.bundle.manifest.joints)
+        rows = []
+        for k in range(self.plan.episodes):
+            ticks = int(found.lengths[k])
+            latency = found.latency_ns[onset:ticks, k] * 1e-6
+            computing = found.computing_ns[:ticks, k] * 1e-3
+            values: dict[str, Any] = {
+                "return": float(found.returns[k]), "ticks": ticks,
+                "detect_ticks": int(found.detected[k]) - onset if found.detected[k] >= 0 else -1,
+                "false_alarms": int(found.alarmed[k].sum()),
+                "recover_ticks": recovery(found.rewards[:ticks, k], onset, self.bundle.manifest.period_ns),
+                "missing": int(found.missing[k]), "commands": ticks * joints,
+                "outside_before": int(found.outside_before[k]), "outside_after": int(found.outside_after[k]),
+                "clamped": int(found.clamped[k])}
+            for share in (50, 99):
+                values[f"latency_p{share}_ms"] = float(np.percentile(latency, share)) if latency.any() else 0.0
+                values[f"computing_p{share}_us"] = float(np.percentile(computing, share))
+            values["computing_max_us"] = float(computing.max())
+            rows.append({"policy": self.bundle.manifest.name, **dict(zip(COLUMNS[1:6], cell.key, strict=True)),
+                         "episode": k, **values})
+        return rows
+
+
+def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
+    """Give the ticks after the onset until the reward is for good what it was before; -1: never, 0: it never fell."""
+    window = max(1, round(RECOVERY_S * 1e9 / period_ns))
+    if onset < window or len(rewards) < onset + window:
+        return -1
+    total = np.cumsum(np.append(0.0, rewards))
+    mean = (total[window:] - total[:-window]) / window  # [k]: of the ticks k .. k + window - 1
+    before = mean[max(0, onset - 2 * window):onset - window + 1].mean()
+    low = np.flatnonzero(mean[onset:] < before - (1 - RECOVERED) * abs(before))
+    if not len(low):
+        return 0
+    return -1 if low[-1] == len(mean) - onset - 1 else int(low[-1]) + 1
+
+
+_worker: Worker | None = None
+
+
+def _open(plan: Plan) -> None:
+    global _worker
+    _worker = Worker(plan)
+
+
+def _run(cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
+    assert _worker is not None
+    return cell, _worker.rows(cell)
+
+
+def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int, ray: str = "") -> None:
+    """Run the cells that `out` lacks, over processes or a Ray cluster, and append their rows."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done = finished(out, plan)
+    left = [cell for cell in cells if cell.key not in done]
+    fresh = not out.exists()
+    began = time.monotonic()
+    with out.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if fresh:
+            writer.writeheader()
+        for count, (cell, rows) in enumerate(_results(plan, left, processes, ray), 1):
+            writer.writerows(rows)
+            file.flush()
+            spent = time.monotonic() - began
+            mean = float(np.mean([row["return"] for row in rows]))
+            print(f"{len(done) + count}/{len(cells)}  {spent / count * (len(left) - count) / 60:5.1f} min left   "
+                  f"{cell.level} {cell.kind} {cell.severity:g} {cell.target} {cell.information}: {mean:.4g}",
+                  file=sys.stderr, flush=True)
+
+
+def _results(plan: Plan, cells: Sequence[Cell], processes: int, ray: str
+             ) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
+    if not cells:
+        return
+    if processes == 1 and not ray:
+        _open(plan)
+        yield from map(_run, cells)
+        return
+    if ray:
+        from ray.util.multiprocessing import Pool
+
+        pool = Pool(processes, initializer=_open, initargs=(plan,), ray_address=ray)
+    else:
+        # Spawned, since threads of the simulator and of backends do not survive a fork.
+        pool = multiprocessing.get_context("spawn").Pool(processes, _open, (plan,))
+    with pool:
+        yield from pool.imap_unordered(_run, cells)
+
+
+def finished(out: Path, plan: Plan) -> set[tuple[str, str, float, str, str]]:
+    """List the cells of which every episode is in the table; a cell that was cut short is dropped from it."""
+    if not out.exists():
+        return set()
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if all(row.get(name) not in (None, "") or name == "target"
+                                                           for name in COLUMNS)]
+    counts: dict[tuple[str, str, float, str, str], int] = {}
+    for row in rows:
+        counts[_key(row)] = counts.get(_key(row), 0) + 1
+    if counts and max(counts.values()) > plan.episodes:
+        raise Refused(f"table {out}", f"{plan.episodes} episodes per cell", max(counts.values()),
+                      "give the same --episodes, or another --out")
+    whole = {key for key, count in counts.items() if count == plan.episodes}
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(row for row in rows if _key(row) in whole)
+    return whole
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, float, str, str]:
+    return row["level"], row["kind"], float(row["severity"]), row["target"], row["information"]
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros bench faults`."""
+    parser = argparse.ArgumentParser(prog="mat-ros bench faults", description="Measure what faults leave of a policy.")
+    parser.add_argument("--policy", action="append", required=True, help="bundle, by name or folder; may be repeated")
+    parser.add_argument("--grid", default="grid", help="grid of faults: a shipped name or a YAML file")
+    parser.add_argument("--episodes", type=int, default=32, help="paired episodes per cell")
+    parser.add_argument("--ticks", type=int, help="length of an episode; default: the task's")
+    parser.add_argument("--only", default="*", help="cells whose level:kind:target this pattern selects")
+    parser.add_argument("--mode", default="optimistic", choices=("strict", "bounded", "optimistic"),
+                        help="patience of the chain where messages or nodes break")
+    parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--ray", default="", help="address of a Ray cluster to spread over instead")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
+    parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
+    given = parser.parse_args(arguments)
+    from mat_ros.fault_report import headline, read_table, write_report
+
+    grid = shipped.config_file("faults", given.grid)
+    plans = {}
+    for name in given.policy:
+        folder = shipped.policy_folder(name).resolve()
+        bundle = Bundle.load(folder)
+        plan = Plan(str(folder), given.backend, str(grid), given.episodes, given.seed, given.ticks, given.mode)
+        cells = matching(Grid.load(Path(grid), bundle.manifest).cells, given.only)
+        plans[bundle.manifest.name] = plan
+        run(plan, cells, given.out / bundle.manifest.name / "episodes.csv", given.processes, given.ray)
+    table = read_table([given.out / name / "episodes.csv" for name in plans])
+    write_report(given.out / "report.html", table, plans, "mat-ros bench faults " + " ".join(arguments))
+    if given.json:
+        print(json.dumps(headline(table)))
+    else:
+        print(given.out / "report.html")
+    return 0

@@ -1,0 +1,114 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Read a grid of faults: everything that a benchmark breaks, one cell after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mat_ros.breakable import targets
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults import KINDS, LEVELS, Fault, Schedule
+from mat_ros.core.manifest import Manifest
+from mat_ros.lockstep import INFORMATION
+from mat_ros.worlds.randomise import Row
+
+NOMINAL, GAP, TOGETHER = "nominal", "gap", "together"
+FIELDS = ("onset_s", "information", "faults", "gap")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition of the benchmark."""
+
+    level: str  # nominal, one of LEVELS, or gap
+    kind: str
+    severity: float
+    target: str  # a name, or a pattern whose names all break at once
+    information: str = "intent"
+    together: bool = False
+    table: tuple[Row, ...] = ()  # of a gap
+
+    @property
+    def key(self) -> tuple[str, str, float, str, str]:
+        """Give what identifies the cell in the table of results."""
+        return self.level, self.kind, self.severity, self.target, self.information
+
+    def schedule(self, manifest: Manifest, onset: int, seed: int) -> Schedule:
+        """Give the faults of an episode: the same seed gives the same trace to every policy."""
+        if self.level in (NOMINAL, GAP):
+            return Schedule(seed)
+        named = targets(manifest)
+        names = named.matching(self.level, self.target) if self.together else (self.target,)
+        end = onset + 1 if (self.level, self.kind) == ("node", "restart") else None
+        return Schedule(seed, [Fault(f"{self.kind}/{name}", self.level, self.kind, name, self.severity, onset, end)
+                               for name in names])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells for one policy."""
+
+    onset_s: float
+    cells: tuple[Cell, ...]
+
+    @classmethod
+    def load(cls, path: Path, manifest: Manifest) -> Grid:
+        """Read a grid; rows of which nothing of this robot is meant are refused."""
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise Refused(f"grid {path}", "readable YAML", error, "correct the path or the file") from error
+        if not isinstance(data, dict) or set(data) - set(FIELDS):
+            raise Refused(f"grid {path}", f"the fields {FIELDS}", sorted(data) if isinstance(data, dict) else data,
+                          "correct the file")
+        information = tuple(data.get("information", ("intent",)))
+        if unknown := sorted(set(information) - set(INFORMATION)):
+            raise Refused(f"grid {path}, information", f"some of {INFORMATION}", unknown, "correct the file")
+        cells = [Cell(NOMINAL, "none", 0.0, "")]
+        for row in data.get("faults", ()):
+            cells += _faults(row, manifest, information)
+        for row in data.get("gap", ()):
+            cells += _gaps(row)
+        return cls(float(data.get("onset_s", 0.0)), tuple(cells))
+
+
+def _faults(row: Mapping[str, Any], manifest: Manifest, information: tuple[str, ...]) -> Iterator[Cell]:
+    levels = [level for level in LEVELS if level in row]
+    if len(levels) != 1 or (levels[0], str(row[levels[0]])) not in KINDS or ("each" in row) == (TOGETHER in row):
+        raise Refused("row of the grid", "a level with its kind, and either each or together", dict(row),
+                      "write it as {actuator: weak, each: '*', severity: [0.5]}")
+    level, kind = levels[0], str(row[levels[0]])
+    pattern = str(row.get("each", row.get(TOGETHER)))
+    names = targets(manifest).matching(level, pattern)
+    if not names:
+        raise Refused("row of the grid", f"a pattern that selects one of {getattr(targets(manifest), level)}", pattern,
+                      "correct the grid")
+    severities = row.get("severity", [KINDS[level, kind].default])
+    # Only a broken motor changes what a chain could be told.
+    told = information if level == "actuator" else information[:1]
+    for severity in severities:
+        for name in (pattern,) if TOGETHER in row else names:
+            for info in told:
+                yield Cell(level, kind, float(severity), name, info, TOGETHER in row)
+
+
+def _gaps(row: Mapping[str, Any]) -> Iterator[Cell]:
+    for value in row["values"]:
+        normal = row.get("distribution") == "normal"
+        span = (0.0, float(value)) if normal else (float(value), float(value))
+        variation = Row(str(row["what"]), str(row["how"]), "normal" if normal else "uniform", span,
+                        when="startup" if row["what"] not in ("observation_delay", "command_delay") else "reset",
+                        of=str(row.get("of", "*")))
+        yield Cell(GAP, str(row["what"]), float(value), str(row.get("of", "*")), table=(variation,))
+
+
+def matching(cells: tuple[Cell, ...], pattern: str) -> tuple[Cell, ...]:
+    """Keep the nominal cell and those whose `level:kind:target` a shell pattern selects."""
+    return tuple(c for c in cells if c.level == NOMINAL or fnmatchcase(f"{c.level}:{c.kind}:{c.target}", pattern))
