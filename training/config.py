@@ -110,8 +110,8 @@ class TrainConfig:
     start_from: str = ""
     """Checkpoint whose weights and observation statistics begin a new run (few-shot); empty: a fresh policy."""
 
-    def __post_init__(self) -> None:
-        """Refuse numbers that cannot work."""
+    def check(self) -> None:
+        """Refuse numbers that cannot work; the trainer calls it, so that the command line need not quote a traceback."""
         for name in ("steps", "envs", "ticks", "epochs", "minibatches", "width", "blocks", "heads", "threads"):
             if getattr(self, name) < 1:
                 raise Refused(f"setting {name}", "at least 1", getattr(self, name), "give a positive number")

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 import torch
 import tyro
@@ -22,7 +22,7 @@ from training.metrics import MetricLog
 from training.trainer import Diverged, Trainer
 
 
-def train(config: TrainConfig) -> Trainer:
+def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trainer:
     """Train from the beginning, or from the newest checkpoint where the configuration says so."""
     torch.set_num_threads(config.threads)
     team = join_team(config.device)
@@ -44,7 +44,7 @@ def train(config: TrainConfig) -> Trainer:
         (config.run / "config.yaml").write_text(text, encoding="utf-8")
         log = MetricLog(config.run, config.steps, resumed)
     try:
-        trainer.train(log)
+        trainer.train(log, stop)
     finally:
         if log is not None:
             log.close()
@@ -52,21 +52,36 @@ def train(config: TrainConfig) -> Trainer:
     return trainer
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+class Interrupt:
+    """Turn the first Ctrl-C (or request to terminate) into a wish to stop after the update; a second stops at once."""
+
+    def __init__(self) -> None:
+        self.wished = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.wished:
+            raise KeyboardInterrupt
+        self.wished = True
+        print("\nstopping after this update; once more stops at once and loses it", file=sys.stderr, flush=True)
+
+    def __call__(self) -> bool:
+        """Say whether to stop."""
+        return self.wished
 
 
 def main() -> int:
     """Run the command line; every refusal is one sentence."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop = Interrupt()
     try:
-        train(tyro.cli(TrainConfig, description=__doc__))
+        train(tyro.cli(TrainConfig, description=__doc__), stop)
     except (Refused, Missing, Diverged) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return 130 if stop() else 0
 
 
 if __name__ == "__main__":

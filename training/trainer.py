@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Trainer:
     """One training run."""
 
     def __init__(self, config: TrainConfig, environment: Environment | None = None, team: Team = ALONE) -> None:
+        config.check()
         self.config, self.team = config, team
         copies = team.copies(config)
         options = environment_options(config) | ({"first": team.rank * copies} if team.size > 1 else {})
@@ -140,27 +141,24 @@ class Trainer:
             raise Diverged(f"{bad[0]} at step {self.steps}: expected a finite number, got {metrics[bad[0]]}; "
                            f"the last batch is in {dump}, lower the learning rate or look there")
 
-    def train(self, log: MetricLog | None) -> None:
-        """Iterate until the steps are done; save every few minutes, at the end, and when interrupted."""
+    def train(self, log: MetricLog | None, stop: Callable[[], bool] = lambda: False) -> None:
+        """Iterate until the steps are done or `stop` says so; save every few minutes and at the end.
+
+        Stopping waits for the update in progress, because only a whole one can be resumed bit for bit.
+        """
         saved = time.monotonic()
-        try:
-            while self.steps < self.config.steps:
-                metrics = self.iterate()
-                if log is not None:
-                    log.write(self.steps, metrics)
-                if self._due(time.monotonic() - saved):
-                    self.save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            # A collection or update that was cut in half must not be saved: it could not be resumed bit for bit.
-            print(f"\ninterrupted: the newest checkpoint in {self.config.run} is from the last full save", flush=True)
-            raise
+        while self.steps < self.config.steps and not self._agree(stop()):
+            metrics = self.iterate()
+            if log is not None:
+                log.write(self.steps, metrics)
+            if self._agree(time.monotonic() - saved > 60.0 * self.config.checkpoint_minutes):
+                self.save()
+                saved = time.monotonic()
         self.save()
 
-    def _due(self, seconds: float) -> bool:
-        """Say whether it is time to save; the leading rank's clock decides for all."""
-        due = np.array([seconds > 60.0 * self.config.checkpoint_minutes])
-        return bool(self.team.gather(due, axis=0)[0])
+    def _agree(self, wish: bool) -> bool:
+        """Do what the leading rank wishes, so that all ranks do the same."""
+        return bool(self.team.gather(np.array([wish]), axis=0)[0])
 
     def save(self) -> Path | None:
         """Write a checkpoint of this moment; ranks that do not lead only hand over their environments."""

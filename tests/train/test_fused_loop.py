@@ -1,0 +1,159 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled loop is torch's arithmetic, only faster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+
+from training.algos.sequence import SequencePpo  # noqa: E402
+from training.config import TrainConfig  # noqa: E402
+from training.envs.protocol import Spec  # noqa: E402
+from training.fused.learner import ARRAYS, FusedPpo, can_fuse  # noqa: E402
+from training.fused.library import compiler, parameter_names  # noqa: E402
+from training.models.policy import build_policy, policy_config  # noqa: E402
+from training.rollout import Rollout  # noqa: E402
+
+pytestmark = [pytest.mark.train, pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")]
+
+TICKS, COPIES = 8, 10
+APART = (-0.3, -0.01, 0.01, 0.3)  # from the new policy; the clip range is 0.05
+
+
+def spec(agents: int, obs_dim: int, act_dim: int) -> Spec:
+    mask = np.ones((agents, act_dim), bool)
+    if act_dim > 1:
+        mask[1, act_dim // 2:] = False  # the second agent has fewer joints
+    everything = np.ones((agents, obs_dim), bool)
+    names = tuple(map(str, range(agents)))
+    return Spec("task", "", "", None, names, obs_dim, act_dim, everything, everything, mask, 100)
+
+
+def pair(policy: str, agents: int, obs_dim: int, act_dim: int, **settings: object) -> tuple[SequencePpo, FusedPpo]:
+    """Give torch's learner and the compiled one with the same, no longer fresh, weights."""
+    config = TrainConfig(policy=policy, envs=COPIES, ticks=TICKS, minibatches=4, epochs=2, learning_rate=1e-4,  # type: ignore[arg-type]
+                         **settings)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    slow, fast = SequencePpo(config, spec(agents, obs_dim, act_dim)), FusedPpo(config, spec(agents, obs_dim, act_dim))
+    with torch.no_grad():
+        for parameter in slow.policy.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    fast.load_policy(slow.policy_tensors())
+    return slow, fast
+
+
+def experience(fast: FusedPpo) -> Rollout:
+    """Make up a rollout in which some ratios and values are well inside the clip range and others well outside.
+
+    At its edge the gradient jumps, and the last bit of a ratio would decide on which side.
+    """
+    rng, of = np.random.default_rng(5), fast.spec
+    rollout = Rollout.empty(of, TICKS, COPIES)
+    rollout.obs[:] = rng.normal(size=rollout.obs.shape)
+    actions, log_probs, values = fast.act(rollout.flat("obs"), torch.Generator().manual_seed(1))
+    shape = rollout.actions.shape
+    rollout.actions[:], rollout.told[:] = actions.reshape(shape), actions.reshape(shape)
+    rollout.log_probs[:] = (log_probs + rng.choice(APART, log_probs.shape) * of.act_mask).reshape(shape)
+    rollout.values[:-1] = (values + rng.choice(APART, values.shape)).reshape(shape[:3])
+    rollout.returns = (3.0 * rng.normal(size=shape[:3])).astype(np.float32)
+    rollout.advantages = rng.normal(size=shape[:3]).astype(np.float32)
+    return rollout
+
+
+SIZES = [("mat", 6, 13, 1, {}), ("mat", 3, 20, 5, {"width": 32, "blocks": 2, "heads": 2, "ratio": "agent"}),
+         ("mat", 2, 130, 17, {"blocks": 2}), ("marwkv4", 6, 13, 1, {}), ("marwkv4", 3, 20, 5, {"blocks": 2}),
+         ("marwkv4", 4, 9, 3, {"bidirectional": True}), ("hybrid", 6, 13, 1, {}), ("mat", 1, 7, 1, {})]
+
+
+@pytest.mark.parametrize(("policy", "agents", "obs_dim", "act_dim", "settings"), SIZES)
+def test_decoding_equals_evaluating_the_same_actions(policy: str, agents: int, obs_dim: int, act_dim: int,
+                                                     settings: dict) -> None:
+    slow, fast = pair(policy, agents, obs_dim, act_dim, **settings)
+    obs = np.random.default_rng(1).normal(size=(29, agents, obs_dim)).astype(np.float32)
+    actions, log_probs, values = fast.act(obs, torch.Generator().manual_seed(2))
+    expected, _, expected_values = slow.policy.evaluate(torch.from_numpy(obs), torch.from_numpy(actions))
+    np.testing.assert_allclose(log_probs, expected.detach().numpy(), atol=5e-5)
+    np.testing.assert_allclose(values, expected_values[..., 0].detach().numpy(), atol=1e-5)
+    np.testing.assert_array_equal(fast.values(obs), values)
+
+
+@pytest.mark.parametrize(("policy", "agents", "obs_dim", "act_dim", "settings"), SIZES)
+def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim: int, act_dim: int, settings: dict,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, fast = pair(policy, agents, obs_dim, act_dim, **settings)
+    rollout = experience(fast)
+    arrays = {name: np.ascontiguousarray(rollout.flat(name)) for name in ARRAYS}
+    order = np.random.default_rng(3).permutation(rollout.samples)[:20].astype(np.int64)
+    found = fast.loop.gradient(arrays, order)
+    monkeypatch.setattr(slow.optimiser, "step", lambda: None)
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: None)
+    slow._minibatch({name: torch.from_numpy(block[order]) for name, block in arrays.items() if name != "told"})
+    # Where the true gradient is zero (a query among one key), both sides are rounding; hence the whole's share.
+    whole, place = np.linalg.norm(found), 0
+    for name, parameter in slow.policy.named_parameters():
+        assert parameter.grad is not None
+        expected = parameter.grad.flatten().numpy()
+        mine = found[place:place + expected.size]
+        assert np.linalg.norm(mine - expected) < 1e-4 * np.linalg.norm(expected) + 1e-6 * whole, name
+        place += expected.size
+
+
+@pytest.mark.parametrize("policy", ["mat", "marwkv4", "hybrid"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int) -> None:
+    slow, fast = pair(policy, 6, 13, 1, threads=threads)
+    rollout = experience(fast)
+    start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
+    expected = slow.update(rollout, torch.Generator().manual_seed(4))
+    found = fast.update(rollout, torch.Generator().manual_seed(4))
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert_near(fast, slow, start)
+
+
+def assert_near(fast: FusedPpo, slow: SequencePpo, start: dict[str, torch.Tensor]) -> None:
+    """Demand that both moved the same way; Adam turns the rounding of a tiny gradient into a visible step."""
+    for name, tensor in slow.policy_tensors().items():
+        apart, moved = (fast.policy_tensors()[name] - tensor).norm(), (tensor - start[name]).norm()
+        assert apart < 0.03 * moved + 1e-7, (name, apart, moved)
+
+
+def test_either_engine_resumes_what_the_other_saved() -> None:
+    slow, fast = pair("mat", 6, 13, 1)
+    rollout = experience(fast)
+    fast.update(rollout, torch.Generator().manual_seed(4))
+    slow.load_policy(fast.policy_tensors())
+    slow.load_training(fast.training_tensors())
+    start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
+    for learner in (slow, fast):
+        learner.update(rollout, torch.Generator().manual_seed(6))
+    assert_near(fast, slow, start)
+
+
+def test_the_number_of_samples_decoded_together_changes_no_bit() -> None:
+    _, fast = pair("mat", 6, 13, 1)
+    obs = np.random.default_rng(1).normal(size=(40, 6, 13)).astype(np.float32)
+    together = fast.loop.act(obs, None)
+    for row in (0, 11, 12, 39):
+        for mine, all_rows in zip(fast.loop.act(obs[row:row + 1], None), together, strict=True):
+            np.testing.assert_array_equal(mine[0], all_rows[row])
+
+
+@pytest.mark.parametrize("policy", ["mat", "marwkv4", "hybrid"])
+def test_every_parameter_of_a_policy_is_known_to_the_loop(policy: str) -> None:
+    built = build_policy(policy_config(policy, 3, 5, 2, blocks=2))
+    names = parameter_names(built.config.encoder, built.config.decoder, 2)
+    assert sorted(names) == sorted(name for name, _ in built.named_parameters())
+
+
+def test_what_the_loop_does_not_cover_is_left_to_torch() -> None:
+    config = TrainConfig(run=Path("unused"))
+    assert can_fuse(config, spec(6, 13, 1))
+    assert not can_fuse(replace(config, width=40), spec(6, 13, 1))
+    assert not can_fuse(replace(config, policy="marwkv6"), spec(6, 13, 1))
+    assert not can_fuse(config, replace(spec(6, 13, 1), discrete=True))
