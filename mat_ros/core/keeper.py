@@ -19,7 +19,7 @@ from mat_ros.core.chain import HORIZON, Decision
 from mat_ros.core.collect import NONE, Collector
 from mat_ros.core.decide import Float32, Validity
 from mat_ros.core.manifest import Manifest
-from mat_ros.core.safety import Applied, Float, Gate
+from mat_ros.core.safety import Applied, Gate
 
 REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
 AHEAD = 4096  # decisions that are kept for a tick whose observation has not come yet
@@ -73,17 +73,19 @@ class Keeper:
         """Activate the gate at the next observation, which releases a latched stop."""
         self._episode = None
 
-    def rest(self) -> Iterator[Float]:
-        """Give the commands that walk every joint to its fallback."""
+    def rest(self) -> Iterator[Outcome]:
+        """Stop, and give tick by tick what walks every joint to its fallback."""
+        if self._observation is None:
+            return
         self.gate.stop()
-        nothing = np.full(self._default.shape, np.nan)
         before = None
         for _ in range(REST_NS // self._period_ns + 1):
-            command = self.gate.apply(nothing, np.zeros(nothing.shape, dtype=bool)).applied
-            if before is not None and (command == before).all():
+            self.collector.begin(self._observation.tick)
+            outcome = self._apply(self._observation.deadline_ns)
+            if before is not None and (outcome.applied.applied == before).all():
                 return
-            yield command
-            before = command
+            yield outcome
+            before = outcome.applied.applied
 
     @property
     def wake_ns(self) -> int | None:

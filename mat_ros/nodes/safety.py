@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -80,10 +81,11 @@ class SafetyNode(Shell):
             self._hardware.close()
 
     def _rest(self) -> None:
-        """Walk every joint to its fallback, as fast as the gate lets it, and no longer than a second."""
-        for command in self.keeper.rest():
+        """Walk every joint to its fallback at the pace that the gate allows, within a bounded time."""
+        for outcome in self.keeper.rest():
+            self._do([outcome])
             if self._hardware is not None:
-                self._hardware.write(command)
+                time.sleep(self.manifest.period_ns * 1e-9)
 
     def facts(self) -> Mapping[str, object]:
         """Give what the gate counted, and how late commands were."""

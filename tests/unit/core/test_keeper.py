@@ -133,7 +133,9 @@ def test_leaving_walks_every_joint_to_its_fallback():
     gate = Gate(joints, PERIOD, SETTINGS)
     k = Keeper(replace(BUNDLE.manifest, joints=joints), gate, lockstep=False)
     k.on_observation(observation(0), 0)
-    commands = list(k.rest())
+    outcomes = list(k.rest())
+    commands = [outcome.applied.applied for outcome in outcomes]
+    assert all(outcome.applied.stopped for outcome in outcomes)
     assert commands[-1] == pytest.approx(0.0)
     assert np.abs(np.diff(commands, axis=0)).max() <= 1.0 * PERIOD * 1e-9 + 1e-12
 
