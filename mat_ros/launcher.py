@@ -24,7 +24,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 
+from mat_ros import forked
 from mat_ros.core.options import Value
+from mat_ros.forked import ForkedNode
 from mat_ros.graph import Graph, NodeSpec
 
 REFUSED = 2  # exit status of a node that cannot run as it is set up: starting it again would not help
@@ -32,6 +34,7 @@ GRACE_S = (4.0, 2.0)  # from the first signal to SIGTERM, and from there to SIGK
 ORPHAN_GRACE_S = 3  # from the sudden end of the supervisor to SIGKILL
 BACK_OFF_S = (0.25, 8.0)  # before the first respawn, and at most; doubled each time
 STEADY_S = 10.0  # a node that ran so long begins its back-off anew
+NODE_COMMAND = 3  # words of a node's command before its arguments: python -m mat_ros.nodes
 LOOK_S = 0.5  # longest sleep: bounds what a missed wake-up can cost
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -47,7 +50,7 @@ class Process:
     """One node and its present process."""
 
     spec: NodeSpec
-    popen: subprocess.Popen[bytes] | None = None
+    popen: subprocess.Popen[bytes] | ForkedNode | None = None
     started_s: float = 0.0
     due_s: float | None = 0.0  # when it is to be started; None: not
     back_off_s: float = 0.0  # before the next respawn
@@ -70,6 +73,7 @@ class Supervisor:
     sink: Sink
     environment: Mapping[str, str] = field(default_factory=dict)  # on top of this process's and the graph's
     command: Callable[[NodeSpec, Graph], list[str]] = lambda spec, graph: node_command(spec, graph)
+    fork: bool = False  # start nodes from what is already imported, where that is possible
     status: int | None = None  # of the graph, once it is to end
 
     def __post_init__(self) -> None:
@@ -83,6 +87,7 @@ class Supervisor:
 
     def __enter__(self) -> Supervisor:
         """Start the warden and every node."""
+        self.fork = self.fork and forked.preload()
         held, self._lease = os.pipe()
         self._warden = subprocess.Popen(["/bin/sh", "-c", WARDEN, "warden", str(ORPHAN_GRACE_S)], stdin=held,
                                         preexec_fn=os.setpgrp)
@@ -173,9 +178,13 @@ class Supervisor:
     def _start(self, process: Process) -> None:
         group = self._warden.pid
         environment = {**os.environ, **self.graph.environment, "PYTHONUNBUFFERED": "1", **self.environment}
-        process.popen = subprocess.Popen(
-            self.command(process.spec, self.graph), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=environment, preexec_fn=lambda: os.setpgid(0, group))
+        command = self.command(process.spec, self.graph)
+        if self.fork and forked.single_threaded():
+            process.popen = ForkedNode(process.spec.name, command[NODE_COMMAND:], environment, group)
+        else:
+            process.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                             stderr=subprocess.STDOUT, env=environment,
+                                             preexec_fn=lambda: os.setpgid(0, group))
         assert process.popen.stdout is not None
         os.set_blocking(process.popen.stdout.fileno(), False)
         self._selector.register(process.popen.stdout, selectors.EVENT_READ, process)
@@ -209,15 +218,17 @@ class Supervisor:
         process.popen.stdout.close()
         if process.rest:
             self.sink(process.spec.name, process.rest.decode("utf-8", "replace"))
-        process.status, process.popen = process.popen.returncode, None
-        name, how = process.spec.name, describe(process.status)
+        status = process.popen.poll()
+        assert status is not None
+        process.status, process.popen = status, None
+        name, how = process.spec.name, describe(status)
         if self.status is not None:
-            if process.status not in (0, -self._word):
+            if status not in (0, -self._word):
                 self.sink("launcher", f"{name} {how}")
             return
-        if process.status == REFUSED or process.spec.essential:
+        if status == REFUSED or process.spec.essential:
             self.sink("launcher", f"{name} {how}; the graph ends with it")
-            self.end(shell_status(process.status))
+            self.end(shell_status(status))
         elif process.respawn:
             steady = time.monotonic() - process.started_s > STEADY_S
             doubled = 0.0 if steady else 2 * process.back_off_s
@@ -234,7 +245,7 @@ class Supervisor:
 
 def run(graph: Graph, sink: Sink, environment: Mapping[str, str] | None = None) -> int:
     """Run a graph until it ends or a signal comes, and give the exit status. Signals reach the nodes once each."""
-    with Supervisor(graph, sink, environment or {}) as supervisor, forwarded_signals(supervisor):
+    with Supervisor(graph, sink, environment or {}, fork=True) as supervisor, forwarded_signals(supervisor):
         while supervisor.status is None or supervisor.running:
             supervisor.pump(LOOK_S)
     return supervisor.status or 0

@@ -1,0 +1,124 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start nodes by forking a process that has already imported what they need.
+
+A node spends most of its start on imports, and most of its memory on what they load. A fork has both at once, and
+shares the memory. It is allowed before DDS runs only: its threads do not survive a fork. So the supervisor forks while
+it has a single thread, and starts a fresh interpreter otherwise, which gives the same node a moment later.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+PRELOADED = ("rclpy.lifecycle", "mat_ros.nodes.shell", "mat_ros.nodes.chain_node", "mat_ros.nodes.__main__")
+INHERITED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # handlers that are the supervisor's own business
+NAME_LENGTH = 15  # of a process, as Linux shows it
+PR_SET_NAME = 15
+
+
+def preload() -> bool:
+    """Import what nodes need, once; say whether a node may be forked now."""
+    if sys.platform != "linux":
+        return False
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # a thread of numpy's would forbid the fork
+    try:
+        for module in PRELOADED:
+            importlib.import_module(module)
+    except ImportError:
+        return False  # the node itself will say what is missing
+    return single_threaded()
+
+
+def single_threaded() -> bool:
+    """Say whether this process has no second thread, be it Python's or a library's."""
+    return len(os.listdir("/proc/self/task")) == 1
+
+
+class ForkedNode:
+    """A forked node, handled like a `subprocess.Popen`."""
+
+    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], group: int) -> None:
+        """Fork; the child runs `mat_ros.nodes` with the arguments and joins the process group."""
+        reading, writing = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.args = ["mat_ros.nodes", *arguments]
+        self.returncode: int | None = None
+        # Held back until the child has left the supervisor's handlers behind: a signal to it would else be lost.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, INHERITED)
+        self.pid = os.fork()
+        if self.pid == 0:
+            _be_node(name, arguments, environment, group, writing, mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(writing)
+        self.stdout: IO[bytes] = os.fdopen(reading, "rb", 0)
+
+    def poll(self) -> int | None:
+        """Give the exit status once the process has ended."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end."""
+        give_up = None if timeout is None else time.monotonic() + timeout
+        while (status := self._wait(0 if give_up is None else os.WNOHANG)) is None:
+            if give_up is not None and time.monotonic() > give_up:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            time.sleep(0.002)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self.send_signal(signal.SIGKILL)
+
+    def _wait(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+def _be_node(name: str, arguments: Sequence[str], environment: Mapping[str, str], group: int, output: int,
+             mask: set[int | signal.Signals]) -> Any:
+    """Become the node; never returns into the supervisor's code."""
+    status = 1
+    try:
+        os.setpgid(0, group)
+        for number in INHERITED:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # among them the lease that the warden watches
+        sys.stdout, sys.stderr = (open(file, "w", buffering=1, closefd=False) for file in (1, 2))  # noqa: SIM115
+        os.environ.clear()
+        os.environ.update(environment)
+        ctypes.CDLL(None).prctl(PR_SET_NAME, name[:NAME_LENGTH].encode(), 0, 0, 0)
+        sys.argv = ["mat_ros.nodes", *arguments]
+        status = importlib.import_module("mat_ros.nodes.__main__").main(list(arguments))
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
