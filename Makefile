@@ -44,7 +44,8 @@ bench:  ## measure latency on this machine
 	@$(BIN)/mat-ros bench
 
 docs:  ## build the documentation into site/
-	@$(SETUP) docs
+	@$(SETUP) $(RUN_EXTRAS) onnx docs
+	@$(BIN)/python scripts/write_reference.py docs/reference
 	@$(BIN)/mkdocs build --strict
 
 clean:  ## remove what builds and tests left, but neither .venv nor recordings

@@ -1,0 +1,187 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the reference pages from the code that they describe: `python scripts/write_reference.py docs/reference`.
+
+Nothing here is typed twice: options carry their own descriptions, messages their own comments, dataclasses the comments
+behind their fields.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import io
+import itertools
+import pkgutil
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+
+def page(title: str, source: str, note: str = "") -> list[str]:
+    """Begin a page."""
+    return [f"# {title}", "", f"Generated from {source}. {note}".strip(), ""]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Write a Markdown table."""
+    heads = list(head)
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)])
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def messages() -> str:
+    """Write every message and service with the comment of each field."""
+    parts = page("Messages", "`msg/` and `srv/`", "Import them as `mat_ros.msg.X` and `mat_ros.srv.X`.")
+    for file in sorted([*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv")]):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        parts += [f"## {file.stem}", "", " ".join(_head(lines)), ""]
+        rows = []
+        for line in lines:
+            if line == "---":
+                rows.append(("**answer**", "", ""))
+            elif found := re.match(r"([\w/\[\]<=]+)\s+(\w+(?:\s*=\s*\S+)?)\s*#\s*(.*)", line):
+                rows.append((f"`{found[2]}`", f"`{found[1]}`", found[3]))
+        parts += [table(("field", "type", "meaning"), rows), ""]
+    return "\n".join(parts)
+
+
+def _head(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith("#"):
+            return
+        yield line.removeprefix("#").strip()
+
+
+def node_parameters() -> str:
+    """Write the parameters of every node."""
+    from mat_ros.core.options import options
+
+    parts = page("Parameters of the nodes", "the settings of each node",
+                 "A value out of range is refused with the range. They are read when a node is configured.")
+    for name in sorted(_modules("mat_ros/nodes")):
+        module = importlib.import_module(f"mat_ros.nodes.{name}")
+        shells = [value for value in vars(module).values() if isinstance(value, type)
+                  and value.__module__ == module.__name__ and hasattr(value, "settings_type")]
+        for shell in shells:
+            if name == "shell":
+                continue
+            parts += [f"## {name}", "", (shell.__doc__ or "").split("\n")[0], "",
+                      table(("parameter", "default", "range", "meaning"),
+                            ((f"`{o.name}`", f"`{o.default}`", o.range, o.description)
+                             for o in options(shell.settings_type))), ""]
+    return "\n".join(parts)
+
+
+def launch_arguments() -> str:
+    """Write the launch arguments."""
+    from mat_ros.core.options import options
+    from mat_ros.graph import LaunchSettings
+
+    rows = ((f"`{o.name}`", f"`{o.default}`", o.range, o.description) for o in options(LaunchSettings))
+    note = ("Give them as `name:=value` to `ros2 launch mat_ros dexhands.launch.py`, `ros2 launch mat_ros "
+            "mamujoco.launch.py`, or `mat-ros launch dexhands`.")
+    return "\n".join([*page("Launch arguments", "`mat_ros/graph.py`", note),
+                      table(("argument", "default", "range", "meaning"), rows), ""])
+
+
+def command_line() -> str:
+    """Write the help of every command."""
+    from mat_ros import cli
+
+    parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
+             _help(cli.main, ["--help"]), "```", ""]
+    for name in sorted(cli.commands()):
+        parts += [f"## mat-ros {name}", "", "```text", _help(cli.main, [name, "--help"]), "```", ""]
+    return "\n".join(parts)
+
+
+def _help(main: object, arguments: list[str]) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), contextlib.suppress(SystemExit):
+        main(arguments)  # type: ignore[operator]
+    return out.getvalue().strip()
+
+
+def training_settings() -> str:
+    """Write every field of the training configuration with its docstring."""
+    rows = [(f"`{name}`", f"`{kind}`", f"`{default}`", text) for name, kind, default, text in
+            _documented_fields(ROOT / "training" / "config.py", "TrainConfig")]
+    note = "Give them as `--name value` to `python -m training.train`, or in a preset."
+    return "\n".join([*page("Settings of training", "`training/config.py`", note),
+                      table(("setting", "type", "default", "meaning"), rows), ""])
+
+
+def _documented_fields(file: Path, name: str) -> Iterator[tuple[str, str, str, str]]:
+    """Read the fields of a dataclass and the string behind each."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    for field, text in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            yield (ast.unparse(field.target), ast.unparse(field.annotation),
+                   "" if field.value is None else ast.unparse(field.value), str(text.value.value))
+
+
+def bundle() -> str:
+    """Write the fields of the manifest with the comment behind each."""
+    contract = ast.get_docstring(ast.parse((ROOT / "mat_ros/core/bundle.py").read_text(encoding="utf-8"))) or ""
+    parts = [*page("Policy bundle", "`mat_ros/core/manifest.py` and `mat_ros/core/bundle.py`"), "```text", contract,
+             "```", ""]
+    for file, names in (("manifest", ("Manifest", "Network", "StateLayout", "Normaliser", "Training")),
+                        ("joints", ("Joint",)), ("observe", ("Term", "Part", "View", "Layout"))):
+        source = (ROOT / "mat_ros" / "core" / f"{file}.py").read_text(encoding="utf-8")
+        for name in names:
+            rows = ((f"`{field}`", f"`{kind}`", meaning) for field, kind, meaning in _commented_fields(source, name))
+            parts += [f"## {name}", "", table(("field", "type", "meaning"), rows), ""]
+    return "\n".join(parts)
+
+
+def _commented_fields(source: str, name: str) -> Iterator[tuple[str, str, str]]:
+    """Read the fields of a dataclass and the comment behind each."""
+    lines = source.splitlines()
+    body = next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
+    for field in body:
+        if isinstance(field, ast.AnnAssign):
+            comment = lines[(field.end_lineno or field.lineno) - 1].partition("  # ")[2]
+            yield ast.unparse(field.target), ast.unparse(field.annotation), comment
+
+
+def fault_kinds() -> str:
+    """Write every kind of fault."""
+    from mat_ros.core.faults import fault_kinds as kinds
+
+    rows = ((k["level"], f"`{k['kind']}`", k["meaning"], k["severity"] or "none", k["unit"] if k["severity"] else "",
+             f"{k['range'][0]:g} to {k['range'][1]:g}" if k["severity"] else "",
+             f"{k['default']:g}" if k["severity"] else "") for k in kinds())
+    note = "One schedule has one meaning in training, evaluation, lock-step simulation and on the live graph."
+    return "\n".join([*page("Kinds of faults", "`mat_ros/core/faults.py`", note),
+                      table(("level", "kind", "what happens", "severity", "unit", "range", "default"), rows), ""])
+
+
+def _modules(folder: str) -> list[str]:
+    return [m.name for m in pkgutil.iter_modules([str(ROOT / folder)]) if not m.name.startswith("_")]
+
+
+PAGES = {"messages": messages, "node-parameters": node_parameters, "launch-arguments": launch_arguments,
+         "command-line": command_line, "training-settings": training_settings, "policy-bundle": bundle,
+         "fault-kinds": fault_kinds}
+
+
+def main(folder: Path) -> None:
+    """Write every page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, write in PAGES.items():
+        (folder / f"{name}.md").write_text(write(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
