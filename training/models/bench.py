@@ -33,15 +33,20 @@ UPDATE_SAMPLES, UPDATE_AGENTS = 100, 6
 Evaluate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
 
 
-def shortest_us(call: Callable[[], object], seconds: float) -> float:
-    """Give the CPU time of the quickest call of many, in microseconds."""
-    call()
-    call()
-    end = time.perf_counter() + seconds
-    shortest = _cpu_seconds(call)
+def shortest_us(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Give the CPU time of each call's quickest run, in microseconds.
+
+    The calls take turns, so that a busy minute of the machine falls on all of them.
+    """
+    for call in calls.values():  # compile, and settle the allocator
+        call()
+        call()
+    shortest = {name: _cpu_seconds(call) for name, call in calls.items()}
+    end = time.perf_counter() + seconds * len(calls)
     while time.perf_counter() < end:
-        shortest = min(shortest, _cpu_seconds(call))
-    return round(shortest * 1e6, 1)
+        for name, call in calls.items():
+            shortest[name] = min(shortest[name], _cpu_seconds(call))
+    return {name: round(least * 1e6, 1) for name, least in shortest.items()}
 
 
 def _cpu_seconds(call: Callable[[], object]) -> float:
@@ -63,11 +68,12 @@ def measure_act(policy: Policy, batch: int, seconds: float) -> dict[str, float]:
         decide_naively(policy.decoder.parallel, enc, std)
 
     plain = PlainMat(policy) if (policy.config.encoder, policy.config.decoder) == ("attention", "attention") else None
-    return {
-        "naive_us": shortest_us(naive if plain is None else lambda: plain.act(obs), seconds),
-        "step_us": shortest_us(lambda: policy.act(obs), seconds),
-        "compiled_us": shortest_us(lambda: forms.act(obs), seconds),
+    calls: dict[str, Callable[[], object]] = {
+        "naive_us": naive if plain is None else lambda: plain.act(obs),
+        "step_us": lambda: policy.act(obs),
+        "compiled_us": lambda: forms.act(obs),
     }
+    return shortest_us(calls, seconds)
 
 
 def measure_update(policy: Policy, seconds: float) -> dict[str, float]:
@@ -83,13 +89,13 @@ def measure_update(policy: Policy, seconds: float) -> dict[str, float]:
 
         return once
 
-    times = {}
+    calls: dict[str, Callable[[], object]] = {}
     if (policy.config.encoder, policy.config.decoder) == ("attention", "attention"):
         plain = PlainMat(policy)
-        times["plain_us"] = shortest_us(update(plain, plain.evaluate), seconds)
-    times["eager_us"] = shortest_us(update(policy, policy.evaluate), seconds)
-    times["compiled_us"] = shortest_us(update(policy, compile_forms(policy).evaluate), seconds)
-    return times
+        calls["plain_us"] = update(plain, plain.evaluate)
+    calls["eager_us"] = update(policy, policy.evaluate)
+    calls["compiled_us"] = update(policy, compile_forms(policy).evaluate)
+    return shortest_us(calls, seconds)
 
 
 def measure(policies: list[str], agents: list[int], batches: list[int], seconds: float) -> dict[str, Any]:

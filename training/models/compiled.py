@@ -37,7 +37,7 @@ def compile_forms(policy: Policy) -> Forms:
     if not _has_compiler():
         return Forms(policy.act, policy.evaluate)
     wkv_kernels.fits(policy.value_head.out.weight)  # build kernels now, where there is a GPU, and not while tracing
-    # The wrapper around the generated loops is C++ as well: at these sizes a tenth of the time went into calling them.
+    # The wrapper around the generated loops is C++ as well: at these sizes calling them from Python shows.
     options: dict[str, str | int | bool | Callable[..., object]] = {"cpp_wrapper": True}
     evaluate = torch.compile(policy.evaluate, options=options)
 
