@@ -138,6 +138,19 @@ class Randomiser:
         """Spoil what is measured, (simulation, signal)."""
         return self._late("observation_delay", self._noisy("observation", signals))
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copy what the next draw depends on; the varied parameters themselves are part of the world's state."""
+        return {"randomiser/draws": self._draws.copy(),
+                **{f"randomiser/{name}": values.copy() for name, values in self._delays.items()},
+                **{f"randomiser/past_{name}": values.copy() for name, values in self._past.items()}}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on exactly as from the moment of `state()`."""
+        self._draws[:] = state["randomiser/draws"]
+        for name in self._delays:
+            self._delays[name][:] = state[f"randomiser/{name}"]
+            self._past[name][:] = state[f"randomiser/past_{name}"]
+
     def _find(self, row: Row) -> NDArray[np.intp]:
         """Give the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
         if row.what == "observation":
