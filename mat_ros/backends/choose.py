@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,19 @@ def _torch(bundle: Bundle) -> Backend:
     return TorchBackend(bundle)
 
 
+def _engines(flavour: str) -> Callable[[Bundle], Backend]:
+    def open_checked(bundle: Bundle) -> Backend:
+        try:  # by name: only who asks for an engine needs what opens it
+            opening = importlib.import_module("trt_engines.opening")
+        except ImportError as error:
+            raise Missing(f"what opens engines ({error.name})", "install the whole of mat_ros") from error
+        backend: Backend = opening.open_engines(bundle, flavour)
+        return backend
+
+    return open_checked
+
+
+ENGINES = ("tensorrt", "tensorrt_rtx")  # opened when asked for by name, never chosen automatically
 BACKENDS: Mapping[str, Callable[[Bundle], Backend]] = {  # fastest first
     "native": _native,
     "onnxruntime": _onnxruntime,
@@ -60,8 +74,10 @@ def open_backend(name: str, bundle: Bundle) -> Backend:
     """Open a backend by its name, or "auto"; it is not verified unless chosen automatically."""
     if name == "auto":
         return choose(bundle).backend
+    if name in ENGINES:
+        return _engines(name)(bundle)
     if name not in BACKENDS:
-        raise Refused("backend", f"auto or one of {tuple(BACKENDS)}", name, "choose one of them")
+        raise Refused("backend", f"auto or one of {(*BACKENDS, *ENGINES)}", name, "choose one of them")
     return BACKENDS[name](bundle)
 
 

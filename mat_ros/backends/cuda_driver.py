@@ -79,8 +79,8 @@ class Driver:
         """Start a kernel with pointers and 32-bit integers as arguments."""
         held = [argument if isinstance(argument, ctypes.c_void_p) else ctypes.c_int(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(held))(*[ctypes.addressof(argument) for argument in held])
-        self._check(self._cuda.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared_bytes, None, pointers, None),
-                    "launch")
+        grid, block = (blocks, 1, 1), (threads, 1, 1)
+        self._check(self._cuda.cuLaunchKernel(function, *grid, *block, shared_bytes, None, pointers, None), "launch")
 
     def _check(self, status: int, what: str) -> None:
         if status == 0:

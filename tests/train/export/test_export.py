@@ -14,14 +14,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("onnxscript", reason="needs the train extra")
 
-from mat_ros.backends.choose import open_backend
-from mat_ros.backends.golden import verify
-from mat_ros.backends.native_library import LIBRARY
-from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Refused
-from training import export
-from training.models.config import MIXERS_OF
-from training.sample import make_bundle, random_observations, random_origin, random_policy
+from mat_ros.backends.choose import open_backend  # noqa: E402
+from mat_ros.backends.golden import verify  # noqa: E402
+from mat_ros.backends.native_library import LIBRARY  # noqa: E402
+from mat_ros.core.bundle import Bundle  # noqa: E402
+from mat_ros.core.errors import Refused  # noqa: E402
+from training import export  # noqa: E402
+from training.models.config import MIXERS_OF  # noqa: E402
+from training.sample import make_bundle, random_observations, random_origin, random_policy  # noqa: E402
 
 pytestmark = pytest.mark.train
 needs_native = pytest.mark.skipif(not LIBRARY.exists(), reason="needs the compiled native backend")

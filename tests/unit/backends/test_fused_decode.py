@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 if shutil.which("g++") is None:
     pytest.skip("needs g++", allow_module_level=True)
 
-from mat_ros.backends.cuda_driver import Driver
-from mat_ros.backends.fused_decode import SHARED_FLOATS, check_fits, pack_weights
-from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Missing, Refused
-from training.sample import random_policy
+from mat_ros.backends.cuda_driver import Driver  # noqa: E402
+from mat_ros.backends.fused_decode import SHARED_FLOATS, check_fits, pack_weights  # noqa: E402
+from mat_ros.core.bundle import Bundle  # noqa: E402
+from mat_ros.core.errors import Missing, Refused  # noqa: E402
+from training.sample import random_policy  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 SLOTS, ACTIONS, BATCH = 3, 2, 2
@@ -55,8 +55,8 @@ def test_the_emulated_kernel_decides_what_the_policy_decides(emulated: ctypes.CD
     found = np.full((BATCH, SLOTS, ACTIONS), np.nan, np.float32)
     handed = np.full((BATCH, 320), np.nan, np.float32)
     status = emulated.mat_ros_decode_rwkv4(
-        address(weights), address(enc.numpy()), address(mask), SLOTS, ACTIONS, BATCH, address(found), address(handed), 1,
-        None)
+        address(weights), address(enc.numpy()), address(mask), SLOTS, ACTIONS, BATCH, address(found), address(handed),
+        1, None)
     assert status == 0
     np.testing.assert_allclose(found, torch.stack(decided, 1).numpy(), atol=5e-6)
     np.testing.assert_allclose(handed, state.numpy(), rtol=2e-5, atol=1e-5)

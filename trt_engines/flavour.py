@@ -1,0 +1,54 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Find the two libraries that share one API: enterprise TensorRT, and TensorRT for RTX."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from mat_ros.core.errors import Missing, Refused
+
+MODULES = {  # flavour -> where its bindings may live
+    "tensorrt": ("tensorrt", "tensorrt_bindings"),
+    "tensorrt_rtx": ("tensorrt_rtx_bindings", "tensorrt_rtx"),
+}
+REMEDIES = {
+    "tensorrt": "install NVIDIA's packages of TensorRT 10.3 to 11, since the wheels on PyPI lack the libraries",
+    "tensorrt_rtx": "run `pip install mat_ros[rtx]`",
+}
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the libraries, loaded."""
+
+    name: str
+    module: Any
+    version: str
+
+
+def load_flavour(name: str) -> Flavour:
+    """Load a flavour by name."""
+    if name not in MODULES:
+        raise Refused("flavour", f"one of {tuple(MODULES)}", name, "choose one of them")
+    reasons = []
+    for module_name in MODULES[name]:
+        try:
+            module = importlib.import_module(module_name)
+            return Flavour(name, module, str(module.__version__))
+        except (ImportError, AttributeError) as error:  # a binding without its library imports as an empty shell
+            reasons.append(f"{module_name}: {error}")
+    raise Missing(f"{name} ({'; '.join(reasons)})", REMEDIES[name])
+
+
+def present() -> list[Flavour]:
+    """List the flavours that are here."""
+    found = []
+    for name in MODULES:
+        try:
+            found.append(load_flavour(name))
+        except Missing:
+            continue
+    return found
