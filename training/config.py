@@ -20,7 +20,7 @@ class TrainConfig:
     """Train a policy on a task."""
 
     task: str = "halfcheetah_6x1"
-    """Robot and split, as in halfcheetah_6x1, ant_8x1, catch_underarm_hands."""
+    """Robot and split, as in halfcheetah_6x1, ant_8x1, catch_over2underarm_hand."""
     algorithm: Algorithm = "mat"
     """How the policy learns: mat is PPO over a sequence policy, the others train separate networks per agent."""
     policy: Policy = "mat"
@@ -83,6 +83,8 @@ class TrainConfig:
     """What dexterous hands see: the published full state, or only what a real robot can measure."""
     reward: Literal["paper", "shaped"] = "paper"
     """Reward of the dexterous hands: the published formula, or one that also pays for progress."""
+    curriculum: float = 0.0
+    """Share of the episodes of a door to pull that begin along a scripted demonstration; evaluation has none."""
     legacy: bool = False
     """Reproduce the quirks of the first public environment copies, to compare with old curves."""
     normalise: bool = True
@@ -111,7 +113,7 @@ class TrainConfig:
     """Checkpoint whose weights and observation statistics begin a new run (few-shot); empty: a fresh policy."""
 
     def check(self) -> None:
-        """Refuse numbers that cannot work; the trainer calls it, so that the command line need not quote a traceback."""
+        """Refuse numbers that cannot work. The trainer calls it; a command line would quote a traceback otherwise."""
         for name in ("steps", "envs", "ticks", "epochs", "minibatches", "width", "blocks", "heads", "threads"):
             if getattr(self, name) < 1:
                 raise Refused(f"setting {name}", "at least 1", getattr(self, name), "give a positive number")

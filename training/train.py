@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -19,7 +19,10 @@ from training.checkpoint import newest_checkpoint, read_checkpoint
 from training.config import TrainConfig
 from training.distributed import join_team, leave_team
 from training.metrics import MetricLog
+from training.presets import load_preset, preset_names
 from training.trainer import Diverged, Trainer
+
+DESCRIPTION = f"{__doc__}\n\n--preset NAME takes the defaults from a file: {', '.join(preset_names())}."
 
 
 def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trainer:
@@ -71,11 +74,22 @@ class Interrupt:
         return self.wished
 
 
+def read_command_line(words: Sequence[str]) -> TrainConfig:
+    """Read the settings; those of `--preset NAME` stand where the command line says nothing."""
+    words = list(words)
+    defaults = TrainConfig()
+    if "--preset" in words[:-1]:
+        place = words.index("--preset")
+        defaults = load_preset(words[place + 1])
+        del words[place:place + 2]
+    return tyro.cli(TrainConfig, description=DESCRIPTION, default=defaults, args=words)
+
+
 def main() -> int:
     """Run the command line; every refusal is one sentence."""
     stop = Interrupt()
     try:
-        train(tyro.cli(TrainConfig, description=__doc__), stop)
+        train(read_command_line(sys.argv[1:]), stop)
     except (Refused, Missing, Diverged) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -107,7 +107,7 @@ def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim
 @pytest.mark.parametrize("policy", ["mat", "marwkv4", "hybrid"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int) -> None:
-    slow, fast = pair(policy, 6, 13, 1, threads=threads)
+    slow, fast = pair(policy, 6, 13, 1, threads=threads, clip=10.0)  # nothing is clipped, so nothing jumps
     rollout = experience(fast)
     start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
     expected = slow.update(rollout, torch.Generator().manual_seed(4))
@@ -117,14 +117,14 @@ def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int) -> 
 
 
 def assert_near(fast: FusedPpo, slow: SequencePpo, start: dict[str, torch.Tensor]) -> None:
-    """Demand that both moved the same way; Adam turns the rounding of a tiny gradient into a visible step."""
-    for name, tensor in slow.policy_tensors().items():
-        apart, moved = (fast.policy_tensors()[name] - tensor).norm(), (tensor - start[name]).norm()
-        assert apart < 0.03 * moved + 1e-7, (name, apart, moved)
+    """Demand that both moved the same way."""
+    moved = torch.cat([(tensor - start[name]).flatten() for name, tensor in slow.policy_tensors().items()])
+    found = torch.cat([(tensor - start[name]).flatten() for name, tensor in fast.policy_tensors().items()])
+    assert (found - moved).norm() < 1e-4 * moved.norm()
 
 
 def test_either_engine_resumes_what_the_other_saved() -> None:
-    slow, fast = pair("mat", 6, 13, 1)
+    slow, fast = pair("mat", 6, 13, 1, clip=10.0)
     rollout = experience(fast)
     fast.update(rollout, torch.Generator().manual_seed(4))
     slow.load_policy(fast.policy_tensors())

@@ -1,0 +1,32 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The papers' settings as files: `python -m training.train --preset mat_halfcheetah`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mat_ros.core.errors import Refused
+from training.config import TrainConfig
+
+FOLDER = Path(__file__).parent
+
+
+def preset_names() -> list[str]:
+    """List the shipped presets."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_preset(name: str) -> TrainConfig:
+    """Read a preset: a shipped one by name, or a YAML file."""
+    path = FOLDER / f"{name}.yaml" if name in preset_names() else Path(name)
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise Refused("preset", f"a YAML file, or one of {preset_names()}", name, "choose one of them") from error
+    if not isinstance(data, dict):
+        raise Refused(f"preset {name}", "settings with values", type(data).__name__, "correct the file")
+    return TrainConfig.from_dict(data)
