@@ -210,7 +210,8 @@ class Trainer:
 
 def environment_options(config: TrainConfig) -> dict[str, Any]:
     """Give the options of an environment that differ from its defaults, so that a family only knows its own."""
-    names = ("hops", "legacy", "observation", "reward", "randomisation", "faults", "information", "fault_flag")
+    names = ("hops", "legacy", "observation", "reward", "randomisation", "faults", "information", "fault_flag",
+             "curriculum")
     defaults = TrainConfig()
     return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(defaults, name)}
 

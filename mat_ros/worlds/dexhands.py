@@ -135,16 +135,29 @@ class DexHands(World):
         super().__init__(model, count, threads, SUBSTEPS, actuators,
                          (*hand_sources(model, HANDS, tuple(actuators)), *object_sources(model)))
         self._goal_quat = self._batch.bind("mocap_quat")  # (simulation, goal, 4)
+        self._moments, self._moment_share = np.zeros((0, model.nq)), 0.0
 
     def mount_positions(self) -> NDArray[np.float64]:
         """Give where the mounts of flying hands are, (simulation, hand, 3), in m."""
         firsts = [self._place(f"{prefix}:base", "qposadr") for prefix in HANDS]
         return np.stack([self._qpos[:, first:first + 3] for first in firsts], axis=1)
 
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Copy the positions of all joints, (simulation, nq): what `begin_at` takes."""
+        return np.array(self._qpos)
+
+    def begin_at(self, moments: NDArray[np.float64], share: float) -> None:
+        """Let a share of the episodes begin, at rest, at one of these positions (moment, nq)."""
+        if moments.ndim != 2 or moments.shape[1] != self.model.nq or not len(moments) or not 0.0 <= share <= 1.0:
+            raise Refused("moments to begin at", f"an array (moment, {self.model.nq}) and a share in [0, 1]",
+                          (moments.shape, share), "record them from a world of the same scene")
+        self._moments, self._moment_share = moments, share
+
     def _start(self, rows: Ids) -> None:
-        """Place joints and object where the scene says, scattered by its noise."""
+        """Place joints and object where the scene says, scattered by its noise, or as a curriculum has it."""
         hinges = len(JOINTS)
-        draws = 2.0 * self.uniform(rows, hinges + 7) - 1.0  # in [-1, 1)
+        draws = 2.0 * self.uniform(rows, hinges + 7 + (2 if self._moment_share else 0)) - 1.0  # in [-1, 1)
         prop = self.scene.prop
         if isinstance(prop, Door):
             for side in SIDES:
@@ -161,6 +174,10 @@ class DexHands(World):
             for prefix in HANDS:
                 places = [self._place(f"{prefix}:{hinge.name}", "qposadr") for hinge in JOINTS]
                 self._qpos[rows[:, None], places] = self.scene.joint_noise * (lower + share * (upper - lower))
+        if self._moment_share:
+            chance, which = 0.5 * (draws[:, -2:].T + 1.0)  # in [0, 1)
+            along = chance < self._moment_share
+            self._qpos[rows[along]] = self._moments[(which[along] * len(self._moments)).astype(np.intp)]
 
 
 def _tumbled(turns: NDArray[np.float64]) -> NDArray[np.float64]:

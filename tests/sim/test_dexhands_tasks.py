@@ -11,6 +11,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.worlds.dexhands import DexHands
 from training.envs.dexhands import SPLITS, TASKS, make
 from training.envs.dexhands.doors import DoorCloseOutward, DoorOpenOutward
+from training.envs.dexhands.guide import demonstrate
 from training.envs.dexhands.task import distances_to
 
 pytestmark = pytest.mark.sim
@@ -232,3 +233,32 @@ def test_unknown_tasks_splits_and_options_are_refused():
         make("over_hand", 1, observation="x-ray")
     with pytest.raises(Refused, match="reward"):
         make("over_hand", 1, reward="fame")
+
+
+@pytest.mark.parametrize("task", ["door_open_inward", "door_close_outward"])
+def test_a_demonstration_takes_hold_of_the_bars_and_moves_the_leaves_without_being_done_at_once(task):
+    moments = demonstrate(TASKS[task]())
+    world = DexHands(task, len(moments))
+    world.begin_at(moments, 1.0)
+    world.reset(seed=0)
+    outcome = TASKS[task]().judge(world)
+    assert not outcome.success.any()
+    assert not outcome.failed.any()
+    assert len(np.unique(world.positions, axis=0)) > len(moments) / 3  # episodes begin all along the way
+    assert np.ptp(world.signal("door_angle")) > 0.3
+    held = [distances_to(world, hand, world.signal("handle_position").reshape(-1, 2, 3)[:, hand]) for hand in (0, 1)]
+    assert np.min(held) < 0.25  # m, of five fingertips together
+
+
+def test_a_curriculum_begins_its_share_of_episodes_along_the_way_and_the_rest_where_the_task_starts():
+    plain, mixed = make("door_open_inward_hand", 200), make("door_open_inward_hand", 200, curriculum=0.75)
+    start = plain.reset(4)
+    obs = mixed.reset(4)
+    same = (obs == start).all(axis=(1, 2))
+    assert 0.15 < same.mean() < 0.35
+    assert mixed.reset(4).tobytes() == obs.tobytes()
+
+
+def test_a_task_without_a_demonstration_has_no_curriculum():
+    with pytest.raises(Refused, match="door_open_inward"):
+        make("over_hand", 1, curriculum=0.5)

@@ -56,12 +56,16 @@ class HandsEnvironment:
 
     def __init__(self, task: Task, split: str, count: int, *, observation: str = "full_state", reward: str = "paper",
                  faults: str = "", information: Literal["intent", "truth"] = "intent", randomisation: str = "",
-                 threads: int = 1) -> None:
+                 curriculum: float = 0.0, threads: int = 1) -> None:
         if reward not in REWARDS:
             raise Refused("reward", f"one of {REWARDS}", reward, "choose one of them")
         self.task, self.count, self._shaped = task, count, reward == "shaped"
         self.robot = Robot.load(CONFIG / "robots" / f"{task.robot}.yaml")
         self.world = DexHands(task.name, count, threads)
+        if curriculum:
+            from training.envs.dexhands.guide import demonstrate
+
+            self.world.begin_at(demonstrate(task), curriculum)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
         self._randomiser = self._make_randomiser(randomisation)
