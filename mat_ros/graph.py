@@ -56,6 +56,7 @@ class LaunchSettings:
     faults: str = option("", "fault plan: a shipped name or a YAML file; empty: none")
     inject: bool = option(False, "allow faults to be injected while the graph runs")
     record: str = option("", "MCAP file to record into; empty: none")
+    flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
     check: bool = option(True, "recompute every tick centrally and compare the bits")
     namespace: str = option("", "ROS namespace of every node and topic")
     use_sim_time: bool = option(False, "nodes take the time from /clock (free-running simulation)")
@@ -112,7 +113,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     if settings.mode != "optimistic" and settings.baton == "on_deviation":
         raise Refused("baton", f"always in {settings.mode} mode, whose nodes wait for it", "on_deviation",
                       "leave the baton out, or use mode:=optimistic")
-    common: dict[str, Value] = {"policy": policy_folder, "use_sim_time": settings.use_sim_time}
+    breakable = settings.inject or bool(settings.faults)
+    common: dict[str, Value] = {"policy": policy_folder, "use_sim_time": settings.use_sim_time, "inject": breakable}
     timing: dict[str, Value] = {"rate_hz": rate_hz, "deadline": settings.deadline}
     deciding: dict[str, Value] = {"backend": settings.backend, "seed": settings.seed, "sampled": settings.sampled}
     layout = spans(manifest, settings.wiring)
@@ -127,8 +129,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     else:
         nodes.append(NodeSpec("sim", "sim", {**common, **timing, "task": settings.task or manifest.task,
                                              "lockstep": settings.sim == "lockstep", "seed": settings.seed,
-                                             "episodes": settings.episodes, "faults": settings.faults,
-                                             "inject": settings.inject}, respawn=False, essential=True))
+                                             "episodes": settings.episodes, "faults": settings.faults},
+                              respawn=False, essential=True))
     if not replicated:
         nodes.append(NodeSpec("encoder", "encoder", {**common, "backend": settings.backend}))
     for k, (name, first, stop) in enumerate(layout):
@@ -142,13 +144,15 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
                                                "lockstep": settings.sim == "lockstep"}))
     if settings.check:
         nodes.append(NodeSpec("checker", "checker", {**common, **deciding}))
-    if settings.inject or settings.faults:
-        nodes.append(NodeSpec("injector", "injector",
-                              {**common, "enabled": settings.inject, "faults": settings.faults}))
+    if breakable:
+        nodes.append(NodeSpec("injector", "injector", {
+            **common, "enabled": settings.inject, "faults": settings.faults, "wiring": settings.wiring,
+            "simulated": settings.sim != "none"}))
     if settings.sim != "none" or settings.hardware:
         nodes.append(NodeSpec("detector", "detector", {**common, "chain_information": chain_information}))
-    if settings.record:
-        nodes.append(NodeSpec("recorder", "recorder", {**common, "file": settings.record}, respawn=False))
+    if settings.record or settings.flight:
+        nodes.append(NodeSpec("recorder", "recorder", {**common, "file": settings.record, "flight": settings.flight},
+                              respawn=False))
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
     return Graph(settings.namespace, tuple(nodes), environment(settings.network))
 

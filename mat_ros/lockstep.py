@@ -89,8 +89,6 @@ class LockStep:
         self._gate_settings, self._deadline = gate or GateSettings(), deadline
         self._detect_settings = detect or DetectorSettings()
         self.joint_names = [joint.name for joint in manifest.joints]
-        self._column_of_joint = np.array([list(agent.joints).index(name) for name in self.joint_names
-                                          for agent in manifest.agents if name in agent.joints])
         self._lower, self._upper = np.array([[j.lower, j.upper] for j in manifest.joints]).T
 
     def learn(self, seed: int, ticks: int | None = None) -> Model:
@@ -182,7 +180,7 @@ class LockStep:
         present = validity[self._map.slot_of_joint] != NONE
         applied = life.gate.apply(self._map.to_command(actions), present, life.positions(signals))
         out.computing_ns[tick, row] = time.perf_counter_ns() - began
-        wanted = actions[self._map.slot_of_joint, self._column_of_joint] * self._map.scale + self._map.offset
+        wanted = actions[self._map.slot_of_joint, self._map.column_of_joint] * self._map.scale + self._map.offset
         out.missing[row] += int((~present).sum())
         out.outside_before[row] += int(((wanted < self._lower) | (wanted > self._upper)).sum())
         out.outside_after[row] += int(((applied.applied < self._lower) | (applied.applied > self._upper)).sum())
@@ -248,7 +246,7 @@ class _Row:
         if information == "oracle":
             self._overrides = self._oracle(tick)
         elif information == "truth" and detector is not None:
-            self._overrides = detector.overrides(self._all._map.slot_of_joint, self._all._column_of_joint,
+            self._overrides = detector.overrides(self._all._map.slot_of_joint, self._all._map.column_of_joint,
                                                  self._all._act_dim, row)
         self.changed = not _same(before, self._overrides)
         return self._overrides
@@ -260,7 +258,7 @@ class _Row:
                 joint = self._all.joint_names.index(fault.target)
                 slot = int(self._all._map.slot_of_joint[joint])
                 share = found[slot].share.copy() if slot in found else np.ones(self._all._act_dim, np.float32)
-                share[self._all._column_of_joint[joint]] = followed_share(fault)
+                share[self._all._map.column_of_joint[joint]] = followed_share(fault)
                 found[slot] = Override(share, Validity.HELD if fault.kind == "stuck" else Validity.ZERO)
         return found
 

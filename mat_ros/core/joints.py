@@ -103,7 +103,7 @@ class ActionMap:
         self._column = np.array([k for agent in agents for k in range(len(agent))])
         order = np.array([place[name] for name in named])
         self._agent, self._column = self._agent[np.argsort(order)], self._column[np.argsort(order)]
-        self.slot_of_joint = self._agent  # (joint,)
+        self.slot_of_joint, self.column_of_joint = self._agent, self._column  # (joint,)
         self.lower = np.array([j.lower for j in joints])  # (joint,)
         self.upper = np.array([j.upper for j in joints])
         self.scale = np.array([j.scale for j in joints])

@@ -75,6 +75,10 @@ class Recorder:
         """Add the parameters of a node."""
         self._writer.metadata(f"parameters/{node}", {name: json.dumps(value) for name, value in values.items()})
 
+    def facts(self, said: Mapping[str, str]) -> None:
+        """Say anew what made the recording; the last word counts."""
+        self._writer.metadata(FACTS, said)
+
     def flush(self) -> None:
         """Finish the chunk, so that what is in it survives a crash."""
         self._writer.flush()

@@ -25,6 +25,7 @@ from mat_ros.core.collect import NONE
 from mat_ros.core.decide import Decider, Float32, Override, Prefix, Sampling, Validity
 from mat_ros.core.errors import Refused
 from mat_ros.core.observe import Observer
+from mat_ros.core.overrides import Notices
 from mat_ros.core.record import FACTS, plain
 from mat_ros.core.wire import ns_of, read_baton, read_decision, read_overrides
 
@@ -135,14 +136,16 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
     observer, action_map = Observer(manifest.layout), manifest.action_map
     report = Report(equality="bit" if tolerance is None else "tolerance", truncated=recording.truncated)
     by_tick = _Grouped(recording, bundle.hash64)
-    notices = [(m.tick, read_overrides(m, slots, act_dim)) for m in recording.of("overrides")
-               if m.manifest == bundle.hash64]
+    notices = Notices(kept=None)
+    for message in recording.of("overrides"):
+        if message.manifest == bundle.hash64:
+            notices.add(message.tick, read_overrides(message, slots, act_dim))
     for key, observation in by_tick.observations.items():
         report.ticks += 1
         others = by_tick.others.get(key, [])
         if not others:
             continue
-        overrides = in_force(notices, observation.tick)
+        overrides = notices.at(observation.tick)
         right = redecide(policy, decider, observer, observation.signals, observation.tick, slots, overrides)
         compare = _Comparison(report, observation.tick, tolerance)
         for topic, message in others:
@@ -182,12 +185,6 @@ def _compare_applied(compare: _Comparison, message: SimpleNamespace, right: Rede
     if not compare.differs:
         requested = to_command(said.astype(np.float64))
         compare.one("applied.requested", -1, message.requested, requested)
-
-
-def in_force(notices: Sequence[tuple[int, dict[int, Override]]], tick: int) -> dict[int, Override]:
-    """Give the overrides of a tick: the latest notice whose first tick has come."""
-    due = [overrides for start, overrides in notices if start <= tick]
-    return due[-1] if due else {}
 
 
 class _Grouped:

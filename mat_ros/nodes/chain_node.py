@@ -6,17 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.chain import Baton, ChainNode, Decision, Patience, Role
+from mat_ros.core import wire as core_wire
+from mat_ros.core.chain import Baton, ChainNode, Decision, Encoding, Patience, Role
 from mat_ros.core.decide import Decider, Sampling
 from mat_ros.core.encode import Encoder
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.core.options import option
+from mat_ros.core.overrides import Notices
 from mat_ros.graph import BACKENDS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics, wire
@@ -68,6 +71,9 @@ class ChainShell(Shell):
         self._decided = self.announce(topics.DECISION)
         if s.stop_slot < network.agents:
             self._handed_on = self.announce(topics.baton(s.stop_slot - 1))
+        self._notices = Notices()
+        if s.chain_information == "truth":
+            self.hear_messages(topics.OVERRIDES, self._heard_overrides)  # also before it works: the word is latched
         for last_slot in self._predecessors():
             self.hear(topics.baton(last_slot), self._heard_baton)
         if s.replicated:
@@ -100,15 +106,27 @@ class ChainShell(Shell):
         """Give what the chain counted."""
         return {**self._encoder.counts, **self.chain.counts} if not self.reason else {}
 
+    def _heard_overrides(self, message: Any) -> None:
+        network = self.manifest.network
+        try:
+            if message.manifest == self.bundle.hash64:
+                self._notices.add(message.tick, core_wire.read_overrides(message, network.agents, network.act_dim))
+        except Refused:
+            self.counts["refused"] += 1
+
     def _heard_observation(self, data: bytes) -> None:
         observation = wire.read_observation(data, self._encoder.signal_count)
         found = self._encoder.encode(observation, self.now_ns())
         if found is not None:
-            self._send(self.chain.on_encoding(found[0], self.now_ns()))
+            self._begin(found[0])
 
     def _heard_encoding(self, data: bytes) -> None:
         network = self.manifest.network
         encoding = wire.read_encoding(data, network.agents, network.enc_dim)
+        self._begin(encoding)
+
+    def _begin(self, encoding: Encoding) -> None:
+        self.chain.shared = self._notices.at(encoding.tick)
         self._send(self.chain.on_encoding(encoding, self.now_ns()))
 
     def _heard_baton(self, data: bytes) -> None:

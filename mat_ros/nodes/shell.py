@@ -25,6 +25,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, option
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics, wire
+from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.topics import Topic
 from mat_ros.shipped import policy_folder
 
@@ -39,6 +40,8 @@ class NodeSettings:
     autostart: str = option("configure", "how far a node goes by itself; the supervisor does the rest",
                             choices=("none", "configure", "activate"))
     realtime: int = option(0, "SCHED_RR priority while active, where the system permits it; 0: none", 0, 99)
+    inject: bool = option(False, "let the injector break messages on their way to this node")
+    reliable: bool = option(True, "hear the tick's messages reliably: what is lost comes again, at the price of CPU")
     clock: str = option("monotonic", "clock of ticks and deadlines: this machine's, or the one that hosts share",
                         choices=("monotonic", "system"))
 
@@ -62,6 +65,7 @@ class Shell(LifecycleNode):
         self.add_on_set_parameters_callback(self._check)
         self.settings: Any = self._read_settings()
         self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
+        self._disturbance: Disturbance | None = None
         self._entities: list[Callable[[], object]] = []  # how to take down what `set_up` has made
         self._descriptor = self.create_publisher(topics.DESCRIPTOR.type, topics.DESCRIPTOR.name,
                                                  topics.DESCRIPTOR.qos)
@@ -109,13 +113,19 @@ class Shell(LifecycleNode):
                 return
             if data[wire.MANIFEST] != manifest:
                 self.counts["other_policy"] += 1
-                return
+            elif self._disturbance is not None:
+                self._disturbance.deliver(topic, data, taken)
+            else:
+                taken(data)
+
+        def taken(data: bytes) -> None:
             try:
                 handler(data)
             except (ValueError, struct.error):  # too short, wrong size, not finite
                 self.counts["refused"] += 1
 
-        subscription = self.create_subscription(topic.type, topic.name, heard, topic.qos, raw=True)
+        qos = topic.qos if self.settings.reliable else topic.best_effort
+        subscription = self.create_subscription(topic.type, topic.name, heard, qos, raw=True)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
     def hear_messages(self, topic: Topic, handler: Callable[[Any], None]) -> None:
@@ -131,6 +141,7 @@ class Shell(LifecycleNode):
         try:
             self.bundle = Bundle.load(policy_folder(self.settings.policy))
             self.manifest = self.bundle.manifest
+            self._disturbance = Disturbance(self) if self.settings.inject else None
             self.set_up()
         except (Refused, Missing, OSError) as error:
             self.reason = str(error)

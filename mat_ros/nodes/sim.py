@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mat_ros.core import cdr
+from mat_ros.core.errors import Refused
 from mat_ros.core.keeper import Observation, Outcome
 from mat_ros.core.options import option
 from mat_ros.hardware.fake import FakeBus
@@ -47,12 +49,17 @@ class SimNode(Shell):
         """Build the world."""
         s = self.settings
         self.robot = open_robot(self.manifest, s.task, s.seed)
+        self._breaking = open_breaking(self.robot, self.manifest, s.faults, s.inject)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         share = LOCKSTEP_PERIODS if s.lockstep else s.deadline
         self._allowed_ns = round(share * self._period_ns)
         self._tick, self._episodes = 0, 0
         self._last = np.array([joint.default for joint in self.manifest.joints])
         self._publish = self.announce(topics.OBSERVATION)
+        if self._breaking is not None:
+            self._tell_truth = self.announce(topics.FAULT_STATE)
+        if s.inject and self._breaking is not None:
+            self.hear_messages(topics.INJECTION, self._broken)
         self._alarm = Alarm(self, self._woken)
         self.hear(topics.APPLIED, self._applied)
         kind, service = topics.RESET_WORLD[1], topics.RESET_WORLD[0]
@@ -75,7 +82,18 @@ class SimNode(Shell):
         result = getattr(self.robot, "result", None)
         return {"tick": self._tick, "episodes": self._episodes, **(asdict(result()) if result else {})}
 
+    def _broken(self, message: Any) -> None:
+        try:
+            if message.manifest == self.bundle.hash64:
+                self._breaking.hear(message, self.now_ns())
+        except Refused:
+            self.counts["refused"] += 1
+
     def _observe(self) -> None:
+        if self._breaking is not None:
+            self._breaking.look(self.now_ns())
+            state = self._breaking.state(self._tick, self.settings.inject)
+            self._tell_truth(cdr.encode("mat_ros/msg/FaultState", state))
         reading, now_ns = self.robot.read(), self.now_ns()
         self._source_ns = reading.source_ns + 1_000_000_000 * reading.episode
         self._sent_ns = now_ns
@@ -106,6 +124,8 @@ class SimNode(Shell):
                 self.ends.set_result(0)
                 return
             self.robot.reset()
+            if self._breaking is not None:
+                self._breaking.begin(self.now_ns())
         if self.settings.lockstep:
             self._observe()
             self._alarm.set(self._sent_ns + 2 * self._allowed_ns, self.now_ns())
@@ -132,6 +152,8 @@ class SimNode(Shell):
 
     def _reset(self, request: Any, response: Any) -> Any:
         self.robot.reset(int(request.seed) & 0x7FFFFFFF)
+        if self._breaking is not None:
+            self._breaking.begin(self.now_ns())
         response.success = True
         return response
 
@@ -143,3 +165,16 @@ def open_robot(manifest: Any, task: str, seed: int) -> Any:
     from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large: only where it is used
 
     return SimulatedRobot(manifest, task, seed)
+
+
+def open_breaking(robot: Any, manifest: Any, faults: str, inject: bool) -> Any:
+    """Get ready to break the robot, where it is simulated and that was asked for."""
+    if not faults and not inject:
+        return None
+    if not hasattr(robot, "faulty"):
+        if faults:
+            raise Refused("faults", "a simulated robot", "a bus without physics", "leave the fault plan out")
+        return None
+    from mat_ros.hardware.breaking import Breaking
+
+    return Breaking(robot, manifest, faults)

@@ -21,10 +21,13 @@ from mat_ros.msg import (
     ChainStatus,
     Decision,
     Encoding,
+    FaultState,
+    Injection,
     NodeDescriptor,
     Observation,
+    OverrideSet,
 )
-from mat_ros.srv import ResetWorld
+from mat_ros.srv import ClearFaults, InjectFault, ResetWorld
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Topic:
         durability = DurabilityPolicy.TRANSIENT_LOCAL if self.latched else DurabilityPolicy.VOLATILE
         return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
 
+    @property
+    def best_effort(self) -> QoSProfile:
+        """Give the quality of a reader that asks for nothing twice; every writer offers more and so fits."""
+        return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+
 
 OBSERVATION = Topic("observation", Observation, 2)  # sim | observer -> encoder, safety, checker
 ENCODING = Topic("encoding", Encoding, 2)  # encoder -> every chain node
@@ -50,6 +58,11 @@ APPLIED = Topic("applied", Applied, 4)  # safety -> sim, checker, recorder
 DESCRIPTOR = Topic("descriptor", NodeDescriptor, 256, latched=True)  # every node -> supervisor
 STATUS = Topic("status", ChainStatus, 1, latched=True)  # supervisor -> whoever looks
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 256)  # every node -> supervisor, and ROS's own tools
+OVERRIDES = Topic("overrides", OverrideSet, 1, latched=True)  # detector -> every chain node, checker, recorder
+INJECTION = Topic("injection", Injection, 1)  # injector -> sim and the receiving ends of broken messages
+FAULT_STATE = Topic("fault_state", FaultState, 64)  # sim -> recorder, and nobody else
+INJECT_FAULT = ("inject_fault", InjectFault)  # asked of injector
+CLEAR_FAULTS = ("clear_faults", ClearFaults)  # asked of injector
 RESET_WORLD = ("reset_world", ResetWorld)  # asked of sim
 
 

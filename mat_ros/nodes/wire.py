@@ -24,6 +24,8 @@ from mat_ros.core.safety import Applied
 
 LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 SECOND_NS = 1_000_000_000
+TICK = slice(4, 12)  # where every message of the tick carries its id
+FIRST_SLOT = slice(28, 30)  # where a Decision says whose it is
 MANIFEST = slice(12, 20)  # where every message carries the policy's hash
 
 _OBSERVATION = struct.Struct("<4sQQqqiIII")  # tick, manifest, start, deadline, source s, ns, episode, count @44

@@ -63,6 +63,13 @@ class FaultyWorld:
         self.world.reset(rows, seed)
         self._report(rows)
 
+    def reschedule(self, row: int, schedule: Schedule) -> None:
+        """Follow another schedule from now on; what is broken under both stays broken as it is."""
+        self._schedules[row] = schedule
+        self._actuators.mend(row, schedule)
+        self._sensors.mend(row, schedule, fresh=False)
+        self._report(np.array([row]))
+
     def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Advance by one control period, as far as the broken joints obey."""
         rows = self.world.rows(ids)
@@ -120,7 +127,7 @@ class _Actuators:
         """Make a simulation whole, and get ready for what its schedule holds."""
         kinds = {fault.kind for fault in schedule.faults if fault.level == "actuator"}
         if "delayed" in kinds and not len(self._past):
-            self._past = np.zeros((DEPTH, *self._obeyed.shape))
+            self._past = np.tile(self._obeyed, (DEPTH, 1, 1))
         if kinds & {"off", "stuck", "weak"} and not self._own:
             self._own = {field: self._world.vary(field) for field in (*MOTOR_FIELDS, *LOCK)}
             self._whole = {field: values.copy() for field, values in self._own.items()}
@@ -224,7 +231,8 @@ class _Sensor:
         fault = self.fault
         if fault.kind == "delayed":
             self.memory[tick % DEPTH] = truth
-            return float(self.memory[max(tick - round(fault.severity), 0) % DEPTH]) if fault.active(tick) else truth
+            past = float(self.memory[max(tick - round(fault.severity), 0) % DEPTH])
+            return truth if np.isnan(past) or not fault.active(tick) else past
         if not fault.active(tick):
             self.memory[0] = truth
             return truth
@@ -245,10 +253,11 @@ class _Sensors:
         self._column = {name: k for k, name in enumerate(fault_targets(world).sensor)}
         self._broken: list[list[_Sensor]] = [[] for _ in range(world.count)]
 
-    def mend(self, row: int, schedule: Schedule) -> None:
-        """Make a simulation whole, and get ready for what its schedule holds."""
-        self._broken[row] = [_Sensor(fault, self._column[fault.target]) for fault in schedule.faults
-                             if fault.level == "sensor"]
+    def mend(self, row: int, schedule: Schedule, fresh: bool = True) -> None:
+        """Make a simulation whole, and get ready for what its schedule holds; not `fresh`: with what is remembered."""
+        known = {sensor.fault: sensor for sensor in self._broken[row] if not fresh}
+        self._broken[row] = [known.get(fault) or _Sensor(fault, self._column[fault.target])
+                             for fault in schedule.faults if fault.level == "sensor"]
 
     def spoil(self, reported: Float, truth: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
               schedules: Sequence[Schedule]) -> None:

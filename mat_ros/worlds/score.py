@@ -13,7 +13,6 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.worlds.batch import World
 from mat_ros.worlds.dexhands import SCENES, DexHands
-from mat_ros.worlds.door import SIDES
 from mat_ros.worlds.mamujoco import TASKS, Locomotion
 
 Float = NDArray[np.float64]
@@ -48,21 +47,23 @@ class Running:
         return task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright, upright
 
 
-class DoorAngle:
-    """How far a door has moved the way it should: the better of the two leaves counts half, the worse one too."""
+class DoorOpening:
+    """How far a door has been moved the way it should be, in m between its handles, summed over ticks."""
 
-    name, horizon = "mean door angle in rad", 300
+    name, horizon = "handle distance, m ticks", 250
 
     def __init__(self, world: DexHands) -> None:
-        self._world = world
-        start = np.stack([world.joint_position(f"door_{side}") for side in SIDES])
-        self._start = start
+        self._world, self._opens = world, "open" in world.name
+        self._closed = 0.0 if self._opens else float(self._apart().max())
+
+    def _apart(self) -> Float:
+        handles = self._world.signal("handle_position").reshape(self._world.count, 2, 3)
+        return np.asarray(np.abs(handles[:, 0, 1] - handles[:, 1, 1]))
 
     def tick(self, actions: Float) -> tuple[Float, NDArray[np.bool_]]:
-        """Give the mean angle over the horizon, as a share of it in each tick."""
-        angle = np.stack([self._world.joint_position(f"door_{side}") for side in SIDES])
-        moved = np.abs(angle - self._start).mean(axis=0)
-        return moved / self.horizon, np.asarray(self._world.warnings() == 0)
+        """Measure the opening, or what has been closed of it."""
+        apart = self._apart()
+        return apart if self._opens else self._closed - apart, np.asarray(self._world.warnings() == 0)
 
 
 class Nearness:
@@ -106,4 +107,4 @@ def score_of(world: World) -> Score:
     if isinstance(world, Locomotion):
         return Running(world)
     assert isinstance(world, DexHands)
-    return DoorAngle(world) if world.name.startswith("door") else Nearness(world)
+    return DoorOpening(world) if world.name.startswith("door") else Nearness(world)

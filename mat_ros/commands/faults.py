@@ -1,0 +1,100 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros faults: list what can break, break it in a running graph, and mend it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mat_ros.core.errors import Missing
+from mat_ros.core.faults import fault_kinds
+from mat_ros.core.inject import Answer
+
+PATIENCE_S = 5.0  # for an injector to be found
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
+    parser = argparse.ArgumentParser(prog="mat-ros faults", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    listing = verbs.add_parser("list", help="kinds of faults; with a policy also what they can break")
+    listing.add_argument("--policy", default="", help="bundle, by name or folder")
+    listing.add_argument("--json", action="store_true")
+    breaking = verbs.add_parser("inject", help="break something in the running graph from the next tick on")
+    breaking.add_argument("what", help="level:kind, as in actuator:off")
+    breaking.add_argument("target", help="joint, term/element, sender->receiver or node; shell patterns select several")
+    breaking.add_argument("--severity", type=float, default=math.nan, help="default: that of the kind")
+    breaking.add_argument("--duration", type=float, default=math.inf, metavar="S", help="default: until cleared")
+    breaking.add_argument("--id", default="", help="name to clear it by; default: kind/target")
+    mending = verbs.add_parser("clear", help="mend what was broken")
+    mending.add_argument("pattern", nargs="?", default="*", help="over ids")
+    for verb in (breaking, mending):
+        verb.add_argument("--namespace", default="", help="of the graph")
+    given = parser.parse_args(arguments)
+    return {"list": _list, "inject": _inject, "clear": _clear}[given.verb](given)
+
+
+def _list(given: argparse.Namespace) -> int:
+    names: dict[str, tuple[str, ...]] = {}
+    if given.policy:
+        from dataclasses import asdict
+
+        from mat_ros import shipped
+        from mat_ros.breakable import targets
+        from mat_ros.core.bundle import Bundle
+
+        names = asdict(targets(Bundle.load(shipped.policy_folder(given.policy)).manifest))
+    if given.json:
+        print(json.dumps({"kinds": fault_kinds(), "targets": names}))
+        return 0
+    for kind in fault_kinds():
+        degree = f"  severity: {kind['severity']}, {kind['range'][0]:g} to {kind['range'][1]:g} {kind['unit']}, " \
+                 f"default {kind['default']:g}" if kind["severity"] else ""
+        print(f"{kind['level'] + ':' + kind['kind']:<20}{kind['meaning']}.{degree}")
+    for level, found in names.items():
+        print(f"\n{level}s: {', '.join(found)}")
+    return 0
+
+
+def _inject(given: argparse.Namespace) -> int:
+    from mat_ros.srv import InjectFault
+
+    level, _, kind = given.what.partition(":")
+    request = InjectFault.Request(id=given.id or f"{kind}/{given.target}", level=level, kind=kind, target=given.target,
+                                  severity=given.severity, duration_s=given.duration)
+    response = _call(given.namespace, InjectFault, "inject_fault", request)
+    print(Answer(response.result).name + (f": {response.message}" if response.message else ""))
+    return int(response.result != Answer.ACCEPTED)
+
+
+def _clear(given: argparse.Namespace) -> int:
+    from mat_ros.srv import ClearFaults
+
+    print(f"{_call(given.namespace, ClearFaults, 'clear_faults', ClearFaults.Request(pattern=given.pattern)).cleared} "
+          "mended")
+    return 0
+
+
+def _call(namespace: str, kind: Any, service: str, request: Any) -> Any:
+    """Ask the injector of a graph."""
+    import rclpy
+
+    rclpy.init()
+    node = rclpy.create_node("mat_ros_faults", namespace=namespace)
+    try:
+        client: Any = node.create_client(kind, service)
+        if not client.wait_for_service(PATIENCE_S):
+            raise Missing("an injector in the graph", "launch with inject:=true, in the same namespace and ROS domain")
+        future = client.call_async(request)
+        spin: Callable[..., None] = rclpy.spin_until_future_complete
+        spin(node, future, timeout_sec=PATIENCE_S)
+        if not future.done():
+            raise Missing("an answer of the injector", "see whether it still runs")
+        return future.result()
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()

@@ -1,0 +1,142 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decide which requests to break something are accepted, and hold what is broken for as long as somebody renews it.
+
+Two ends of one contract. `Requests` is the injector's: it answers, and forgets what has run out. `Lease` is that of
+whoever obeys (the simulated robot, the receiving ends of messages): it turns what the injector repeats into a schedule,
+and into nothing as soon as the injector falls silent.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults import KINDS, Fault, Schedule, Targets
+
+
+class Answer(enum.IntEnum):
+    """How a request is acknowledged, as in InjectFault.srv."""
+
+    ACCEPTED = 0
+    DENIED = 1
+    UNSUPPORTED = 2
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something that is to be broken from now on."""
+
+    fault: Fault  # its start counts from the request
+    until_ns: int | None  # None: until cleared
+
+    @property
+    def ticks(self) -> int:
+        """Give how long it lasts; 0: until cleared."""
+        return 0 if self.fault.end is None else self.fault.end - self.fault.start
+
+
+class Requests:
+    """What the injector has been asked for."""
+
+    def __init__(self, targets: Targets, supported: Sequence[str], enabled: bool, period_ns: int) -> None:
+        self.targets, self.supported, self.enabled = targets, tuple(supported), enabled
+        self._period_ns = period_ns
+        self.active: dict[str, Request] = {}  # by id
+
+    def ask(self, id_: str, level: str, kind: str, target: str, severity: float, duration_s: float, now_ns: int
+            ) -> tuple[Answer, str, list[Fault]]:
+        """Answer a request; a pattern may select several targets, each of which becomes a fault of its own."""
+        if not self.enabled:
+            return Answer.DENIED, "injection is off; expected a graph started with inject:=true", []
+        if (level, kind) not in KINDS:
+            return Answer.DENIED, f"expected one of {[f'{a}: {b}' for a, b in KINDS]}, got {level}: {kind}", []
+        if level not in self.supported:
+            return (Answer.UNSUPPORTED,
+                    f"this graph can break {', '.join(self.supported) or 'nothing'}, not {level}s", [])
+        names = self.targets.matching(level, target)
+        if not names:
+            known = ", ".join(getattr(self.targets, level)[:12])
+            return Answer.DENIED, f"expected a {level} among {known}, got {target}", []
+        if not id_ or any(known == id_ or known.startswith(f"{id_}/") for known in self.active):
+            return Answer.DENIED, f"expected an id that is not in use, got {id_!r}; clear it or choose another", []
+        if math.isnan(duration_s) or duration_s <= 0.0:
+            return Answer.DENIED, f"expected a positive duration or infinity, got {duration_s}", []
+        strength = KINDS[level, kind].default if math.isnan(severity) else severity
+        end = None if math.isinf(duration_s) else max(1, round(duration_s * 1e9 / self._period_ns))
+        try:
+            made = [Fault(id_ if len(names) == 1 else f"{id_}/{name}", level, kind, name, strength, 0, end)
+                    for name in names]
+            # An open end here and now: two faults may not hold the same thing at once.
+            Schedule(0, [replace(r.fault, start=0, end=None) for r in self.active.values()]
+                     + [replace(fault, end=None) for fault in made])
+        except Refused as error:
+            return Answer.DENIED, str(error), []
+        until = None if end is None else now_ns + end * self._period_ns
+        self.active |= {fault.id: Request(fault, until) for fault in made}
+        return Answer.ACCEPTED, "", made
+
+    def clear(self, pattern: str) -> list[Fault]:
+        """Mend what a pattern over ids selects."""
+        chosen = [id_ for id_ in self.active if fnmatchcase(id_, pattern)]
+        return [self.active.pop(id_).fault for id_ in chosen]
+
+    def expire(self, now_ns: int) -> list[Fault]:
+        """Mend what has lasted its time."""
+        over = [id_ for id_, request in self.active.items() if request.until_ns is not None
+                and now_ns >= request.until_ns]
+        return [self.active.pop(id_).fault for id_ in over]
+
+
+class Lease:
+    """What is broken, by the word of an injector that has to repeat it."""
+
+    def __init__(self, levels: Sequence[str], targets: Targets) -> None:
+        self._levels, self._targets = tuple(levels), targets
+        self._faults: dict[str, Fault] = {}
+        self._until_ns = 0
+        self._seed = 0
+        self._made: Schedule | None = None
+
+    def renew(self, seed: int, ids: Sequence[str], levels: Sequence[str], kinds: Sequence[str], targets: Sequence[str],
+              severities: Sequence[float], ticks: Sequence[int], lease_ms: int, tick: int, now_ns: int) -> None:
+        """Hear the injector; what it does not list any more is mended. Nonsense is refused and changes nothing."""
+        if len({len(x) for x in (ids, levels, kinds, targets, severities, ticks)}) != 1 or len(set(ids)) != len(ids):
+            raise Refused("injection", "lists of one length with distinct ids", [len(ids), len(kinds)], "drop it")
+        wanted: dict[str, Fault] = {}
+        for id_, level, kind, target, severity, lasts in zip(ids, levels, kinds, targets, severities, ticks,
+                                                             strict=True):
+            if level not in self._levels:
+                continue
+            if target not in getattr(self._targets, level):
+                raise Refused(f"injection of {id_}", f"a known {level}", target, "drop it")
+            known = self._faults.get(id_)
+            start = known.start if known is not None else tick
+            wanted[id_] = Fault(id_, level, kind, target, float(severity), start, start + int(lasts) if lasts else None)
+        if wanted != self._faults or seed != self._seed:
+            self._made = None
+        self._faults, self._seed, self._until_ns = wanted, seed, now_ns + lease_ms * 1_000_000
+
+    def restart(self) -> None:
+        """Count ticks from zero again: what is broken stays so from the first tick on."""
+        self._faults = {id_: replace(fault, start=0, end=None if fault.end is None else fault.end - fault.start)
+                        for id_, fault in self._faults.items()}
+        self._made = None
+
+    def schedule(self, now_ns: int, planned: Sequence[Fault] = ()) -> Schedule | None:
+        """Give the faults of now beside planned ones, or nothing where all is whole.
+
+        The same object is returned until something changes. What would break a thing twice is left out.
+        """
+        if self._faults and now_ns >= self._until_ns:
+            self._faults, self._made = {}, None
+        if not self._faults:
+            return None
+        if self._made is None:
+            free = [f for f in self._faults.values() if not any(f.overlaps(other) for other in planned)]
+            self._made = Schedule(self._seed, [*planned, *free])
+        return self._made

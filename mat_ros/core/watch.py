@@ -1,0 +1,89 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Learn one robot from its own first ticks, then say which of its joints are broken: the detector node, without ROS."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.collect import NONE
+from mat_ros.core.decide import Override
+from mat_ros.core.detect import Detector, DetectorSettings, Float, Model, Places
+from mat_ros.core.manifest import Manifest
+
+
+class Watch:
+    """Watch one robot, which is taken to be whole while it is learned."""
+
+    def __init__(self, manifest: Manifest, learn_ticks: int, settings: DetectorSettings | None = None) -> None:
+        self._manifest, self._settings = manifest, settings or DetectorSettings()
+        self._places = Places.of(manifest)
+        self._map = manifest.action_map
+        joints = len(manifest.joints)
+        self._wanted = max(learn_ticks, 4 * (sum(len(t.elements) for t in manifest.layout.terms) + joints))
+        self._signals: list[list[Float]] = []
+        self._commands: list[list[Float]] = []
+        self._detector: Detector | None = None
+        self._episode: int | None = None
+        self._source_ns, self._age = -1, 0
+        self._whole = np.zeros(joints, np.int64)
+
+    @property
+    def learned(self) -> bool:
+        """Say whether it can judge."""
+        return self._detector is not None
+
+    @property
+    def health(self) -> NDArray[np.int64]:
+        """Give the health (joint,)."""
+        return self._whole if self._detector is None else self._detector.health[0]
+
+    @property
+    def causes(self) -> NDArray[np.int64]:
+        """Give what speaks against each joint (joint,)."""
+        return self._whole if self._detector is None else self._detector.causes[0]
+
+    @property
+    def share(self) -> Float:
+        """Give the share of its commands that each joint follows (joint,)."""
+        return np.ones(len(self._whole)) if self._detector is None else self._detector.share[0]
+
+    def observe(self, signals: NDArray[np.float32], source_ns: int, episode: int) -> None:
+        """Take measurements (signal,)."""
+        self._age = self._age + 1 if source_ns == self._source_ns else 0
+        self._source_ns = source_ns
+        if episode != self._episode:
+            self._episode = episode
+            self._signals.append([])
+            self._commands.append([])
+            if self._detector is not None:
+                self._detector.reset()
+        if self._detector is not None:
+            self._detector.observe(signals.astype(np.float64), float(self._age))
+            return
+        if len(self._signals[-1]) > len(self._commands[-1]):
+            self._commands[-1].append(self._commands[-1][-1] if self._commands[-1] else np.zeros(len(self._whole)))
+        self._signals[-1].append(signals.astype(np.float64))
+        if sum(map(len, self._commands)) >= self._wanted:
+            self._learn()
+
+    def commanded(self, command: Float, validity: NDArray[np.uint8]) -> None:
+        """Take the command (joint,) that was applied, and how each slot's decision came to be (slot,)."""
+        if self._detector is not None:
+            self._detector.commanded(command, validity[self._map.slot_of_joint] != NONE)
+        elif self._signals and len(self._commands[-1]) < len(self._signals[-1]):
+            self._commands[-1].append(np.array(command, np.float64))
+
+    def overrides(self) -> dict[int, Override]:
+        """Tell the chain what broken joints really do."""
+        if self._detector is None:
+            return {}
+        return self._detector.overrides(self._map.slot_of_joint, self._map.column_of_joint, self._map.act_dim)
+
+    def _learn(self) -> None:
+        whole = [(np.array(s), np.array(u[:len(s) - 1])) for s, u in zip(self._signals, self._commands, strict=True)
+                 if len(s) > self._settings.memory_ticks]
+        model = Model.learn(self._places, [s for s, _ in whole], [u for _, u in whole], self._settings.memory_ticks)
+        self._detector = Detector(self._places, model, self._settings)
+        self._signals, self._commands = [], []

@@ -1,0 +1,56 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Break the motors and sensors of the simulated robot as a plan says, and as an injector asks while it runs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from mat_ros.breakable import find_plan, targets
+from mat_ros.core.faults import Schedule
+from mat_ros.core.inject import Lease
+from mat_ros.core.manifest import Manifest
+from mat_ros.hardware.simulated import SimulatedRobot
+
+LEVELS = ("actuator", "sensor")
+
+
+class Breaking:
+    """What is broken in one simulated robot."""
+
+    def __init__(self, robot: SimulatedRobot, manifest: Manifest, plan: str = "") -> None:
+        self._robot, self._plan = robot, find_plan(plan, manifest)
+        self._lease = Lease(LEVELS, targets(manifest))
+        self.schedule = self._planned = Schedule(0)
+        self.begin(0)
+
+    def begin(self, now_ns: int) -> None:
+        """Begin an episode; a fault that somebody keeps up goes on in it."""
+        drawn = self._plan.schedule(self._robot.episode)
+        self._planned = Schedule(drawn.seed, [fault for fault in drawn.faults if fault.level in LEVELS])
+        self._lease.restart()
+        self._follow(self._lease.schedule(now_ns, self._planned.faults) or self._planned)
+
+    def hear(self, message: Any, now_ns: int) -> None:
+        """Take an injection; it works from the next tick on."""
+        tick = int(self._robot.world.ticks[0]) + 1
+        self._lease.renew(message.seed, message.ids, message.levels, message.kinds, message.targets,
+                          message.severities, message.ticks, message.lease_ms, tick, now_ns)
+
+    def look(self, now_ns: int) -> None:
+        """Break and mend what is due; call it before each step."""
+        wanted = self._lease.schedule(now_ns, self._planned.faults) or self._planned
+        if wanted is not self.schedule:
+            self._follow(wanted)
+
+    def state(self, tick: int, enabled: bool) -> SimpleNamespace:
+        """Give the fields of a FaultState: the truth, for the record alone. `tick` counts as the graph counts."""
+        active = self.schedule.active(int(self._robot.world.ticks[0]))
+        return SimpleNamespace(tick=tick, enabled=enabled, ids=[f.id for f in active],
+                               kinds=[f"{f.level}: {f.kind}" for f in active], targets=[f.target for f in active],
+                               severities=[f.severity for f in active])
+
+    def _follow(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self._robot.faulty.reschedule(0, schedule)

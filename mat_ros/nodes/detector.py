@@ -1,0 +1,90 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Learn how the healthy robot moves, then say which joints are broken, and tell the chain where it is to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from mat_ros.core import cdr
+from mat_ros.core.detect import Cause, Health
+from mat_ros.core.options import option
+from mat_ros.core.watch import Watch
+from mat_ros.core.wire import override_fields
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+
+@dataclass(frozen=True)
+class DetectorNodeSettings(NodeSettings):
+    """How long to learn, and whom to tell."""
+
+    learn_ticks: int = option(400, "ticks of healthy running from which it learns; more where the robot is large", 50,
+                              10**6)
+    lead_ticks: int = option(2, "ticks before an override holds, so that every node has heard of it", 1, 100)
+    chain_information: str = option("intent", "what successors are told of a broken joint", choices=("intent", "truth"))
+
+
+class DetectorNode(Shell):
+    """observation, applied -> /diagnostics, overrides."""
+
+    role = "detector"
+    settings_type = DetectorNodeSettings
+
+    def set_up(self) -> None:
+        """Listen."""
+        self.watch = Watch(self.manifest, self.settings.learn_ticks)
+        self._tell = self.announce(topics.OVERRIDES)
+        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self.hear(topics.OBSERVATION, self._observed)
+        self.hear(topics.APPLIED, self._applied)
+        self._said: dict[int, bytes] = {}
+        self._heard_ns = 0
+
+    def facts(self) -> Mapping[str, object]:
+        """Say how far learning has come."""
+        return {"learned": self.watch.learned} if not self.reason else {}
+
+    def _observed(self, data: bytes) -> None:
+        observation = wire.read_observation(data, self._signals)
+        self._heard_ns = self.now_ns()
+        before = self.watch.health.copy()
+        self.watch.observe(observation.signals, observation.source_ns, observation.episode)
+        if (self.watch.health != before).any():
+            self._report_joints()
+        if self.settings.chain_information == "truth":
+            overrides = self.watch.overrides()
+            said = {slot: o.share.tobytes() for slot, o in overrides.items()}
+            if said != self._said:
+                self._said = said
+                fields = override_fields(observation.tick + self.settings.lead_ticks, overrides, self.bundle.hash64)
+                self._tell(cdr.encode("mat_ros/msg/OverrideSet", fields))
+
+    def _applied(self, data: bytes) -> None:
+        outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
+        self.watch.commanded(outcome.applied.applied, outcome.validity)
+
+    def report(self) -> None:
+        """Publish how the node and the joints are."""
+        super().report()
+        if self.active and not self.reason:
+            self._report_joints()
+
+    def _report_joints(self) -> None:
+        silent = self._heard_ns and self.now_ns() - self._heard_ns > 10 * self.manifest.period_ns + 10**9
+        array = DiagnosticArray()
+        array.header.stamp = self.get_clock().now().to_msg()
+        for k, joint in enumerate(self.manifest.joints):
+            level = Health.STALE if silent else Health(int(self.watch.health[k]))
+            causes = Cause(int(self.watch.causes[k]))
+            names = ", ".join(str(c.name).lower() for c in Cause if c in causes)
+            words = "not measured any more" if silent else names or ("OK" if self.watch.learned else "learning")
+            array.status.append(DiagnosticStatus(
+                level=bytes([level]), name=f"{self.get_fully_qualified_name()}: {joint.name}", message=words,
+                hardware_id=self.manifest.robot,
+                values=[KeyValue(key="follows", value=f"{float(np.clip(self.watch.share[k], -9, 9)):.2f}")]))
+        self._diagnostics.publish(array)

@@ -1,0 +1,179 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Break things on request: motors and readings in the simulated robot, messages at their receivers, nodes by signals.
+
+What is to be broken is repeated several times a second and holds for a second only: when this node dies, everything is
+whole again, stopped processes included (a guard process goes on for them). It never tells policy or detector.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mat_ros.breakable import find_plan, targets
+from mat_ros.core.faults import Fault
+from mat_ros.core.inject import Answer, Request, Requests
+from mat_ros.core.options import option
+from mat_ros.msg import Injection
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+REPEAT_S, LEASE_MS = 0.2, 1000
+# Continues every process that is named on its input, once the input ends: so does a stopped graph when we are killed.
+GUARD = """
+import os, signal, sys
+for pid in [int(line) for line in sys.stdin]:
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except OSError:
+        pass
+"""
+
+
+@dataclass(frozen=True)
+class InjectorSettings(NodeSettings):
+    """What may be broken."""
+
+    enabled: bool = option(False, "accept requests")
+    faults: str = option("", "fault plan whose broken messages and nodes are ours: a shipped name or a YAML file")
+    wiring: str = option("per_agent", "how slots are laid over processes", choices=("per_joint", "per_finger",
+                                                                                    "per_agent", "central"))
+    simulated: bool = option(True, "the robot is simulated, so that motors and readings can be broken")
+
+
+class InjectorNode(Shell):
+    """requests -> injection, signals."""
+
+    role = "injector"
+    settings_type = InjectorSettings
+
+    def set_up(self) -> None:
+        """Offer the services."""
+        s = self.settings
+        levels = (*(("actuator", "sensor") if s.simulated else ()), "message", "node")
+        names = targets(self.manifest, s.wiring)
+        self.requests = Requests(names, levels, s.enabled, self.manifest.period_ns)
+        self._plan = [f for f in find_plan(s.faults, self.manifest, s.wiring).schedule().faults
+                      if f.level in ("message", "node")]
+        self._seed = find_plan(s.faults, self.manifest, s.wiring).seed
+        self._pids: dict[str, int] = {}
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._tick = 0
+        for (name, kind), answer in ((topics.INJECT_FAULT, self._inject), (topics.CLEAR_FAULTS, self._clear)):
+            service = self.create_service(kind, name, answer)
+            self._entities.append(partial(self.destroy_service, service))
+        self._injection = self.create_publisher(topics.INJECTION.type, topics.INJECTION.name, topics.INJECTION.qos)
+        self._entities.append(lambda: self.destroy_publisher(self._injection))
+        self.hear_messages(topics.DESCRIPTOR, self._described)
+        if self._plan:
+            self.hear(topics.OBSERVATION, self._observed)
+        timer = self.create_timer(REPEAT_S, self._repeat)
+        self._entities.append(lambda: self.destroy_timer(timer))
+
+    def facts(self) -> Mapping[str, object]:
+        """List what is broken."""
+        return {} if self.reason else {"enabled": self.settings.enabled, "active": ", ".join(self.requests.active)}
+
+    def leave(self) -> None:
+        """Mend everything."""
+        if not self.reason:
+            self._mend(self.requests.clear("*"))
+            self._publish()
+
+    def _inject(self, request: Any, response: Any) -> Any:
+        answer, words, faults = self.requests.ask(request.id, request.level, request.kind, request.target,
+                                                  request.severity, request.duration_s, self.now_ns())
+        if answer == Answer.ACCEPTED and request.level == "node":
+            absent = [fault.target for fault in faults if not self._is_ours(fault.target)]
+            if absent:
+                self.requests.clear(request.id + "*")
+                answer, words = Answer.UNSUPPORTED, f"expected nodes on this host, got {', '.join(absent)}"
+        if answer == Answer.ACCEPTED:
+            for fault in faults:
+                self._break(fault)
+            self._publish()
+        self.get_logger().info(f"{request.level} {request.kind} {request.target}: {answer.name} {words}")
+        response.result, response.message = int(answer), words[:512]
+        return response
+
+    def _clear(self, request: Any, response: Any) -> Any:
+        mended = self.requests.clear(request.pattern)
+        self._mend(mended)
+        self._publish()
+        response.cleared = len(mended)
+        return response
+
+    def _observed(self, data: bytes) -> None:
+        """Follow the plan, whose ticks are those of the robot."""
+        self._tick = int.from_bytes(data[wire.TICK], "little")
+        for fault in [f for f in self._plan if f.start <= self._tick]:
+            self._plan.remove(fault)
+            until = None if fault.end is None else self.now_ns() + (fault.end - self._tick) * self.manifest.period_ns
+            self.requests.active[fault.id] = Request(fault, until)
+            self._break(fault)
+            self._publish()
+
+    def _repeat(self) -> None:
+        self._mend(self.requests.expire(self.now_ns()))
+        self._publish()
+
+    def _publish(self) -> None:
+        live = [r for r in self.requests.active.values() if r.fault.level != "node"]
+        message = Injection(manifest=self.bundle.hash64, lease_ms=LEASE_MS, seed=self._seed)
+        message.ids = [r.fault.id for r in live]
+        message.levels, message.kinds = [r.fault.level for r in live], [r.fault.kind for r in live]
+        message.targets, message.severities = [r.fault.target for r in live], [r.fault.severity for r in live]
+        message.ticks = [r.ticks for r in live]
+        self._injection.publish(message)
+
+    # -- processes -------------------------------------------------------------------------------------------------
+
+    def _described(self, message: Any) -> None:
+        """Learn which process is which node; one that has been killed and came back is killed again."""
+        self._pids[message.name] = message.pid
+        for request in self.requests.active.values():
+            if (request.fault.level, request.fault.kind, request.fault.target) == ("node", "crash", message.name):
+                self._signal(message.name, signal.SIGKILL)
+
+    def _break(self, fault: Fault) -> None:
+        if fault.level != "node":
+            return
+        if fault.kind == "hang":
+            if self._guard is None:
+                self._guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE,
+                                               start_new_session=True)
+            assert self._guard.stdin is not None
+            self._guard.stdin.write(f"{self._pids[fault.target]}\n".encode())
+            self._guard.stdin.flush()
+            self._signal(fault.target, signal.SIGSTOP)
+        else:
+            self._signal(fault.target, signal.SIGKILL)
+            if fault.kind == "restart":
+                self.requests.active.pop(fault.id)  # done: whoever watches over the graph starts it anew
+
+    def _mend(self, faults: list[Fault]) -> None:
+        for fault in faults:
+            if (fault.level, fault.kind) == ("node", "hang"):
+                self._signal(fault.target, signal.SIGCONT)
+
+    def _is_ours(self, node: str) -> bool:
+        """Say whether the process that a node claims to be is one of a graph's, on this host, and not ourselves."""
+        pid = self._pids.get(node, 0)
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+        return pid not in (0, 1, os.getpid(), os.getppid()) and b"mat_ros" in command
+
+    def _signal(self, node: str, number: signal.Signals) -> None:
+        if self._is_ours(node):
+            os.kill(self._pids[node], number)
+            self.get_logger().info(f"{number.name} to {node}, process {self._pids[node]}")

@@ -1,0 +1,142 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Record everything that the graph says, and keep the last seconds for the moment something breaks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.parameter import parameter_value_to_python
+
+from mat_ros.core import cdr
+from mat_ros.core.errors import Refused
+from mat_ros.core.options import option
+from mat_ros.core.record import TYPES, FlightRecorder, Recorder, facts, plain
+from mat_ros.core.safety import Reason
+from mat_ros.nodes import topics
+from mat_ros.nodes.shell import NodeSettings, Shell
+
+DEPTH = 1000  # messages that may wait for the disk
+FLUSH_S = 1.0  # what a power cut may cost
+
+
+@dataclass(frozen=True)
+class RecorderSettings(NodeSettings):
+    """Where recordings go."""
+
+    file: str = option("", "MCAP file of the whole run; empty: none")
+    flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
+    seconds: float = option(10.0, "how far the flight recorder remembers", 0.1, 600.0)
+
+
+class RecorderNode(Shell):
+    """everything -> files."""
+
+    role = "recorder"
+    settings_type = RecorderSettings
+
+    def set_up(self) -> None:
+        """Open the file and listen to every topic, as bytes."""
+        s = self.settings
+        if not s.file and not s.flight:
+            raise Refused("recorder", "a file, a flight file, or both", "neither", "set file or flight")
+        self._facts = facts(self.bundle, ("", "", ""))
+        self._file = Recorder(Path(s.file), self._facts) if s.file else None
+        self._ring = FlightRecorder(self._facts, s.seconds) if s.flight else None
+        self._known: set[str] = set()
+        self._silent: set[str] = set()
+        self._stopped = False
+        batons = [topics.baton(slot) for slot in range(self.manifest.network.agents - 1)]
+        for topic in (topics.OBSERVATION, topics.ENCODING, *batons, topics.DECISION, topics.APPLIED, topics.OVERRIDES,
+                      topics.DESCRIPTOR, topics.STATUS, topics.FAULT_STATE, topics.DIAGNOSTICS):
+            deep = replace(topic, depth=DEPTH)
+            heard = partial(self._heard, topic.name)
+            subscription = self.create_subscription(topic.type, topic.name, heard, deep.qos, raw=True)
+            self._entities.append(partial(self.destroy_subscription, subscription))
+        timer = self.create_timer(FLUSH_S, self._flush)
+        self._entities.append(lambda: self.destroy_timer(timer))
+
+    def facts(self) -> Mapping[str, object]:
+        """Say how much is kept."""
+        return {"file": self.settings.file, "remembered": 0 if self.reason or self._ring is None else len(self._ring)}
+
+    def leave(self) -> None:
+        """Finish the file."""
+        if not self.reason and self._file is not None:
+            self._file.close()
+
+    def _flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+
+    def _heard(self, topic: str, data: bytes) -> None:
+        now = time.time_ns()
+        self.counts["messages"] += 1
+        for kept in (self._file, self._ring):
+            if kept is not None:
+                kept.raw(topic, now, data)
+        try:
+            if topic in ("applied", "status", "descriptor"):
+                self._look(topic, cdr.decode(TYPES[plain(topic)], data))
+        except Refused:
+            self.counts["refused"] += 1
+
+    def _look(self, topic: str, message: Any) -> None:
+        """See whether something has broken, and learn who takes part."""
+        if topic == "applied":
+            if message.stopped and not self._stopped:
+                self._dump("a stop was latched")
+            elif (message.reasons & Reason.NOT_FINITE).any():
+                self._dump("a request was not finite")
+            self._stopped = message.stopped
+        elif topic == "status":
+            if gone := set(message.silent) - self._silent:
+                self._dump(f"silent: {', '.join(sorted(gone))}")
+            self._silent = set(message.silent)
+        elif (who := f"{message.name}/{message.pid}") not in self._known:
+            self._known.add(who)
+            if message.role == "chain_node":
+                name, _, version = message.backend.partition(" ")
+                self._say(backend=[name, version, ""])
+            self._ask(message.name)
+
+    def _dump(self, reason: str) -> None:
+        if self._ring is not None and len(self._ring):
+            path = self._ring.dump(Path(self.settings.flight), reason)
+            self.counts["dumps"] += 1
+            self.get_logger().warning(f"{reason}: the last {self.settings.seconds:g} s are in {path}")
+
+    def _say(self, **more: object) -> None:
+        """Complete what the recording says of itself; the last word counts."""
+        self._facts |= {name: json.dumps(value) for name, value in more.items()}
+        if self._file is not None:
+            self._file.facts(self._facts)
+        if self._ring is not None:
+            self._ring.said = dict(self._facts)
+
+    def _ask(self, node: str) -> None:
+        """Get a node's parameters."""
+        listing: Any = self.create_client(ListParameters, f"{node}/list_parameters")
+        getting: Any = self.create_client(GetParameters, f"{node}/get_parameters")
+
+        def listed(answer: Any) -> None:
+            names = list(answer.result().result.names)
+            getting.call_async(GetParameters.Request(names=names)).add_done_callback(partial(got, names))
+
+        def got(names: list[str], answer: Any) -> None:
+            values = dict(zip(names, map(parameter_value_to_python, answer.result().values), strict=False))
+            if self._file is not None:
+                self._file.parameters(node, values)
+            if "sampled" in values and "first_slot" in values:
+                self._say(seed=values["seed"], sampled=values["sampled"],
+                          encoder="replicated" if values.get("replicated") else "central")
+
+        listing.call_async(ListParameters.Request()).add_done_callback(listed)
+        self._entities += [partial(self.destroy_client, listing), partial(self.destroy_client, getting)]
