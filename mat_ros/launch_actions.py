@@ -23,8 +23,10 @@ def describe(name: str) -> LaunchDescription:
     declared: list[Action] = []
     for option in options:
         default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        # Choices are listed by ROS's launch itself.
+        description = option.description if option.choices else f"{option.description} ({option.range})"
         declared.append(DeclareLaunchArgument(option.name, default_value=default, choices=option.choices or None,
-                                              description=f"{option.description} ({option.range})"))
+                                              description=description))
 
     def start(context: LaunchContext) -> list[Action]:
         values = {option.name: LaunchConfiguration(option.name).perform(context) for option in options}

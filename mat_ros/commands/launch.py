@@ -29,10 +29,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="what to start, one of the list below")
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="launch arguments")
     parser.add_argument("--dry-run", action="store_true", help="show the nodes and their parameters, start nothing")
+    parser.add_argument("--env", action="store_true",
+                        help="print what another shell has to export so that `ros2 topic` and others hear this graph")
     given = parser.parse_args(arguments)
     if given.name not in DEPLOYMENTS:
         raise Refused("launch", f"one of {', '.join(DEPLOYMENTS)}", given.name, "choose one of them")
     planned = plan(given.name, parse(given.arguments, given.name))
+    if given.env:
+        reach = {k: v for k, v in planned.graph.environment.items() if k.startswith(("ROS_", "FASTDDS_"))}
+        print("\n".join(f"export {name}={value}" for name, value in reach.items()))
+        return 0
     if given.dry_run:
         print(describe(planned))
         return 0
