@@ -28,7 +28,7 @@ from mat_ros.backends import golden
 from mat_ros.backends.choose import installed, open_backend
 from mat_ros.core.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.core.joints import Joint
+from mat_ros.core.joints import ActionMap, Joint
 from mat_ros.core.manifest import Manifest, Network, Normaliser, StateLayout, Training
 from mat_ros.core.observe import Layout
 from mat_ros.core.robot import Agent, Robot
@@ -38,6 +38,7 @@ from training.envs import make
 from training.graphs import EncoderGraph, StepGraph, write_encoder, write_step
 from training.models import Policy, PolicyConfig, build_policy
 from training.models.actions import GaussianActions
+from training.tick_graph import write_tick
 from training.trainer import environment_options
 
 ROBOTS = Path(mat_ros.__file__).parent / "config" / "robots"
@@ -79,6 +80,8 @@ def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float
         encoder, step = EncoderGraph(policy, origin.normaliser), StepGraph(policy)
         write_encoder(encoder, staging / "encoder.onnx")
         write_step(step, staging / "step.onnx")
+        mask = ActionMap(origin.joints, [agent.joints for agent in origin.agents]).mask
+        write_tick(staging / "encoder.onnx", staging / "step.onnx", state_of(policy), mask, staging / "tick.onnx")
         save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()},
                   staging / "weights.safetensors")
         np.savez_compressed(staging / "golden.npz", allow_pickle=False, **golden_ticks(encoder, step, observations))
@@ -121,10 +124,8 @@ def golden_ticks(encoder: EncoderGraph, step: StepGraph, observations: NDArray[n
 
 def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Manifest:
     """Say everything about a policy that deployment has to know."""
-    config, layout = policy.config, policy.state_layout()
+    config = policy.config
     action_std = policy.actions.std() if isinstance(policy.actions, GaussianActions) else torch.zeros(config.act_dim)
-    maxima = tuple(span for name, span in layout.offsets().items() if name.endswith(".max"))
-    initial = next((part.initial for part in layout.parts if part.initial != 0.0), 0.0)
     described = {name: getattr(origin, name) for name in (
         "name", "algorithm", "robot", "world", "task", "period_ns", "split", "agents", "joints", "layout", "normaliser",
         "training", "chain_information", "faults", "tolerance")}
@@ -135,8 +136,7 @@ def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Man
             agents=config.agents, obs_dim=config.obs_dim, act_dim=config.act_dim, width=config.width,
             enc_dim=config.enc_dim, blocks=config.blocks, heads=config.heads,
         ),
-        state=StateLayout(grows=layout.kind == "rows", row=layout.width if layout.kind != "empty" else 0,
-                          parts=tuple(part.name for part in layout.parts), initial=initial, maxima=maxima),
+        state=state_of(policy),
         action_std=tuple(action_std.tolist()),
         equality="tolerance",
         files=files,
@@ -147,6 +147,18 @@ def prove(bundle: Bundle) -> None:
     """Hold every installed backend to the golden ticks; refuse with the first tick, slot and element that differ."""
     for name in installed():
         golden.require(open_backend(name, bundle), bundle)
+
+
+def state_of(policy: Policy) -> StateLayout:
+    """Say what a step hands on, in the words of the manifest."""
+    layout = policy.state_layout()
+    return StateLayout(
+        grows=layout.kind == "rows",
+        row=layout.width if layout.kind != "empty" else 0,
+        parts=tuple(part.name for part in layout.parts),
+        initial=next((part.initial for part in layout.parts if part.initial != 0.0), 0.0),
+        maxima=tuple(span for name, span in layout.offsets().items() if name.endswith(".max")),
+    )
 
 
 # ---- from a run of the trainer --------------------------------------------------------------------------------------

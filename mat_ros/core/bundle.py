@@ -6,6 +6,7 @@ manifest.yaml        what the policy is, by name and with units (mat_ros.core.ma
 weights.safetensors  every parameter, under the names that `python -m training.models` prints
 encoder.onnx         observation (batch, n, obs_dim) -> enc (batch, n, enc_dim), values (batch, n)
 step.onnx            enc (batch, enc_dim), action (batch, act_dim), state -> action (batch, act_dim), state
+tick.onnx            optional: both in one, observation (batch, n, obs_dim) -> action (batch, n, act_dim), values
 golden.npz           ticks that every backend must reproduce: observation, values and action of each tick; for the
                      first few also enc, and the state that the last slot hands on, which tell where an error begins
 
@@ -29,7 +30,7 @@ from mat_ros.core.manifest import Manifest
 
 MANIFEST = "manifest.yaml"
 FILES = ("weights.safetensors", "encoder.onnx", "step.onnx", "golden.npz")
-OPTIONAL_FILES = ("tick.onnx", "encoder_step.onnx")
+OPTIONAL_FILES = ("tick.onnx",)
 # Every process of a graph reads the manifest when it starts; the compiled loader takes a quarter of the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -14,6 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("onnxscript", reason="needs the train extra")
 
+from slot_process import run_slot  # noqa: E402
+
 from mat_ros.backends.choose import open_backend  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
@@ -64,6 +66,16 @@ def test_the_graphs_take_any_batch(bundle: Bundle) -> None:
     enc, values = encoder.run(None, {"observation": golden["observation"]})
     np.testing.assert_allclose(enc, golden["enc"], atol=2e-5)
     np.testing.assert_allclose(values, golden["values"], atol=2e-5)
+
+
+def test_the_whole_tick_in_one_file_decides_the_same_for_any_batch(bundle: Bundle) -> None:
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    golden = bundle.golden()
+    tick = ort.InferenceSession(bundle.read("tick.onnx"), providers=["CPUExecutionProvider"])
+    for ticks in (slice(0, 1), slice(0, None)):
+        actions, values = tick.run(None, {"observation": golden["observation"][ticks]})
+        np.testing.assert_allclose(actions, golden["action"][ticks], atol=2e-5)
+        np.testing.assert_allclose(values, golden["values"][ticks], atol=2e-5)
 
 
 def test_the_files_say_nothing_about_the_machine_that_wrote_them(bundle: Bundle) -> None:
@@ -123,18 +135,6 @@ def test_a_normaliser_that_is_not_finite_is_refused_at_export(tmp_path: Path) ->
 # ---- one process per slot -------------------------------------------------------------------------------------------
 
 
-def be_a_node(name: str, folder: Path, slot: int, inbox, outbox) -> None:
-    """Be the node of one slot for some ticks: encode, wait for the slot before, decide, pass on."""
-    torch.set_num_threads(1)
-    bundle = Bundle.load(folder)
-    backend = open_backend(name, bundle)
-    for observation in bundle.golden()["observation"]:
-        enc, _ = backend.encode(observation)
-        decided, action, state = inbox.recv()
-        action, state = backend.step(slot, enc[slot], action, state)
-        outbox.send(([*decided, action.tobytes()], action, state))
-
-
 @pytest.fixture(scope="module", params=["attention", "rwkv4"])
 def long_chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_bundle(tmp_path_factory.mktemp("chain") / "bundle", request.param, request.param, agents=26, act_dim=1,
@@ -144,9 +144,10 @@ def long_chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize("name", BACKENDS)
 def test_26_processes_give_the_bits_of_one_loop_in_one_process(long_chain: Bundle, name: str) -> None:
     spawn = multiprocessing.get_context("forkserver")
+    spawn.set_forkserver_preload(["slot_process", "onnxruntime"])
     slots = long_chain.manifest.network.agents
     pipes = [spawn.Pipe(duplex=False) for _ in range(slots + 1)]
-    nodes = [spawn.Process(target=be_a_node, args=(name, long_chain.folder, slot, pipes[slot][0], pipes[slot + 1][1]))
+    nodes = [spawn.Process(target=run_slot, args=(name, long_chain.folder, slot, pipes[slot][0], pipes[slot + 1][1]))
              for slot in range(slots)]
     for node in nodes:
         node.start()

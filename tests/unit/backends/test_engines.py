@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine runs only where everything that it was made of and for is still the same; else one sentence says what not."""
+"""An engine runs only where all that it was made of and for is still the same; else one sentence says what is not."""
 
 from __future__ import annotations
 
