@@ -3,12 +3,14 @@
 """Start nodes: `python -m mat_ros.nodes EXECUTABLE [--ros-args ...] [+ EXECUTABLE ...]`.
 
 Several nodes that are joined by `+` share the process. SIGINT and SIGTERM both end it in order and with status 0: what
-moves is brought to its fallback first. A status of 2 says that a parameter was refused.
+moves is brought to its fallback first. A status of 2 says that a parameter was refused. MAT_ROS_EXECUTOR=single takes
+ROS's default executor, which is slower, in place of the one that waits for events.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -92,13 +94,13 @@ def _load(executable: str) -> Any:
 
 
 def _executor() -> Any:
+    from rclpy.executors import SingleThreadedExecutor
+
     try:
         from rclpy.experimental import EventsExecutor
     except ImportError:  # ROS before Jazzy
-        from rclpy.executors import SingleThreadedExecutor
-
         return SingleThreadedExecutor()
-    return EventsExecutor()
+    return SingleThreadedExecutor() if os.environ.get("MAT_ROS_EXECUTOR") == "single" else EventsExecutor()
 
 
 def _wait_for_signal(end: Any) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mat_ros.core.collect import NONE
 from mat_ros.core.keeper import Keeper, Outcome
 from mat_ros.core.options import option
 from mat_ros.core.safety import Gate, GateSettings
@@ -38,6 +39,7 @@ class SafetySettings(NodeSettings):
     hold_ticks: int = option(DEFAULTS.hold_ticks, "missed ticks during which the last command stays", 0, 10**6)
     stop_ticks: int = option(DEFAULTS.stop_ticks, "missed ticks after which a stop is latched; 0: never", 0, 10**6)
     stop_all: bool = option(DEFAULTS.stop_all, "a latched stop of one joint stops every joint")
+    trace: str = option("", "file for the times of every tick, an array (tick, 5) in ns; empty: none")
     blend_s: float = option(DEFAULTS.blend_s, "time to go over to the requests after activation", 0.0, 60.0)
 
 
@@ -55,6 +57,9 @@ class SafetyNode(Shell):
         gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
         self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
         self._latency = Latency()
+        # Tick, missed, and in ns from the tick's start: heard, first decision, applied.
+        self._trace: list[tuple[int, ...]] = []
+        self._start_ns = self._heard_ns = self._first_ns = 0
         if s.hardware != "sim":
             self._hardware = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
                                            RobotTopics(command=s.command_topic))
@@ -79,6 +84,8 @@ class SafetyNode(Shell):
             self._rest()
         if self._hardware is not None:
             self._hardware.close()
+        if self._trace:
+            np.save(self.settings.trace, np.array(self._trace, np.int64))
 
     def _rest(self) -> None:
         """Walk every joint to its fallback at the pace that the gate allows, within a bounded time."""
@@ -96,12 +103,16 @@ class SafetyNode(Shell):
                 "stopped": self.keeper.stopped, "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
     def _heard_observation(self, data: bytes) -> None:
-        self._do(self.keeper.on_observation(wire.read_observation(data, self._signals), self.now_ns()))
+        observation, now_ns = wire.read_observation(data, self._signals), self.now_ns()
+        self._start_ns, self._heard_ns, self._first_ns = observation.start_ns, now_ns, 0
+        self._do(self.keeper.on_observation(observation, now_ns))
         self._alarm.set(self.keeper.wake_ns, self.now_ns())
 
     def _heard_decision(self, data: bytes) -> None:
         decision = wire.read_decision(data, self.manifest.network.act_dim)
-        self._do(self.keeper.on_decision(decision, self.now_ns()))
+        now_ns = self.now_ns()
+        self._first_ns = self._first_ns or now_ns
+        self._do(self.keeper.on_decision(decision, now_ns))
 
     def _woken(self) -> None:
         if self.active:
@@ -114,6 +125,10 @@ class SafetyNode(Shell):
                 self._hardware.write(outcome.applied.applied)
             self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
             self._latency.add(outcome.latency_ns)
+            if self.settings.trace:
+                missed, start_ns = int((outcome.validity == NONE).any()), self._start_ns
+                self._trace.append((outcome.tick, missed, self._heard_ns - start_ns, self._first_ns - start_ns,
+                                    outcome.latency_ns))
             if outcome.applied.stopped != self.keeper.stopped:
                 self.keeper.stopped = outcome.applied.stopped
                 self.report()

@@ -56,6 +56,7 @@ class Shell(LifecycleNode):
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(self.role, **node_arguments)
         self.counts: Counter[str] = Counter()  # what is reported: messages dropped, ticks, ...
+        self._handled, self._handled_ns = 0, 0  # messages of the tick since the last report, and the time they took
         self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
         self._options = {o.name: o for o in options.options(self.settings_type)}
@@ -119,10 +120,13 @@ class Shell(LifecycleNode):
                 taken(data)
 
         def taken(data: bytes) -> None:
+            begun_ns = time.perf_counter_ns()
             try:
                 handler(data)
             except (ValueError, struct.error):  # too short, wrong size, not finite
                 self.counts["refused"] += 1
+            self._handled_ns += time.perf_counter_ns() - begun_ns
+            self._handled += 1
 
         qos = topic.qos if self.settings.reliable else topic.best_effort
         subscription = self.create_subscription(topic.type, topic.name, heard, qos, raw=True)
@@ -217,6 +221,9 @@ class Shell(LifecycleNode):
         level = DiagnosticStatus.OK if not self.reason else (
             DiagnosticStatus.WARN if self.active else DiagnosticStatus.ERROR)
         values = {"pid": os.getpid(), "active": self.active, **self.counts, **self.facts()}
+        if self._handled:
+            values["handling_us"] = f"{self._handled_ns * 1e-3 / self._handled:.1f}"
+            self._handled = self._handled_ns = 0
         status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(),
                                   message=self.reason[:400] or "runs", hardware_id=self.role,
                                   values=[KeyValue(key=str(k), value=str(v)) for k, v in values.items()])

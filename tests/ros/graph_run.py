@@ -85,7 +85,8 @@ class GraphRun:
         self.names = [spec.name for spec in self.graph.nodes]
         self.specs = {}
         for spec in self.graph.nodes:
-            parameters = {**spec.parameters, **(extra or {}).get(spec.executable, {}), **(extra or {}).get(spec.name, {})}
+            more = {**(extra or {}).get(spec.executable, {}), **(extra or {}).get(spec.name, {})}
+            parameters = {**spec.parameters, **more}
             if spec.executable == "supervisor":
                 parameters["nodes"] = ",".join(name for name in self.names if name != spec.name)
             self.specs[spec.name] = dataclasses.replace(spec, parameters=parameters)

@@ -1,0 +1,278 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure ticks of the live graph, from the observation to the applied command: `mat-ros bench chain --json`.
+
+A fake robot ticks against the wall clock; every node is what a robot would run, and so are the messages. The policy has
+random weights, which take as long as trained ones. The floor is measured right after each row, without ROS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mat_ros.backends.choose import open_backend
+from mat_ros.core.bundle import MANIFEST, Bundle
+from mat_ros.core.decide import Decider, Validity
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.observe import Layout, Observer, Part, Term, View
+from mat_ros.core.options import Value
+from mat_ros.graph import Graph, LaunchSettings, NodeSpec, build, environment
+from mat_ros.launcher import node_command
+
+WIRINGS = ("per_joint", "grouped", "central", "one_process")
+SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
+PATIENCE_S = 120.0  # until a graph runs
+TAIL_S = 0.5  # measured and left out at the end
+FLOOR_TICKS = 600
+DOMAIN = 87  # of ROS, that of this benchmark alone
+MS = 1e-6  # per ns
+
+
+@dataclass(frozen=True)
+class Row:
+    """One graph to measure."""
+
+    n: int
+    mode: str
+    wiring: str
+    executor: str
+    backend: str
+    hz: float
+    ticks: int
+    encoder: str = "central"
+    processes: int = 0  # of the chain nodes where they are grouped
+    realtime: int = 0
+    deadline: float = 0.8
+    reliable: bool = True
+
+
+def make_policy(folder: Path, agents: int) -> Path:
+    """Export a random policy for an arm of so many joints, each of which is measured."""
+    path = folder / f"arm_{agents}"
+    if (path / MANIFEST).exists():
+        return path
+    try:
+        samples: Any = importlib.import_module(SAMPLES)
+    except ImportError as error:
+        raise Missing(f"what makes policies to measure ({error.name})", "run from a checkout with the train extra"
+                      ) from error
+    origin = samples.random_origin(agents, 3, 1)
+    names = tuple(joint.name for joint in origin.joints)
+    terms = (Term("joint_position", "rad", names), Term("joint_velocity", "rad/s", names))
+    views = tuple(View(agent.name, tuple(Part(term.name, agent.joints) for term in terms)) for agent in origin.agents)
+    origin = samples.describe("arm", origin.agents, origin.joints, round(1e9 / 60), "joint", Layout(terms, views))
+    samples.export_random(path, origin, 4, 0, encoder="rwkv4", decoder="rwkv4", width=64)
+    return path
+
+
+def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
+    """Lay the nodes over processes."""
+    chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
+    others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
+    if row.wiring == "one_process":
+        return [[spec for group in others for spec in group] + chain]
+    count = row.processes if row.wiring == "grouped" else len(chain)
+    cuts = np.linspace(0, len(chain), count + 1).astype(int)
+    return others + [chain[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+
+
+def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
+    """Build the graph of a row: no supervisor and no checker, every node starts by itself."""
+    manifest = Bundle.load(policy).manifest
+    settings = LaunchSettings(mode=row.mode, backend=row.backend, encoder=row.encoder, rate=row.hz, sim="free",
+                              wiring="central" if row.wiring == "central" else "per_agent", check=False,
+                              deadline=row.deadline)
+    graph = build(settings, manifest, str(policy))
+    common: dict[str, Value] = {"autostart": "activate", "realtime": row.realtime, "reliable": row.reliable}
+    own: dict[str, dict[str, Value]] = {"safety": {"trace": str(trace), "stop_ticks": 0}}
+    return replace(graph, nodes=tuple(
+        replace(spec, parameters={**spec.parameters, **common, **own.get(spec.executable, {})})
+        for spec in graph.nodes if spec.executable in ("sim", "encoder", "chain_node", "safety")))
+
+
+def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
+    """Measure one row."""
+    trace = folder / "trace.npy"
+    trace.unlink(missing_ok=True)
+    graph = lay_out(row, policy, trace)
+    environment = {**os.environ, "MAT_ROS_EXECUTOR": row.executor}
+    began = time.monotonic()
+    processes = [subprocess.Popen(_command(group, graph), env=environment) for group in groups(row, graph)]
+    try:
+        wait_until_whole(row, processes)
+        ready_s = time.monotonic() - began
+        before, at = _cpu_s(processes), time.monotonic()
+        time.sleep(row.ticks / row.hz + TAIL_S)
+        cpu = (_cpu_s(processes) - before) / (time.monotonic() - at)
+        memory_mb = [_pss_mb(process.pid) for process in processes]
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(PATIENCE_S)
+    # The last ticks are those in which others had already left.
+    times = np.load(trace)[-row.ticks - round(row.hz * TAIL_S):][:row.ticks]
+    heard, first, latency = times[:, 2:].T * MS
+    decided = first > 0.0
+    p50, p90, p99 = np.percentile(latency, (50, 90, 99))
+    return {**asdict(row), "ticks": len(times), "processes": len(processes), "missed": int(times[:, 1].sum()),
+            "p50_ms": _ms(p50), "p90_ms": _ms(p90), "p99_ms": _ms(p99), "max_ms": _ms(latency.max()),
+            "to_gate_p50_ms": _ms(np.median(heard)), "first_decision_p50_ms": _ms(np.median(first[decided])),
+            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, row),
+            "cpu_share": round(float(cpu.sum()) / (os.cpu_count() or 1), 3),
+            "busiest_process": round(float(cpu.max()), 3), "pss_mb": round(float(np.mean(memory_mb)), 1),
+            "ready_s": round(ready_s, 1), **floor(row, policy), "load": round(os.getloadavg()[0], 1)}
+
+
+def wait_until_whole(row: Row, processes: list[subprocess.Popen[bytes]]) -> None:
+    """Listen to the gate until it has run for a second without missing anything."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from mat_ros.nodes import topics
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node, seen = rclpy.create_node("bench", context=context), [(0, 0)]
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def reported(message: Any) -> None:
+        for status in message.status:
+            if status.hardware_id == "safety":
+                values = {pair.key: pair.value for pair in status.values}
+                seen.append((int(values.get("ticks", 0)), int(values.get("missed", 0)) + int(values.get("unheard", 0))))
+
+    node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, reported, topics.DIAGNOSTICS.qos)
+    end = time.monotonic() + PATIENCE_S
+    try:
+        while len(seen) < 2 or seen[-1][0] - seen[-2][0] < row.hz / 2 or seen[-1][1] > seen[-2][1]:
+            executor.spin_once(timeout_sec=0.2)
+            if any(process.poll() is not None for process in processes) or time.monotonic() > end:
+                raise Refused("graph of the benchmark", f"to run whole within {PATIENCE_S:g} s",
+                              f"ticks and missed {seen[-3:]}", "measure fewer processes")
+    finally:
+        executor.remove_node(node)
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def compute_us(policy: Path, row: Row) -> dict[str, float]:
+    """Time what a tick computes, without any transport: encoding, and deciding the longest prefix of a node."""
+    bundle = Bundle.load(policy)
+    backend, m = open_backend(row.backend, bundle), bundle.manifest
+    decider, observer = Decider(backend, m.network, m.state), Observer(m.layout)
+    obs = observer.observe(np.zeros(observer.signal_count, np.float32))
+    enc = backend.encode(obs)[0]
+    return {"encode_us": _time_us(lambda: backend.encode(obs)), "decide_us": _time_us(
+        lambda: decider.extend(decider.start(), 0, m.network.agents, enc, Validity.OWN))}
+
+
+def floor(row: Row, policy: Path) -> dict[str, float]:
+    """Measure the same processes and sizes without ROS; one process has no floor but its computing."""
+    if row.wiring in ("central", "one_process"):
+        return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
+    m = Bundle.load(policy).manifest
+    sizes = (52 + 4 * Observer(m.layout).signal_count, 52 + 4 * m.network.agents * (m.network.enc_dim + 1),
+             48 + 4 * (m.state.size(m.network.agents) + m.network.agents), 48 + 5 * m.network.agents)
+    n = row.processes if row.wiring == "grouped" else row.n
+    mode = "optimistic" if row.mode == "optimistic" else "strict"
+    command = [sys.executable, "-m", "mat_ros.bench_floor", "--n", str(n), "--mode", mode, "--hz", str(row.hz),
+               "--ticks", str(min(row.ticks, FLOOR_TICKS)), "--realtime", str(row.realtime),
+               "--sizes", *map(str, sizes)]
+    found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the rows that are asked for."""
+    parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, nargs="+", default=[6, 12, 20], help="slots")
+    parser.add_argument("--mode", nargs="+", choices=("strict", "bounded", "optimistic"),
+                        default=["strict", "optimistic"])
+    parser.add_argument("--wiring", nargs="+", choices=WIRINGS, default=["per_joint"])
+    parser.add_argument("--executor", nargs="+", choices=("events", "single"), default=["events"])
+    parser.add_argument("--backend", nargs="+", default=["native"])
+    parser.add_argument("--encoder", choices=("central", "replicated"), default="central")
+    parser.add_argument("--processes", type=int, default=4, help="of the chain nodes in the wiring `grouped`")
+    parser.add_argument("--hz", type=float, nargs="+", default=[60.0])
+    parser.add_argument("--ticks", type=int, default=600)
+    parser.add_argument("--deadline", type=float, default=0.8, help="share of the period")
+    parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
+    parser.add_argument("--best-effort", action="store_true", help="hear nothing twice")
+    parser.add_argument("--json", action="store_true", help="print JSON alone")
+    given = parser.parse_args(arguments)
+    os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
+    rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
+                given.deadline, not given.best_effort)
+            for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
+            for backend in given.backend for hz in given.hz]
+    found = []
+    with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
+        os.environ["ROS_LOG_DIR"] = name
+        for row in rows:
+            print(f"{row.n} {row.mode} {row.wiring} ...", file=sys.stderr)
+            found.append(run(row, make_policy(Path(name), row.n), Path(name)))
+    if given.json:
+        print(json.dumps({"rows": found}))
+    else:
+        show(found)
+    return 0
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the main figures as a table."""
+    names = ("n", "mode", "wiring", "executor", "hz", "ticks", "missed", "p50_ms", "p99_ms", "max_ms", "floor_p50_ms",
+             "cpu_share", "pss_mb", "ready_s", "load")
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in names))
+    Console().print(table)
+
+
+def _command(group: list[NodeSpec], graph: Graph) -> list[str]:
+    """Join the commands of several nodes to that of one process."""
+    first, *others = (node_command(spec, graph) for spec in group)
+    start = first.index(group[0].executable)
+    return first + [part for command in others for part in ("+", *command[start:])]
+
+
+def _cpu_s(processes: list[subprocess.Popen[bytes]]) -> Any:
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = [Path(f"/proc/{p.pid}/stat").read_text().rpartition(")")[2].split() for p in processes]
+    return np.array([(int(f[11]) + int(f[12])) / ticks for f in fields])
+
+
+def _pss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _time_us(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(200):
+        start = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - start)
+    return round(float(np.median(times)) * 1e-3, 1)
+
+
+def _ms(value: float) -> float:
+    return round(float(value), 3)
