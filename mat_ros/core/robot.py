@@ -1,11 +1,16 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a robot in one YAML file: its joints, its control period, and the ways to split it into agents."""
+"""Describe a robot in one YAML file: its joints, its control period, and the ways to split it into agents.
+
+A file that differs little from another one `extends` it: its own fields replace the other's, an entry of `joints`
+changes every joint that its name (a shell pattern) selects, and `without` lists patterns of joints that are left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ from mat_ros.core.joints import ActionMap, Joint, JointMap
 
 NANOSECONDS = 1_000_000_000
 FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware")
+EXTENSION_FIELDS = (*FIELDS, "extends", "without")
 
 
 @dataclass(frozen=True)
@@ -50,14 +56,7 @@ class Robot:
     @classmethod
     def load(cls, path: Path) -> Robot:
         """Read a robot file; every mistake is refused with its field."""
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise Refused(f"robot file {path}", "readable YAML", error, "correct the path or the file") from error
-        if not isinstance(data, dict) or (set(data) - set(FIELDS)) or not {"name", "rate_hz", "joints"} <= set(data):
-            got = sorted(data) if isinstance(data, dict) else type(data).__name__
-            raise Refused(f"robot file {path}", f"the fields {FIELDS}", got, "add or rename fields")
-        return cls.from_dict(data)
+        return cls.from_dict(_read(path, ()))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Robot:
@@ -82,3 +81,45 @@ class Robot:
         for split in splits:
             robot.action_map(split)  # refuses a split that forgets or repeats a joint
         return robot
+
+
+def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
+    """Read the plain values of a robot file, with those of the file that it extends; `readers` are waiting for it."""
+    if path in readers:
+        raise Refused(f"robot file {path}", "a file that does not extend itself", [p.stem for p in readers],
+                      "correct `extends`")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise Refused(f"robot file {path}", "readable YAML", error, "correct the path or the file") from error
+    extends = isinstance(data, dict) and "extends" in data
+    fields = EXTENSION_FIELDS if extends else FIELDS
+    needed = {"name"} if extends else {"name", "rate_hz", "joints"}
+    if not isinstance(data, dict) or (set(data) - set(fields)) or not needed <= set(data):
+        got = sorted(data) if isinstance(data, dict) else type(data).__name__
+        raise Refused(f"robot file {path}", f"the fields {fields}", got, "add or rename fields")
+    if not extends:
+        return data
+    base = _read(path.with_name(f"{data['extends']}.yaml"), (*readers, path))
+    return _extended(base, data, path)
+
+
+def _extended(base: Mapping[str, Any], data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Change a base robot as an extending file says."""
+    gone = {name for pattern in data.get("without", ()) for name in _selected(base["joints"], pattern, path)}
+    joints = {name: dict(values or {}) for name, values in base["joints"].items() if name not in gone}
+    for pattern, changes in data.get("joints", {}).items():
+        new = not set(pattern) & set("*?[") and pattern not in joints
+        for name in [pattern] if new else _selected(joints, pattern, path):
+            joints[name] = {**joints.get(name, {}), **(changes or {})}
+    splits = {split: {agent: [member for member in members if member not in gone] for agent, members in agents.items()}
+              for split, agents in base.get("splits", {}).items()}
+    kept = {field: value for field, value in data.items() if field in FIELDS}
+    return {**base, "splits": splits, **kept, "joints": joints}
+
+
+def _selected(names: Iterable[str], pattern: str, path: Path) -> list[str]:
+    found = [name for name in names if fnmatchcase(name, pattern)]
+    if not found:
+        raise Refused(f"robot file {path}", f"a pattern of {list(names)}", pattern, "correct the pattern")
+    return found

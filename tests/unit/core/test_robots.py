@@ -44,6 +44,57 @@ def test_the_names_of_the_shadow_hand_are_one_higher_and_a_finger_s_last_two_joi
     assert len(state.hardware) == 24
 
 
+BASE = """
+name: base
+rate_hz: 10
+joint_defaults: {quantity: position, unit: rad, lower: -1, upper: 1, rate: 1, effort: 1, scale: 1, offset: 0,
+                 default: 0, fallback: hold}
+joints: {"a:x": {}, "a:y": {upper: 2}, "b:x": {}}
+splits: {side: {a: ["a:x", "a:y"], b: ["b:x"]}}
+"""
+
+
+def extend(folder, text):
+    (folder / "base.yaml").write_text(BASE)
+    (folder / "robot.yaml").write_text(f"name: robot\nextends: base\n{text}")
+    return Robot.load(folder / "robot.yaml")
+
+
+def test_a_file_that_extends_another_has_all_that_it_does_not_change(tmp_path):
+    robot, base = extend(tmp_path, ""), Robot.load(tmp_path / "base.yaml")
+    assert robot.name == "robot"
+    assert (robot.joints, robot.period_ns, robot.splits["side"]) == (base.joints, base.period_ns, base.splits["side"])
+
+
+def test_an_extending_file_changes_joints_by_pattern_drops_some_and_adds_others(tmp_path):
+    robot = extend(tmp_path, 'without: ["a:y"]\njoints: {"*:x": {effort: 7}, c: {rate: 3}}\n'
+                             'splits: {side: {a: ["a:x"], b: ["b:x", c]}}')
+    assert [(j.name, j.effort, j.rate) for j in robot.joints] == [("a:x", 7, 1), ("b:x", 7, 1), ("c", 1, 3)]
+    assert [agent.joints for agent in robot.agents("side")] == [("a:x",), ("b:x", "c")]
+
+
+def test_a_dropped_joint_leaves_its_agents_too(tmp_path):
+    assert [agent.joints for agent in extend(tmp_path, 'without: ["*:y"]').agents("side")] == [("a:x",), ("b:x",)]
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ('without: ["c:*"]', "c:\\*"),
+    ("wheels: 4", "wheels"),
+    ('joints: {"c*": {effort: 2}}', "c\\*"),
+    ("joints: {c: {lower: -1}}", "c"),  # the split of the base does not move it
+])
+def test_an_extension_with_a_mistake_is_refused(tmp_path, text, reason):
+    with pytest.raises(Refused, match=reason):
+        extend(tmp_path, text)
+
+
+def test_files_that_extend_each_other_are_refused(tmp_path):
+    (tmp_path / "robot.yaml").write_text("name: robot\nextends: other")
+    (tmp_path / "other.yaml").write_text("name: other\nextends: robot")
+    with pytest.raises(Refused, match="extends"):
+        Robot.load(tmp_path / "robot.yaml")
+
+
 @pytest.mark.parametrize(("text", "reason"), [
     ("name: x\nrate_hz: 10\njoints: {a: {quantity: position}}", "joint a"),
     ("name: x\nrate_hz: 10\nwheels: 4\njoints: {}", "wheels"),
