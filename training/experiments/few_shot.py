@@ -1,0 +1,44 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Few-shot: train on the intact robot, then a little with one joint dead, against from scratch with the same data.
+
+The amounts of data are 0, 1, 5 and 10 % of the pre-training.
+"""
+
+from __future__ import annotations
+
+import tyro
+
+from training.experiments.study import JOINTS, Run, StudyConfig, curves_of, score, train_all, write_table
+from training.plot import PlotConfig, plot
+
+SHARES = (0.01, 0.05, 0.10)
+POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
+
+
+def main(config: StudyConfig) -> None:
+    """Train, evaluate and tabulate."""
+    intact = {(name, seed): Run(f"{name} intact", "mat_halfcheetah", seed, {"policy": policy})
+              for name, policy in POLICIES.items() for seed in config.seeds}
+    train_all(list(intact.values()), config)
+    rows = []
+    for joint in JOINTS:
+        fault, tuned, scratch = f"{joint}:off", [], []
+        for (name, seed), source in intact.items():
+            rows.append({"share": 0.0, "start": "pre-trained", **score(source, config, fault)})
+            for share in SHARES:
+                common = {"policy": POLICIES[name], "faults": fault, "steps": max(1, round(share * config.steps))}
+                tuned.append((share, Run(f"{name} {joint} {share:.0%} pre-trained", "mat_halfcheetah", seed,
+                                         {**common, "start_from": str(source.folder(config))})))
+                scratch.append((share, Run(f"{name} {joint} {share:.0%} scratch", "mat_halfcheetah", seed, common)))
+        train_all([run for _, run in (*tuned, *scratch)], config)
+        for label, group in (("pre-trained", tuned), ("scratch", scratch)):
+            rows += [{"share": share, "start": label, **score(run, config, fault)} for share, run in group]
+        longest = [run for share, run in (*tuned, *scratch) if share == SHARES[-1]]
+        figure = (config.out / f"few_shot_{joint}.png",)
+        plot(PlotConfig(curves_of(longest, config), figure, title=f"{joint} without torque"))
+    write_table(config.out / "few_shot.csv", rows)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(StudyConfig, description=__doc__))

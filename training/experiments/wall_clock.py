@@ -1,0 +1,88 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Wall-clock time and parameters of the policies: torch, the compiled loop, and on a GPU the CUDA kernel on and off.
+
+With `--steps` at full scale it also says when each run first reached a return, which is what time is for.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from training.config import TrainConfig
+from training.experiments.study import StudyConfig, write_table
+from training.metrics import MetricLog
+from training.models import wkv_kernels
+from training.trainer import Trainer
+
+POLICIES = ("mat", "marwkv4", "hybrid")
+RETURNS = (2000.0, 3500.0)
+
+
+def variants() -> list[dict[str, Any]]:
+    """List what to time on this machine."""
+    found: list[dict[str, Any]] = [{"device": "cpu", "engine": "torch", "kernel": "on"},
+                                   {"device": "cpu", "engine": "auto", "kernel": "on"}]
+    if torch.cuda.is_available():
+        found += [{"device": "cuda", "engine": "torch", "kernel": kernel} for kernel in ("on", "off")]
+    return found
+
+
+@contextmanager
+def without_kernel() -> Iterator[None]:
+    """Compute WKV by the exact parallel form meanwhile."""
+    fits = wkv_kernels.fits
+    wkv_kernels.fits = lambda *_, **__: False
+    try:
+        yield
+    finally:
+        wkv_kernels.fits = fits
+
+
+def time_run(policy: str, variant: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
+    """Train for the given steps and note the seconds."""
+    run = config.out / f"time_{policy}_{variant['device']}_{variant['engine']}_kernel-{variant['kernel']}"
+    settings = TrainConfig(policy=policy, engine=variant["engine"], device=variant["device"],  # type: ignore[arg-type]
+                           steps=config.steps, seed=config.seeds[0], run=run)
+    trainer = Trainer(replace(settings))
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "metrics.csv").unlink(missing_ok=True)
+    log = MetricLog(run, settings.steps, None)
+    began = time.perf_counter()
+    with nullcontext() if variant["kernel"] == "on" else without_kernel():
+        trainer.train(log)
+    seconds = time.perf_counter() - began
+    log.close()
+    count = sum(tensor.numel() for tensor in trainer.learner.policy_tensors().values())
+    return {"policy": policy, **variant, "parameters": count, "steps": trainer.steps, "seconds": f"{seconds:.1f}",
+            "steps_per_s": f"{trainer.steps / seconds:.0f}",
+            **{f"seconds_to_{goal:.0f}": first_reached(run / "metrics.csv", goal) for goal in RETURNS}}
+
+
+def first_reached(metrics: Path, goal: float) -> str:
+    """Give the seconds after which the training return first reached a goal; empty where it did not."""
+    with metrics.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["return"] != "nan" and float(row["return"]) >= goal:
+                return row["elapsed_s"]
+    return ""
+
+
+def main(config: StudyConfig) -> None:
+    """Time everything, one after another."""
+    torch.set_num_threads(1)
+    rows = [time_run(policy, variant, config) for policy in POLICIES for variant in variants()]
+    write_table(config.out / "wall_clock.csv", rows)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(StudyConfig, description=__doc__))

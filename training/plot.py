@@ -1,0 +1,146 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Draw learning curves over seeds: `python -m training.plot --runs MAT=runs/mat_s1,runs/mat_s2 PPO=runs/ppo_s1`.
+
+The line is the interquartile mean over the seeds, the band their 95 % bootstrap interval (with one seed there is none).
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from mat_ros.core.errors import Refused
+
+Float = NDArray[np.float64]
+POINTS = 200  # of the common grid
+COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b83280", "#4a5568", "#975a16", "#0987a0")
+
+
+@dataclass(frozen=True)
+class PlotConfig:
+    """Draw curves."""
+
+    runs: tuple[str, ...]
+    """Groups as LABEL=FOLDER,FOLDER,... with one folder (or metrics file) per seed."""
+    out: tuple[Path, ...] = (Path("curves.png"), Path("curves.svg"))
+    """Files to write; the ending says the format."""
+    column: str = "return"
+    """Column of metrics.csv to draw."""
+    title: str = ""
+    """Title of the figure."""
+    csv: Path | None = None
+    """File for the numbers behind the curves."""
+    wall_clock: bool = False
+    """Draw over seconds instead of steps."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One group on a common grid."""
+
+    label: str
+    x: Float  # (point,)
+    middle: Float
+    low: Float
+    high: Float
+    seeds: int
+
+
+def read_curve(path: Path, column: str, along: str) -> tuple[Float, Float]:
+    """Read one run's column, without lines that have no number yet."""
+    file = path / "metrics.csv" if path.is_dir() else path
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            rows = [(float(row[along]), float(row[column])) for row in csv.DictReader(text)]
+    except (OSError, KeyError, ValueError) as error:
+        raise Refused(f"run {path}", f"metrics with the column {column}", error, "name a started run") from error
+    found = np.array([row for row in rows if np.isfinite(row[1])])
+    if not len(found):
+        raise Refused(f"run {path}", f"numbers in {column}", "none yet", "wait for the first finished episodes")
+    return found[:, 0], found[:, 1]
+
+
+def interquartile_mean(values: Float, axis: int = 0) -> Float:
+    """Average the middle half; with fewer than four values, all of them."""
+    ordered = np.sort(values, axis=axis)
+    n = ordered.shape[axis]
+    cut = n // 4
+    return np.asarray(np.take(ordered, range(cut, n - cut), axis=axis).mean(axis=axis))
+
+
+def group_curve(label: str, runs: list[tuple[Float, Float]], draws: int = 1000) -> Curve:
+    """Put the seeds of a group on the steps that all have reached, and give their middle and its interval."""
+    start, end = max(x[0] for x, _ in runs), min(x[-1] for x, _ in runs)
+    grid = np.linspace(start, end, POINTS)
+    values = np.stack([np.interp(grid, x, y) for x, y in runs])  # (seed, point)
+    chosen = np.random.default_rng(0).integers(0, len(runs), (draws, len(runs)))
+    spread = np.stack([interquartile_mean(values[pick]) for pick in chosen])
+    low, high = np.quantile(spread, (0.025, 0.975), axis=0)
+    return Curve(label, grid, interquartile_mean(values), low, high, len(runs))
+
+
+def draw(curves: list[Curve], config: PlotConfig) -> None:
+    """Write the figure."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.5))
+    for k, curve in enumerate(curves):
+        colour = COLOURS[k % len(COLOURS)]
+        seeds = f"{curve.seeds} seed" + ("s" if curve.seeds > 1 else "")
+        axes.plot(curve.x, curve.middle, color=colour, label=f"{curve.label} ({seeds})", linewidth=1.8)
+        if curve.seeds > 1:
+            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
+    axes.set_xlabel("seconds" if config.wall_clock else "environment steps")
+    axes.set_ylabel(config.column)
+    axes.set_title(config.title)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    for path in config.out:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def plot(config: PlotConfig) -> list[Curve]:
+    """Read, draw and give the curves."""
+    curves = []
+    along = "elapsed_s" if config.wall_clock else "steps"
+    for group in config.runs:
+        label, _, folders = group.rpartition("=")
+        runs = [read_curve(Path(folder), config.column, along) for folder in folders.split(",")]
+        curves.append(group_curve(label or Path(folders).name, runs))
+    draw(curves, config)
+    if config.csv:
+        with config.csv.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("label", along, "iqm", "low", "high", "seeds"))
+            for curve in curves:
+                for row in zip(curve.x, curve.middle, curve.low, curve.high, strict=True):
+                    writer.writerow((curve.label, *(f"{value:.6g}" for value in row), curve.seeds))
+    return curves
+
+
+def main() -> int:
+    """Run the command line."""
+    try:
+        plot(tyro.cli(PlotConfig, description=__doc__))
+    except Refused as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
