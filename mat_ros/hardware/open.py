@@ -1,10 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the adapter of a robot by name."""
+"""Find the adapter of a robot by name; a name such as `my_arm:Arm` is a class of your own, anywhere on PYTHONPATH."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from pathlib import Path
 
 from mat_ros.core.errors import Refused
@@ -12,21 +13,42 @@ from mat_ros.core.manifest import Manifest
 from mat_ros.core.robot import Robot
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
+from mat_ros.hardware.io import HardwareIO
 from mat_ros.hardware.link import Link
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
 from mat_ros.shipped import config_file, config_names
 
+METHODS = ("read", "write", "describe", "close")
 ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and hears what is applied
 
 
-def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics: RobotTopics) -> FakeBus | RosRobot:
+def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics: RobotTopics) -> HardwareIO:
     """Open the adapter of a robot that no node simulates."""
     description = find_robot(robot, manifest)
     if name == "fake":
         return FakeBus(manifest)
-    if name not in COMMANDS:
-        raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}", repr(name), "name an adapter")
-    return RosRobot(link, manifest, name, description, topics)
+    if name in COMMANDS:
+        return RosRobot(link, manifest, name, description, topics)
+    if ":" in name:
+        return own_hardware(name, manifest)
+    raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name), "name an adapter")
+
+
+def own_hardware(name: str, manifest: Manifest) -> HardwareIO:
+    """Make a class that is not ours, given the policy's manifest, and refuse one that is another robot."""
+    module, _, attribute = name.partition(":")
+    try:
+        made: HardwareIO = getattr(importlib.import_module(module), attribute)(manifest)
+    except (ImportError, AttributeError) as error:
+        raise Refused(f"hardware {name}", "an importable module:Class", error,
+                      "put its folder on PYTHONPATH, or correct the name") from error
+    if absent := [method for method in METHODS if not callable(getattr(made, method, None))]:
+        raise Refused(f"hardware {name}", f"the methods {', '.join(METHODS)}", f"no {', '.join(absent)}", "add them")
+    expected = tuple(joint.name for joint in manifest.joints)
+    if made.describe().joints != expected:
+        raise Refused(f"hardware {name}", f"the joints {list(expected)}", list(made.describe().joints),
+                      "command the joints of the policy, in its order")
+    return made
 
 
 def find_robot(name: str, manifest: Manifest) -> Robot | None:

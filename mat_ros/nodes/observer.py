@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mat_ros.core.keeper import Observation
 from mat_ros.core.options import option
+from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
@@ -21,7 +22,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 class ObserverSettings(NodeSettings):
     """Which robot is observed, and how often."""
 
-    hardware: str = option("ros2_control", "what is observed", choices=ADAPTERS[1:])
+    hardware: str = option("ros2_control", f"what is observed: {', '.join(ADAPTERS[1:])}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
@@ -79,5 +80,5 @@ class ObserverNode(Shell):
         outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
         if isinstance(self._robot, RosRobot):
             self._robot.applied(outcome.applied.applied)
-        else:
+        elif isinstance(self._robot, FakeBus):
             self._robot.write(outcome.applied.applied)  # the fake bus has a process of its own on either side

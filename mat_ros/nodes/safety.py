@@ -30,7 +30,7 @@ DEFAULTS = GateSettings()
 class SafetySettings(NodeSettings):
     """How the gate helps itself, and what it commands."""
 
-    hardware: str = option("sim", "what is commanded", choices=ADAPTERS)
+    hardware: str = option("sim", f"what is commanded: {', '.join(ADAPTERS)}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     command_topic: str = option("", "where the robot's controllers take commands; empty: their usual names")
     lockstep: bool = option(True, "the simulated robot waits for every command")
