@@ -127,7 +127,7 @@ def _open(library: ctypes.PyDLL, bundle: Bundle, path: str) -> int:
     weights = str(bundle.path("weights.safetensors")).encode()
     policy = library.mat_ros_open(weights, ctypes.byref(struct), path.encode(), sentence, LONGEST_SENTENCE)
     if not policy:
-        what, _, rest = sentence.value.decode().partition(": expected ")
+        what, _, rest = sentence.value.decode(errors="replace").replace("\n", " ").partition(": expected ")
         expected, _, rest = rest.partition(", got ")
         got, _, remedy = rest.partition("; ")
         raise Refused(what, expected, got, remedy)

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <new>
+#include <set>
 
 namespace mat_ros {
 namespace {
@@ -38,6 +39,10 @@ class Loader {
     model.net.mean = model.net.std = model.net.observed = model.net.action_mask = nullptr;  // the caller's, not ours
     load_encoder(model, width);
     load_decoder(model, width);
+    used_.insert("actions.log_std");  // the manifest holds what it means
+    for (const auto& [name, tensor] : tensors_) {  // a bias under a wrong name must not be taken for none
+      if (used_.count(name) == 0) refuse("tensors", "those of the policy only", "also " + name);
+    }
   }
 
  private:
@@ -259,6 +264,7 @@ class Loader {
   const float* bias(const std::string& name, int size, size_t from) {
     const auto found = tensors_.find(name + ".bias");
     if (found == tensors_.end()) return fresh(padded(size));
+    used_.insert(found->first);
     if (found->second.values.size() < from + size) refuse(name + ".bias", std::to_string(from + size), "fewer numbers");
     return keep(found->second.values.data() + from, size, padded(size));
   }
@@ -270,6 +276,7 @@ class Loader {
   const Tensor& find(const std::string& name) {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) refuse(name, "a tensor of this name", "none");
+    used_.insert(name);
     return found->second;
   }
 
@@ -306,6 +313,7 @@ class Loader {
 
   const std::string& file_;
   std::map<std::string, Tensor> tensors_;
+  std::set<std::string> used_;
   const mat_ros_network& net_;
   LoadedModel& out_;
 };
