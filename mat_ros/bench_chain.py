@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -37,7 +39,7 @@ from mat_ros.launcher import node_command
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process")
 SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
-PATIENCE_S = 120.0  # until a graph runs
+PATIENCE_S = 300.0  # until a graph runs
 TAIL_S = 0.5  # measured and left out at the end
 FLOOR_TICKS = 600
 DOMAIN = 87  # of ROS, that of this benchmark alone
@@ -89,7 +91,7 @@ def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
         return [[spec for group in others for spec in group] + chain]
     count = row.processes if row.wiring == "grouped" else len(chain)
     cuts = np.linspace(0, len(chain), count + 1).astype(int)
-    return others + [chain[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+    return others + [chain[a:b] for a, b in itertools.pairwise(cuts) if a < b]
 
 
 def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
@@ -115,7 +117,7 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
     began = time.monotonic()
     processes = [subprocess.Popen(_command(group, graph), env=environment) for group in groups(row, graph)]
     try:
-        wait_until_whole(row, processes)
+        handling_us = wait_until_whole(row, processes)
         ready_s = time.monotonic() - began
         before, at = _cpu_s(processes), time.monotonic()
         time.sleep(row.ticks / row.hz + TAIL_S)
@@ -134,14 +136,14 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
     return {**asdict(row), "ticks": len(times), "processes": len(processes), "missed": int(times[:, 1].sum()),
             "p50_ms": _ms(p50), "p90_ms": _ms(p90), "p99_ms": _ms(p99), "max_ms": _ms(latency.max()),
             "to_gate_p50_ms": _ms(np.median(heard)), "first_decision_p50_ms": _ms(np.median(first[decided])),
-            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, row),
+            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, row), **handling_us,
             "cpu_share": round(float(cpu.sum()) / (os.cpu_count() or 1), 3),
             "busiest_process": round(float(cpu.max()), 3), "pss_mb": round(float(np.mean(memory_mb)), 1),
             "ready_s": round(ready_s, 1), **floor(row, policy), "load": round(os.getloadavg()[0], 1)}
 
 
-def wait_until_whole(row: Row, processes: list[subprocess.Popen[bytes]]) -> None:
-    """Listen to the gate until it has run for a second without missing anything."""
+def wait_until_whole(row: Row, processes: list[subprocess.Popen[bytes]]) -> dict[str, float]:
+    """Listen to the gate until it misses nothing for a second; give how long nodes handle a message, by role."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -149,14 +151,16 @@ def wait_until_whole(row: Row, processes: list[subprocess.Popen[bytes]]) -> None
 
     context = rclpy.Context()
     rclpy.init(context=context)
+    handling: defaultdict[str, list[float]] = defaultdict(list)
     node, seen = rclpy.create_node("bench", context=context), [(0, 0)]
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
     def reported(message: Any) -> None:
         for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            handling[status.hardware_id].append(float(values.get("handling_us", "nan")))
             if status.hardware_id == "safety":
-                values = {pair.key: pair.value for pair in status.values}
                 seen.append((int(values.get("ticks", 0)), int(values.get("missed", 0)) + int(values.get("unheard", 0))))
 
     node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, reported, topics.DIAGNOSTICS.qos)
@@ -171,6 +175,9 @@ def wait_until_whole(row: Row, processes: list[subprocess.Popen[bytes]]) -> None
         executor.remove_node(node)
         node.destroy_node()
         rclpy.try_shutdown(context=context)
+    recent = {role: np.array(times)[-3 * row.n:] for role, times in handling.items()}
+    return {f"{role}_us": round(float(np.nanmedian(times)), 1) for role, times in recent.items()
+            if np.isfinite(times).any()}
 
 
 def compute_us(policy: Path, row: Row) -> dict[str, float]:

@@ -13,6 +13,7 @@ from mat_ros.core.chain import Decision
 from mat_ros.core.decide import Float32, Validity
 
 NONE = 255  # validity of a slot that nobody has decided
+OWNER, PASSED_ON = 1 << 40, 1 << 32  # outrank any revision
 
 
 class Collector:
@@ -25,7 +26,7 @@ class Collector:
         self.counts: Counter[str] = Counter()  # late, duplicate, refused
         self.tick: int | None = None
         self._owned = np.zeros(slots, dtype=bool)  # the owner has spoken
-        self._rank = np.zeros((slots, 3), dtype=np.int64)
+        self._rank = np.zeros(slots, dtype=np.int64)
         self._silent = np.zeros(slots, dtype=np.int64)  # ticks in a row without the owner's word
         self._excuse_ticks = excuse_ticks
 
@@ -56,20 +57,23 @@ class Collector:
     def add(self, decision: Decision) -> bool:
         """Take a decision; say whether it belongs to the present tick and fits."""
         if self.tick is None or decision.tick != self.tick:
-            self.counts["late" if self.tick is not None and decision.tick < self.tick else "refused"] += 1
+            late = self.tick is not None and decision.tick < self.tick
+            self.counts["late" if late else "refused"] += 1
+            if late and self.tick is not None and self.tick - decision.tick <= self._excuse_ticks:
+                self._silent[decision.first:decision.stop] = 0  # slow, but not silent: worth waiting for
             return False
         slots = len(decision.actions)
         if (decision.actions.shape != self.actions[:slots].shape or decision.validity.shape != (slots,)
                 or not 0 <= decision.first < decision.stop <= slots):
             self.counts["refused"] += 1
             return False
-        for slot in range(slots):
-            owner = decision.first <= slot < decision.stop
-            # An owner's word beats any other; then a word that an owner has passed on; then the latest.
-            rank = (int(owner), int(decision.validity[slot] != Validity.REDECIDED), decision.revision)
-            if rank > tuple(self._rank[slot]):
-                self._rank[slot] = rank
-                self.actions[slot], self.validity[slot] = decision.actions[slot], decision.validity[slot]
-                self._owned[slot] |= owner
+        # An owner's word beats any other; then a word that an owner has passed on; then the latest.
+        rank = np.where(decision.validity != Validity.REDECIDED, PASSED_ON, 0) + decision.revision
+        rank[decision.first:decision.stop] += OWNER
+        better = rank > self._rank[:slots]
+        np.copyto(self._rank[:slots], rank, where=better)
+        np.copyto(self.validity[:slots], decision.validity, where=better)
+        np.copyto(self.actions[:slots], decision.actions, where=better[:, None])
+        self._owned[decision.first:decision.stop] |= better[decision.first:decision.stop]
         self.source_ns = decision.source_ns if self.source_ns is None else min(self.source_ns, decision.source_ns)
         return True

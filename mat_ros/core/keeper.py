@@ -129,7 +129,8 @@ class Keeper:
         if observation is None or (decision.tick == tick and decision.source_ns != observation.source_ns):
             self.counts["refused"] += 1
             return []
-        if self._applied or not self.collector.add(decision):
+        # Also after the command: an owner that was late once is waited for in the next tick.
+        if not self.collector.add(decision) or self._applied:
             self.counts["late" if decision.tick <= observation.tick else "refused"] += 1
             return []
         return [self._apply(now_ns)] if self.collector.complete else []

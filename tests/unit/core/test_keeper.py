@@ -85,6 +85,30 @@ def test_decisions_after_the_command_and_of_older_ticks_are_late():
     assert k.counts["late"] == 2
 
 
+def test_an_owner_that_is_slow_is_waited_for_although_another_has_decided_for_it():
+    k = keeper()
+    for tick in range(8):
+        start = tick * PERIOD
+        k.on_observation(observation(tick), start)
+        everything = replace(decision(tick, 0), actions=np.zeros((4, 1), np.float32),
+                             validity=np.array([0, 1, 1, 1], np.uint8))
+        assert k.on_decision(everything, start + 1) == []
+        assert len(k.poll(start + DEADLINE)) == 1
+        for slot in (1, 2, 3):
+            k.on_decision(decision(tick, slot), start + DEADLINE + 1)
+
+
+def test_an_owner_that_is_silent_is_not_waited_for_any_more_if_another_has_decided_for_it():
+    k = keeper()
+    for tick in range(4):
+        start = tick * PERIOD
+        k.on_observation(observation(tick), start)
+        everything = replace(decision(tick, 0), actions=np.zeros((4, 1), np.float32),
+                             validity=np.array([0, 1, 1, 1], np.uint8))
+        assert len(k.on_decision(everything, start + 1)) == (1 if tick >= 2 else 0)
+        k.poll(start + DEADLINE)
+
+
 def test_a_tick_from_far_ahead_is_refused_and_an_old_observation_dropped():
     k = keeper()
     k.on_observation(observation(5), 5 * PERIOD)
