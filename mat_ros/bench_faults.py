@@ -15,7 +15,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,11 @@ import numpy as np
 from mat_ros import shipped
 from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.bundle import Bundle
+from mat_ros.core.decide import Decider
 from mat_ros.core.detect import Model
 from mat_ros.core.errors import Refused
+from mat_ros.core.influence import influence
+from mat_ros.core.observe import Observer
 from mat_ros.fault_grid import GAP, Cell, Grid, matching
 from mat_ros.lockstep import Episodes, LockStep
 
@@ -53,12 +56,12 @@ class Plan:
 class Worker:
     """Run cells of one policy; it keeps the simulated robots from cell to cell."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, learn: bool = True) -> None:
         self.plan, self.bundle = plan, Bundle.load(Path(plan.policy))
         self.backend = open_backend(plan.backend, self.bundle)
         self.grid = Grid.load(Path(plan.grid), self.bundle.manifest)
         self._whole = self._lockstep(())
-        self.model: Model = self._whole.learn(LEARNING_SEED)
+        self.model: Model | None = self._whole.learn(LEARNING_SEED) if learn else None
 
     def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
         return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table)
@@ -116,6 +119,18 @@ def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
     if not len(low):
         return 0
     return -1 if low[-1] == len(mean) - onset - 1 else int(low[-1]) + 1
+
+
+def influence_of(plan: Plan, ticks: int = 60) -> tuple[tuple[str, list[str]], np.ndarray, np.ndarray]:
+    """Average the influence of slots on each other, and the critic's values, over the first ticks of an episode."""
+    worker = Worker(replace(plan, episodes=1), learn=False)
+    manifest = worker.bundle.manifest
+    seen = worker._whole.run(plan.seed, ticks=ticks, keep=True)
+    decider = Decider(worker.backend, manifest.network, manifest.state)
+    encoded = [worker.backend.encode(obs) for obs in Observer(manifest.layout).observe(seen.signals[:-1, 0])]
+    moved = np.mean([influence(decider, enc) for enc, _ in encoded], axis=0)
+    return ((manifest.name, [agent.name for agent in manifest.agents]), moved,
+            np.mean([values for _, values in encoded], axis=0))
 
 
 _worker: Worker | None = None

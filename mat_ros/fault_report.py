@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.core.faults import KINDS
 from mat_ros.fault_grid import GAP, NOMINAL
 from mat_ros.view import charts
 from mat_ros.view.page import KeyFigure, Page, Toned, code, figure, folded, key_figures, paragraph, picture, table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 Rows = list[dict[str, Any]]
 TEXTS = ("policy", "level", "kind", "target", "information")
+TOGETHER_WORDS = "where a column has a *, all that it matches broke at once."
 RESAMPLES = 2000
 WORST = 25.0  # percent that the interquartile mean leaves out on each side
 
@@ -34,6 +36,7 @@ def read_table(files: Sequence[Path]) -> Rows:
             rows += [{k: v if k in TEXTS else float(v) for k, v in row.items()} for row in csv.DictReader(text)]
     whole = {(r["policy"], r["episode"]): r["return"] for r in rows if r["level"] == NOMINAL}
     for row in rows:
+        row["together"] = row["target"] if any(c in row["target"] for c in "*?[") and row["level"] != GAP else ""
         nominal = whole[row["policy"], row["episode"]]
         row["retention"] = row["return"] / nominal if nominal > 0 else float("nan")
     return rows
@@ -69,22 +72,28 @@ def column(rows: Rows, name: str) -> Float:
 
 def condition(level: str, kind: str, severity: float) -> str:
     """Name a condition in words."""
-    with_degree = severity != 1.0 or level == GAP
+    with_degree = level == GAP or bool(KINDS[level, kind].severity)
     return f"{level} {kind}" + (f" {severity:g}" if with_degree else "")
+
+
+def _named(line: dict[str, Any]) -> str:
+    return condition(line["level"], line["kind"], line["severity"]) + (
+        f", all of {line['together']}" if line["together"] else "")
 
 
 def headline(rows: Rows) -> Rows:
     """Give the table that a reader takes home: a line for each policy, condition and chain information."""
     found = []
-    for (policy, level, kind, severity, information), part in grouped(rows, "policy", "level", "kind", "severity",
-                                                                      "information").items():
+    for (policy, level, kind, severity, information, together), part in grouped(
+            rows, "policy", "level", "kind", "severity", "information", "together").items():
         targets = grouped(part, "target")
         middle, low, high = interval([column(r, "retention") for r in targets.values()])
         worst = {target[0]: float(np.mean(column(r, "retention"))) for target, r in targets.items()}
         late = column(part, "detect_ticks")
         found.append({
             "policy": policy, "level": level, "kind": kind, "severity": severity, "information": information,
-            "episodes": len(part), "return_mean": float(column(part, "return").mean()), "retention_iqm": middle,
+            "together": together, "episodes": len(part), "return_mean": float(column(part, "return").mean()),
+            "retention_iqm": middle,
             "retention_low": low, "retention_high": high, "worst_target": min(worst, key=lambda k: worst[k]),
             "worst_retention": min(worst.values()), "detected": float((late >= 0).mean()),
             "detect_ticks_median": float(np.median(late[late >= 0])) if (late >= 0).any() else None,
@@ -130,6 +139,7 @@ def write_report(path: Path, rows: Rows, plans: Mapping[str, Plan], command: str
     _add_detection(page, rows, lines)
     _add_latency(page, rows)
     for policy, plan in plans.items():
+        _add_influence(page, plan)
         _add_strip(page, [r for r in rows if r["policy"] == policy], plan)
     section = page.section("How it was made", "The command, and what the words mean.")
     section.add(code(command), paragraph(
@@ -147,7 +157,7 @@ def _figures(rows: Rows, lines: Rows, broken: Rows) -> list[KeyFigure]:
     if broken:
         intent = [line for line in broken if line["information"] == "intent"] or broken
         worst = min(intent, key=lambda line: line["worst_retention"])
-        name = condition("", worst["kind"], worst["severity"]).strip()
+        name = condition("actuator", worst["kind"], worst["severity"]).partition(" ")[2]
         found += [KeyFigure("one motor broken", f"{np.mean([li['retention_iqm'] for li in intent]):.0%}",
                             "retention, mean over conditions"),
                   KeyFigure("worst", f"{worst['worst_retention']:.0%}",
@@ -165,7 +175,8 @@ def _figures(rows: Rows, lines: Rows, broken: Rows) -> list[KeyFigure]:
 def _add_heat_maps(page: Page, rows: Rows, policy: str) -> None:
     section = page.section(f"{policy}: what is left", "Mean retention; dark is good. Rows are conditions, columns are "
                            "what breaks. Where the chain could be told the truth, it hears intentions here.")
-    for level, what in (("actuator", "motors"), ("sensor", "readings"), ("node", "processes")):
+    for level, what in (("actuator", "motors"), ("sensor", "readings"), ("message", "messages"), ("node", "processes"),
+                        (GAP, "physics: another robot than the trained one")):
         part = [r for r in rows if r["level"] == level and r["information"] == "intent"]
         cells = grouped(part, "kind", "severity", "target")
         names = list(dict.fromkeys(condition(level, k, s).partition(" ")[2] for k, s, _ in cells))
@@ -178,7 +189,9 @@ def _add_heat_maps(page: Page, rows: Rows, policy: str) -> None:
             grid[names.index(name), targets.index(target)] = column(found, "retention").mean()
         short = [t.replace("joint_position/", "q ").replace("joint_velocity/", "v ").removeprefix("chain_")
                  for t in targets]
-        section.add(figure(charts.heat_map(grid, names, short, low=0.0, high=1.0), f"Broken {what}."))
+        words = f"Other {what}." if level == GAP else f"Broken {what}; {TOGETHER_WORDS}" if "*" in "".join(
+            targets) else f"Broken {what}."
+        section.add(figure(charts.heat_map(grid, names, short, low=0.0, high=1.0), words))
 
 
 def _add_conditions(page: Page, lines: Rows) -> None:
@@ -189,7 +202,7 @@ def _add_conditions(page: Page, lines: Rows) -> None:
         if line["level"] == NOMINAL:
             continue
         tone = "good" if line["retention_iqm"] > 0.9 else "bad" if line["retention_iqm"] < 0.5 else ""
-        body.append([line["policy"], condition(line["level"], line["kind"], line["severity"]), line["information"],
+        body.append([line["policy"], _named(line), line["information"],
                      Toned(f"{line['retention_iqm']:.2f}", tone),  # type: ignore[arg-type]
                      f"{line['retention_low']:.2f} – {line['retention_high']:.2f}",
                      f"{line['worst_target']} {line['worst_retention']:.2f}", f"{line['detected']:.0%}",
@@ -205,7 +218,8 @@ def _add_truth(page: Page, lines: Rows) -> None:
     section = page.section("Intent or truth", "What the rest of the chain is told of a broken motor: what it was meant "
                            "to do, or the share of it that the detector sees. Gain in retention, paired by episode; an "
                            "interval that holds 0 shows no difference.")
-    body = [[line["policy"], condition("", line["kind"], line["severity"]).strip(), line["information"],
+    body = [[line["policy"], condition("actuator", line["kind"], line["severity"]).partition(" ")[2],
+             line["information"],
              Toned(f"{line['gain']:+.3f}", "good" if line["low"] > 0 else "bad" if line["high"] < 0 else "quiet"),
              f"{line['low']:+.3f} – {line['high']:+.3f}"] for line in lines]
     section.add(table(("policy", "motor", "told", "gain", "95 %"), body))
@@ -223,12 +237,25 @@ def _add_detection(page: Page, rows: Rows, lines: Rows) -> None:
 
 def _add_latency(page: Page, rows: Rows) -> None:
     section = page.section("Time", "What a tick costs.")
-    section.add(figure(charts.histogram(column(rows, "computing_p99_us"), "µs", name="episodes"),
-                       "Encoding, deciding and guarding a tick on this machine: the 99th percentile of each episode."))
+    section.add(figure(charts.histogram(column(rows, "computing_p50_us"), "µs", name="episodes"),
+                       "Encoding, deciding and guarding a tick on this machine: the median of each episode."))
     networked = column([r for r in rows if r["level"] in ("message", "node")], "latency_p99_ms")
     if networked.any():
         section.add(figure(charts.histogram(networked, "ms", name="episodes"),
                            "Simulated graph under broken messages and nodes: the last decision, 99th percentile."))
+
+
+def _add_influence(page: Page, plan: Plan) -> None:
+    from mat_ros.bench_faults import influence_of
+
+    names, moved, values = influence_of(plan)
+    section = page.section(f"{names[0]}: who moves whom", "How far each slot's action changes, in policy units, when "
+                           "the row's action is told as zero: the mean over healthy ticks. It is a counterfactual of "
+                           "the decisions, and says nothing about what an action was worth.")
+    section.add(figure(charts.heat_map(np.where(moved > 0, moved, np.nan), names[1], names[1]),
+                       "Rows are silenced, columns answer; nobody hears a successor."))
+    section.add(table(("slot", "mean value of the critic, normalised"),
+                      [[name, float(value)] for name, value in zip(names[1], values, strict=True)]))
 
 
 def _add_strip(page: Page, rows: Rows, plan: Plan) -> None:

@@ -38,6 +38,7 @@ from mat_ros.worlds.score import columns, open_world, score_of
 
 Float = NDArray[np.float64]
 EXCITATION = 0.2  # policy units
+LEARNING_SHARE = 10  # ticks from which a model is learned, for each measurement and command
 INFORMATION = ("intent", "truth", "oracle")  # oracle: the truth at once and exactly, which no detector gives
 
 
@@ -95,11 +96,16 @@ class LockStep:
         """Learn how the healthy robot moves by running it, with noise that tells a command's effect from its reason."""
         noise = Sampling(seed, np.full(self._act_dim, EXCITATION, np.float32))
         calm, self._decider = self._decider, Decider(self.backend, self.manifest.network, self.manifest.state, noise)
-        seen = self.run(seed, ticks=ticks, keep=True)
+        enough = LEARNING_SHARE * (len(self._columns) + len(self.joint_names))
+        signals: list[Float] = []
+        commands: list[Float] = []
+        while sum(map(len, commands)) < enough:
+            seen = self.run(seed, ticks=ticks, keep=True)
+            signals += [seen.signals[:n + 1, row].astype(np.float64) for row, n in enumerate(seen.lengths)]
+            commands += [seen.commands[:n, row] for row, n in enumerate(seen.lengths)]
+            seed += 1
         self._decider = calm
-        self.model = Model.learn(
-            self.places, [seen.signals[:n + 1, row].astype(np.float64) for row, n in enumerate(seen.lengths)],
-            [seen.commands[:n, row] for row, n in enumerate(seen.lengths)], self._detect_settings.memory_ticks)
+        self.model = Model.learn(self.places, signals, commands, self._detect_settings.memory_ticks)
         return self.model
 
     def run(self, seed: int | Sequence[int], schedules: Sequence[Schedule] | None = None, information: str = "intent",
@@ -158,7 +164,9 @@ class LockStep:
         for row, schedule in enumerate(schedules):
             for fault in schedule.faults:
                 joint = fault.target.rpartition("/")[2]
-                if fault.start <= tick and joint in self.joint_names:
+                if fault.level in ("message", "node") and fault.start <= tick:
+                    broken[row] = True  # whose decisions it kept away is not told apart
+                elif fault.start <= tick and joint in self.joint_names:
                     broken[row, self.joint_names.index(joint)] = True
         return broken
 

@@ -52,7 +52,7 @@ class RecorderNode(Shell):
         self._ring = FlightRecorder(self._facts, s.seconds) if s.flight else None
         self._known: set[str] = set()
         self._silent: set[str] = set()
-        self._stopped = False
+        self._stopped = self._runs = False
         batons = [topics.baton(slot) for slot in range(self.manifest.network.agents - 1)]
         for topic in (topics.OBSERVATION, topics.ENCODING, *batons, topics.DECISION, topics.APPLIED, topics.OVERRIDES,
                       topics.DESCRIPTOR, topics.STATUS, topics.FAULT_STATE, topics.DIAGNOSTICS):
@@ -91,13 +91,14 @@ class RecorderNode(Shell):
     def _look(self, topic: str, message: Any) -> None:
         """See whether something has broken, and learn who takes part."""
         if topic == "applied":
+            self._runs = True
             if message.stopped and not self._stopped:
                 self._dump("a stop was latched")
             elif (message.reasons & Reason.NOT_FINITE).any():
                 self._dump("a request was not finite")
             self._stopped = message.stopped
         elif topic == "status":
-            if gone := set(message.silent) - self._silent:
+            if (gone := set(message.silent) - self._silent) and self._runs:  # while starting, all are silent
                 self._dump(f"silent: {', '.join(sorted(gone))}")
             self._silent = set(message.silent)
         elif (who := f"{message.name}/{message.pid}") not in self._known:
