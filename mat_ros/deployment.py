@@ -23,7 +23,7 @@ class Deployment:
 
     name: str
     help: str
-    policy: str  # the shipped policy that runs where none is named
+    policy: str  # the shipped policy that runs where none is named; empty: one has to be named
     robots: tuple[str, ...]  # names of the robots begin with one of these
 
 
@@ -32,6 +32,7 @@ DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
                "dexhands_door_mat", ("dexhands_",)),
     Deployment("mamujoco", "the running robots of Multi-Agent MuJoCo", "halfcheetah_6x1",
                ("halfcheetah", "ant", "walker2d", "hopper", "humanoid")),
+    Deployment("robot", "any robot: say which policy, and with sim:=none which hardware", "", ("",)),
 )}
 
 
@@ -63,6 +64,8 @@ def plan(name: str, arguments: Mapping[str, object]) -> Plan:
     chosen = deployment(name)
     settings = read(LaunchSettings, arguments)
     settings = replace(settings, policy=settings.policy or chosen.policy)
+    if not settings.policy:
+        raise Refused(f"policy of {name}", "a bundle", "none", "set policy:=... to a folder or a shipped name")
     bundle = Bundle.load(shipped.policy_folder(settings.policy).resolve())
     robot = bundle.manifest.robot
     if not robot.startswith(chosen.robots):

@@ -32,8 +32,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--env", action="store_true",
                         help="print what another shell has to export so that `ros2 topic` and others hear this graph")
     given = parser.parse_args(arguments)
-    if given.name not in DEPLOYMENTS:
-        raise Refused("launch", f"one of {', '.join(DEPLOYMENTS)}", given.name, "choose one of them")
     planned = plan(given.name, parse(given.arguments, given.name))
     if given.env:
         reach = {k: v for k, v in planned.graph.environment.items() if k.startswith(("ROS_", "FASTDDS_"))}

@@ -22,7 +22,7 @@ def test_help_lists_every_argument_with_its_description_and_default(name: str, c
     for option in options(LaunchSettings):
         assert f"{option.name}:=" in text
         assert option.description in text
-    assert f"[{deployment.DEPLOYMENTS[name].policy}]" in text
+    assert deployment.DEPLOYMENTS[name].policy in text
 
 
 def test_an_unknown_argument_is_refused_with_the_nearest_known_one():
@@ -47,8 +47,13 @@ def test_a_value_out_of_range_is_refused_with_the_range():
 
 
 def test_an_unknown_deployment_is_refused_with_the_known_ones():
-    with pytest.raises(Refused, match="expected one of dexhands, mamujoco, got hands"):
+    with pytest.raises(Refused, match="expected one of dexhands, mamujoco, robot, got hands"):
         command.main(["hands"])
+
+
+def test_a_robot_that_no_launch_file_names_needs_a_policy():
+    with pytest.raises(Refused, match="policy of robot: expected a bundle, got none"):
+        deployment.plan("robot", {})
 
 
 def test_security_that_was_asked_for_and_is_missing_refuses_the_start(monkeypatch, tmp_path: Path):

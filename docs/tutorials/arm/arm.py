@@ -1,0 +1,88 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""An arm of three servos behind a box that speaks UDP: how it moves, the box, and the adapter that mat_ros drives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.observe import Term
+from mat_ros.hardware.io import Description, Reading, check_command, description_of
+
+JOINTS = ("shoulder", "elbow", "wrist")
+LINKS_M = np.array([0.4, 0.3, 0.2])
+SPEED_RAD = 0.08  # that a servo turns in one period
+TERMS = (Term("joint_position", "rad", JOINTS), Term("target", "m", ("x", "y")))
+BOX = ("127.0.0.1", int(os.environ.get("ARM_PORT", "47150")))
+STATE, COMMAND = struct.Struct("<5f"), struct.Struct("<3f")  # angles and target; wanted angles
+
+Float = NDArray[np.float64]
+
+
+def turn(angles: Float, wanted: Float) -> Float:
+    """Turn the servos for one period, (..., joint)."""
+    return angles + np.clip(wanted - angles, -SPEED_RAD, SPEED_RAD)
+
+
+def fingertip(angles: Float) -> Float:
+    """Give where the fingertip is, (..., 2), in m."""
+    total = np.cumsum(angles, axis=-1)
+    return np.stack([(LINKS_M * np.cos(total)).sum(-1), (LINKS_M * np.sin(total)).sum(-1)], axis=-1)
+
+
+class Arm:
+    """The adapter: everything that mat_ros has to know of this arm. Each process that needs it makes its own."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._description = description_of(manifest)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(BOX)
+        self._socket.settimeout(0.005)
+
+    def read(self) -> Reading | None:
+        """Ask the box; nothing where it does not answer in time, so that old angles never look fresh."""
+        try:
+            self._socket.send(b"state")
+            state = STATE.unpack(self._socket.recv(64))
+        except (OSError, struct.error):
+            return None
+        return Reading(np.array(state, np.float32), time.monotonic_ns())
+
+    def write(self, command: Float) -> None:
+        """Send wanted angles in rad."""
+        check_command(command, self._description)
+        self._socket.send(COMMAND.pack(*command))
+
+    def describe(self) -> Description:
+        """Say what the arm has."""
+        return self._description
+
+    def close(self) -> None:
+        """Let go of the box."""
+        self._socket.close()
+
+
+def serve(target: tuple[float, float]) -> None:
+    """Be the box: hold the arm's state, turn the servos at each command, answer who asks."""
+    angles = np.zeros(3)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as box:
+        box.bind(BOX)
+        print("box ready", flush=True)
+        while True:
+            message, sender = box.recvfrom(64)
+            if message == b"state":
+                box.sendto(STATE.pack(*angles, *target), sender)
+            elif len(message) == COMMAND.size:
+                angles = turn(angles, np.array(COMMAND.unpack(message)))
+
+
+if __name__ == "__main__":
+    serve((float(sys.argv[1]), float(sys.argv[2])))

@@ -1,0 +1,131 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Train the arm to reach a target and pack the policy: `python train_arm.py runs/arm policies/arm`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from arm import TERMS, fingertip, turn
+from numpy.typing import NDArray
+
+from mat_ros.core import randomness
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.manifest import Normaliser, Training
+from mat_ros.core.observe import Layout, Observer, Part, View
+from mat_ros.core.robot import Robot
+from training.config import TrainConfig
+from training.envs.protocol import Spec
+from training.export import Origin, export_policy
+from training.metrics import MetricLog
+from training.provenance import command, commit, packages
+from training.trainer import Trainer
+
+HORIZON = 60  # ticks
+ROBOT = Robot.load(Path(__file__).parent / "arm.yaml")
+AGENTS = ROBOT.agents("joint")
+LAYOUT = Layout(TERMS, tuple(View(agent.name, (Part("joint_position"), Part("target"))) for agent in AGENTS),
+                agent_id=True)
+NEAR_M, FAR_M = 0.45, 0.8  # of targets from the shoulder
+SWING_RAD = 0.9  # of targets to either side
+
+
+class Reach:
+    """Many arms, each with a target; the reward of a tick is minus the distance in m."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._observer, self._map = Observer(LAYOUT), ROBOT.action_map("joint")
+        measured = self._observer.measured
+        ones = np.ones_like(measured)
+        self.spec = Spec(
+            task="reach_joint", robot="arm", split="joint", layout=LAYOUT, agents=tuple(a.name for a in AGENTS),
+            obs_dim=measured.shape[1], act_dim=self._map.act_dim, obs_mask=ones, normalise_mask=measured,
+            act_mask=self._map.mask, horizon=HORIZON)
+        self._angles, self._target = np.zeros((count, 3)), np.zeros((count, 2))
+        self._ticks, self._return = np.zeros(count, np.int64), np.zeros(count)
+        self._seed, self._episode = 0, np.zeros(count, np.int64)
+
+    def reset(self, seed: int) -> NDArray[np.float32]:
+        """Start all copies anew."""
+        self._seed, self._episode[:] = seed, 0
+        self._begin(np.arange(self.count))
+        return self._observe()
+
+    def step(self, actions: NDArray[Any]) -> tuple[Any, ...]:
+        """Turn the arms by one tick."""
+        self._angles = turn(self._angles, self._map.to_command(actions))
+        reward = -np.linalg.norm(fingertip(self._angles) - self._target, axis=-1)
+        self._return += reward
+        self._ticks += 1
+        truncated = self._ticks >= HORIZON
+        rows = np.flatnonzero(truncated)
+        obs, info = self._observe(), {"ended": rows}
+        if rows.size:
+            info |= {"final_obs": obs[rows].copy(), "episode_return": self._return[rows].copy(),
+                     "episode_length": self._ticks[rows].copy()}
+            self._begin(rows)
+            obs = self._observe()
+        return obs, reward.astype(np.float32), np.zeros_like(truncated), truncated, info
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Give all that the future depends on."""
+        return {"angles": self._angles.copy(), "target": self._target.copy(), "ticks": self._ticks.copy(),
+                "returns": self._return.copy(), "episode": self._episode.copy(), "seed": np.array(self._seed)}
+
+    def restore(self, kept: dict[str, NDArray[Any]]) -> None:
+        """Continue from a snapshot."""
+        self._angles, self._target, self._ticks = kept["angles"], kept["target"], kept["ticks"]
+        self._return, self._episode, self._seed = kept["returns"], kept["episode"], int(kept["seed"])
+
+    def _begin(self, rows: NDArray[np.intp]) -> None:
+        keys = [randomness.stream(self._seed, f"reach/{row}") for row in rows]
+        draws = np.array([randomness.uniform(key, int(self._episode[row]), 5)
+                          for key, row in zip(keys, rows, strict=True)])
+        radius, swing = NEAR_M + (FAR_M - NEAR_M) * draws[:, 0], SWING_RAD * (2 * draws[:, 1] - 1)
+        self._target[rows] = np.stack([radius * np.cos(swing), radius * np.sin(swing)], axis=-1)
+        self._angles[rows] = 2 * draws[:, 2:] - 1
+        self._ticks[rows], self._return[rows] = 0, 0.0
+        self._episode[rows] += 1
+
+    def _observe(self) -> NDArray[np.float32]:
+        return self._observer.observe(np.concatenate([self._angles, self._target], axis=-1))
+
+
+def train(run: Path, steps: int) -> Trainer:
+    """Learn to reach."""
+    config = TrainConfig(task="reach_joint", run=run, steps=steps, envs=64, ticks=32, epochs=6, minibatches=4,
+                         learning_rate=1e-3, clip=0.2, gamma=0.9, entropy=0.0, width=32)
+    torch.set_num_threads(config.threads)
+    run.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, Reach(config.envs))
+    log = MetricLog(run, config.steps, None)
+    try:
+        trainer.train(log)
+    finally:
+        log.close()
+    return trainer
+
+
+def pack(trainer: Trainer, folder: Path) -> Bundle:
+    """Write the policy bundle; every installed backend has to reproduce its golden ticks."""
+    normaliser, config = trainer.normaliser, trainer.config
+    origin = Origin(
+        name=folder.name, algorithm="mat", robot=ROBOT.name, world="", task="reach", period_ns=ROBOT.period_ns,
+        split="joint", agents=AGENTS, joints=ROBOT.joints, layout=LAYOUT,
+        normaliser=Normaliser(_rows(normaliser.mean), _rows(normaliser.std), normaliser.clip),
+        training=Training(command(), config.seed, trainer.steps, commit(), packages()))
+    observations = Reach(100).reset(seed=1)
+    return export_policy(trainer.learner.policy, origin, observations, folder)
+
+
+def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, row)) for row in np.asarray(values))
+
+
+if __name__ == "__main__":
+    pack(train(Path(sys.argv[1]), int(sys.argv[3]) if len(sys.argv) > 3 else 200_000), Path(sys.argv[2]))

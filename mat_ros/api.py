@@ -1,0 +1,145 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run a policy from plain Python, without ROS and without launch files.
+
+    from mat_ros import Chain, Robot
+
+    chain = Chain("dexhands_door_mat")
+    with Robot.simulated(chain, seed=1) as robot:
+        for step in chain.run(robot, ticks=250):
+            print(step.tick, step.applied.applied)
+
+It is the same core that the nodes run, in one process: the same decisions bit for bit, behind the same safety gate.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros import shipped
+from mat_ros.backends.choose import open_backend
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.chain import Decision
+from mat_ros.core.decide import Decider, Float32, Sampling, Validity
+from mat_ros.core.encode import Encoder
+from mat_ros.core.errors import Refused
+from mat_ros.core.keeper import Keeper, Observation, Outcome
+from mat_ros.core.manifest import Manifest
+from mat_ros.core.robot import Robot as RobotDescription
+from mat_ros.core.safety import Applied, Gate, GateSettings
+from mat_ros.hardware.io import HardwareIO
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tick."""
+
+    tick: int
+    signals: Float32  # (signal,): what was measured, ordered as the policy's terms
+    actions: Float32  # (slot, act_dim): what was decided, in policy units; NaN where nothing could be
+    applied: Applied  # what the safety gate made of it, (joint,) each
+
+
+class Chain:
+    """A policy whose slots all decide here."""
+
+    def __init__(self, policy: str | Path, backend: str = "auto", seed: int = 0, sampled: bool = False) -> None:
+        """Load a policy, shipped or from a folder, and refuse a backend that does not reproduce its golden ticks."""
+        self.bundle = Bundle.load(shipped.policy_folder(str(policy)))
+        self.manifest = self.bundle.manifest
+        self.backend = open_backend(backend, self.bundle)
+        self._encoder = Encoder(self.backend, self.manifest)
+        sampling = Sampling(seed, np.array(self.manifest.action_std, np.float32)) if sampled else None
+        self._decider = Decider(self.backend, self.manifest.network, self.manifest.state, sampling)
+
+    def decide(self, signals: Float32, tick: int = 0) -> Float32 | None:
+        """Give the actions (slot, act_dim) for measurements (signal,); nothing where those are not finite."""
+        observation = Observation(tick, tick, tick + 1, 0, 0, np.asarray(signals, np.float32))
+        enc = self._encoder.encode_again(observation)
+        if enc is None:
+            return None
+        return self._decider.extend(self._decider.start(), tick, self.manifest.network.agents, enc, Validity.OWN)[1]
+
+    def command(self, actions: Float32) -> Float:
+        """Turn actions (slot, act_dim) into a command (joint,), inside the limits of each joint."""
+        return self.manifest.action_map.to_command(actions)
+
+    def run(self, robot: Robot, ticks: int | None = None) -> Iterator[Step]:
+        """Drive a robot, tick by tick, for as long as it is asked for the next step."""
+        robot.check(self.manifest)
+        keeper = Keeper(self.manifest, Gate(self.manifest.joints, self.manifest.period_ns, robot.gate), robot.lockstep)
+        robot.keeper = keeper
+        for tick in itertools.count() if ticks is None else range(ticks):
+            start_ns = time.monotonic_ns()
+            yield from self._tick(robot, keeper, tick, start_ns)
+            if not robot.lockstep:
+                time.sleep(max(0, start_ns + self.manifest.period_ns - time.monotonic_ns()) * 1e-9)
+
+    def _tick(self, robot: Robot, keeper: Keeper, tick: int, start_ns: int) -> Iterator[Step]:
+        end_ns = start_ns + self.manifest.period_ns
+        reading, outcomes = robot.hardware.read(), list[Outcome]()
+        signals = np.full(self._encoder.signal_count, np.nan, np.float32)
+        if reading is not None:
+            signals = reading.signals
+            observation = Observation(tick, start_ns, end_ns, reading.source_ns, reading.episode, signals)
+            outcomes += keeper.on_observation(observation, start_ns)
+            actions = self.decide(signals, tick)
+            if actions is not None:
+                slots = len(actions)
+                outcomes += keeper.on_decision(Decision(tick, reading.source_ns, 0, 0, slots, actions,
+                                                        np.full(slots, Validity.OWN, np.uint8)), start_ns)
+        if not outcomes:  # nothing was measured or decided: the gate helps itself
+            outcomes += keeper.poll(end_ns + self.manifest.period_ns)
+        for outcome in outcomes[-1:]:
+            robot.hardware.write(outcome.applied.applied)
+            yield Step(tick, signals, outcome.actions, outcome.applied)
+
+
+class Robot:
+    """A robot behind its safety gate; leaving the `with` block brings it to its fallback."""
+
+    def __init__(self, hardware: HardwareIO, description: str | Path | RobotDescription | None = None,
+                 gate: GateSettings | None = None, lockstep: bool = False) -> None:
+        """Take a robot's adapter; its description, a shipped name or a YAML file, is held to the policy's."""
+        if isinstance(description, (str, Path)):
+            description = RobotDescription.load(shipped.config_file("robots", str(description)))
+        self.hardware = hardware
+        self.description = description
+        self.gate = gate or GateSettings()
+        self.lockstep = lockstep  # it waits for every command; otherwise ticks follow the wall clock
+        self.keeper: Keeper | None = None
+
+    @classmethod
+    def simulated(cls, chain: Chain, task: str = "", seed: int = 0) -> Robot:
+        """Give the simulated robot that a policy was trained on."""
+        from mat_ros.hardware.simulated import SimulatedRobot
+
+        return cls(SimulatedRobot(chain.manifest, task, seed), lockstep=True)
+
+    def check(self, manifest: Manifest) -> None:
+        """Refuse a policy of another robot."""
+        if self.description is not None:
+            manifest.check_robot(self.description)
+        expected, got = tuple(joint.name for joint in manifest.joints), self.hardware.describe().joints
+        if got != expected:
+            raise Refused("robot", f"the joints {list(expected)}", list(got), "choose the robot of the policy")
+
+    def __enter__(self) -> Robot:
+        """Begin to use it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Walk every joint to its fallback and let go of the robot."""
+        if self.keeper is not None:
+            for outcome in self.keeper.rest():
+                self.hardware.write(outcome.applied.applied)
+        self.hardware.close()

@@ -1,0 +1,115 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tutorial's arm, from its YAML to running nodes, as a reader would go through it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+
+from mat_ros import Chain, Robot  # noqa: E402
+from mat_ros.core.errors import Refused  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+FOLDER = Path(__file__).parents[2] / "docs" / "tutorials" / "arm"
+STEPS = 80_000  # a tenth of a minute's training on a quiet machine is enough to reach
+REACHED_M = 0.1
+TARGETS = ((0.5, 0.3), (0.6, -0.25))
+PATIENCE_S = 120.0  # bounds a hang
+
+
+@pytest.fixture(scope="module")
+def arm() -> Iterator[Any]:
+    """Import the tutorial's modules, with a port of their own for the box."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        os.environ["ARM_PORT"] = str(free.getsockname()[1])
+    sys.path.insert(0, str(FOLDER))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])
+    yield importlib.import_module("arm")
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def policy(arm, tmp_path_factory) -> Path:
+    """Train and pack a policy."""
+    train_arm = importlib.import_module("train_arm")
+    folder = tmp_path_factory.mktemp("arm")
+    train_arm.pack(train_arm.train(folder / "run", STEPS), folder / "arm")
+    return folder / "arm"
+
+
+@pytest.fixture
+def box(arm) -> Iterator[Any]:
+    """Start the servo box with a target."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(target: tuple[float, float]) -> None:
+        process = subprocess.Popen([sys.executable, str(FOLDER / "arm.py"), *map(str, target)], stdout=subprocess.PIPE,
+                                   text=True)
+        started.append(process)
+        assert process.stdout is not None and process.stdout.readline() == "box ready\n"
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def distance_m(arm: Any, signals: np.ndarray) -> float:
+    return float(np.linalg.norm(arm.fingertip(signals[:3].astype(np.float64)) - signals[3:]))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_plain_python_drives_the_arm_to_its_target_and_leaves_it_there(arm, policy, box, target):
+    box(target)
+    chain = Chain(policy)
+    with Robot(arm.Arm(chain.manifest), FOLDER / "arm.yaml") as robot:
+        steps = list(chain.run(robot, ticks=80))
+    assert distance_m(arm, steps[-1].signals) < REACHED_M
+    moved = np.abs(np.diff([step.applied.applied for step in steps], axis=0)).max()
+    assert moved <= 4.0 / 50 + 1e-9  # rad: the rate of the robot file, per tick
+
+
+@pytest.mark.ros
+def test_nodes_drive_the_arm_to_its_target(arm, policy, box):
+    from mat_ros import launcher
+    from mat_ros.core.bundle import Bundle
+    from mat_ros.deployment import plan_bundle
+    from mat_ros.graph import LaunchSettings
+
+    box(TARGETS[0])
+    settings = LaunchSettings(robot=str(FOLDER / "arm.yaml"), sim="none", hardware="arm:Arm")
+    planned = plan_bundle(settings, Bundle.load(policy))
+    lines: list[str] = []
+    asker = arm.Arm(planned.bundle.manifest)
+    with launcher.Supervisor(planned.graph, lambda name, line: lines.append(f"{name}: {line}")) as supervisor:
+        give_up, reading = time.monotonic() + PATIENCE_S, None
+        while reading is None or distance_m(arm, reading.signals) > REACHED_M:
+            assert time.monotonic() < give_up and supervisor.status is None, lines
+            supervisor.pump(0.1)
+            reading = asker.read()
+    assert not [line for line in lines if "Traceback" in line]
+
+
+def test_another_robots_adapter_is_refused_with_the_joints(policy):
+    from mat_ros.hardware.open import own_hardware
+
+    manifest = Chain(policy).manifest
+    with pytest.raises(Refused, match="hardware nothing:Here: expected an importable module:Class"):
+        own_hardware("nothing:Here", manifest)
+    with pytest.raises(Refused, match="expected the methods read, write, describe, close, got no read, write"):
+        own_hardware("builtins:repr", manifest)
