@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -67,7 +68,9 @@ def bench(agents: Sequence[int], widths: Sequence[int], kinds: Sequence[str], ba
                         timing.step.p50 / floor, 4 * bundle.manifest.state.size(n - 1),
                     )
                     found[name][kind][str(n)][str(width)] = asdict(result)
-    return {"machine": {"processor": platform.machine(), "multiply_adds_per_us": rate}, "backends": found}
+    machine = {"processor": platform.machine(), "cores": os.cpu_count(), "load_average": os.getloadavg(),
+               "multiply_adds_per_us": rate}
+    return {"machine": machine, "backends": found}
 
 
 def _bundle(folder: Path, kind: str, agents: int, width: int) -> Bundle:
