@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check a bundle before it goes to a robot: `mat-ros check DIR --robot FILE`.
+"""Check a bundle before it goes to a robot, or a robot file: `mat-ros check DIR --robot FILE`, `mat-ros check FILE`.
 
 Hashes, schema and names are verified by loading; then every installed backend has to reproduce the golden ticks.
 """
@@ -70,6 +70,15 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report
     return Report(not failed, "; ".join(failed), rows, bundle)
 
 
+def check_robot_file(path: Path) -> Report:
+    """Read a robot file; every mistake in it is refused by name."""
+    try:
+        Robot.load(path)
+    except Refused as error:
+        return Report(False, str(error), {}, None)
+    return Report(True, "", {}, None)
+
+
 def _run(name: str, bundle: Bundle) -> Row:
     backend = open_backend(name, bundle)
     verdict, timing, info = verify(backend, bundle), time_backend(backend, bundle), backend.info()
@@ -108,12 +117,15 @@ def show(report: Report, console: Console) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if the bundle may run, 1 if not."""
     parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    parser.add_argument("bundle", type=Path, help="folder of the bundle, or a robot file")
     parser.add_argument("--robot", type=Path, help="robot file that the bundle has to fit")
     parser.add_argument("--backend", action="append", default=[], help="check this backend only; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     given = parser.parse_args(arguments)
-    report = check(given.bundle, given.robot, given.backend)
+    if given.bundle.is_file():
+        report = check_robot_file(given.bundle)
+    else:
+        report = check(given.bundle, given.robot, given.backend)
     if given.json:
         print(to_json(report))
     else:

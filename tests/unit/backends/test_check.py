@@ -1,0 +1,74 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mat-ros check` says in one table, or one JSON, whether a bundle may run, and if not why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rich", reason="needs the package's own dependencies")
+
+from mat_ros import check
+from mat_ros.backends import timing
+from mat_ros.backends.native_library import LIBRARY
+
+if not LIBRARY.exists():
+    pytest.skip("needs the compiled native backend", allow_module_level=True)
+
+BUNDLES = Path(__file__).parents[2] / "golden" / "bundles"
+ROBOT = str(BUNDLES / "robot.yaml")
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "ROUND_NS", 1_000_000)
+
+
+def test_a_sound_bundle_is_ok_and_its_times_and_errors_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([str(BUNDLES / "rwkv4"), "--robot", ROBOT, "--backend", "native", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True and report["reason"] == ""
+    row = report["backends"]["native"]
+    assert row["ok"] and row["equality"] == "tolerance" and 0.0 < row["max_err"] < 1e-5
+    assert 0.0 < row["step_us_p50"] <= row["step_us_p99"] and row["step_us_p50"] < row["tick_us_p50"]
+
+
+def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([str(BUNDLES / "attention"), "--backend", "native"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("native" in line and "same" in line for line in lines)
+    assert all(len(line) <= 80 for line in lines[1:])
+
+
+def test_a_perturbed_weight_is_refused_before_anything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(BUNDLES / "rwkv4", tmp_path / "bundle"))
+    weights = bytearray((folder / "weights.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "weights.safetensors").write_bytes(weights)
+    assert check.main([str(folder), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False and report["backends"] == {}
+    assert "weights.safetensors: expected sha256" in report["reason"]
+
+
+def test_another_robot_is_refused_by_the_joint_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    other = Path(check.__file__).parent / "config" / "robots" / "halfcheetah.yaml"
+    assert check.main([str(BUNDLES / "rwkv4"), "--robot", str(other)]) == 1
+    assert "expected a joint named shoulder_pan" in capsys.readouterr().out
+
+
+def test_a_backend_that_is_not_here_is_a_reason_and_no_crash(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([str(BUNDLES / "rwkv4"), "--backend", "abacus", "--json"]) == 1
+    assert "got abacus" in json.loads(capsys.readouterr().out)["reason"]
+
+
+def test_a_robot_file_is_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([ROBOT]) == 0
+    broken = tmp_path / "robot.yaml"
+    broken.write_text(Path(ROBOT).read_text().replace("elbow: {lower: 0.0", "elbow: {lower: 9.0"))
+    assert check.main([str(broken)]) == 1
+    assert "joint elbow, limits: expected lower < upper" in capsys.readouterr().out.replace("\n", " ")
