@@ -12,10 +12,11 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import math
 import os
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mat_ros.core.errors import Refused
@@ -25,6 +26,8 @@ from mat_ros.ros_environment import keep_to_loopback
 
 WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
 BACKENDS = ("auto", "native", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx")
+LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer less, so that many of them find each other sooner
+LEAN_ABOVE = 30  # processes
 BATON_REACH = 2  # next nodes that hear a baton: one silent node is bridged without a redecision
 
 
@@ -60,7 +63,9 @@ class LaunchSettings:
     check: bool = option(True, "recompute every tick centrally and compare the bits")
     namespace: str = option("", "ROS namespace of every node and topic")
     use_sim_time: bool = option(False, "nodes take the time from /clock (free-running simulation)")
-    viewer: str = option("none", "live view", choices=("none", "terminal", "rerun", "foxglove"))
+    viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
+    nodes: str = option("", "start only these nodes here, the others elsewhere: names or patterns such as "
+                            "chain_robot1_*,encoder; a leading ! leaves out; empty: all")
     network: str = option("loopback", "who may reach the graph: this machine, or every host of the network",
                           choices=("loopback", "open"))
 
@@ -114,7 +119,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
         raise Refused("baton", f"always in {settings.mode} mode, whose nodes wait for it", "on_deviation",
                       "leave the baton out, or use mode:=optimistic")
     breakable = settings.inject or bool(settings.faults)
-    common: dict[str, Value] = {"policy": policy_folder, "use_sim_time": settings.use_sim_time, "inject": breakable}
+    common: dict[str, Value] = {"policy": policy_folder, "use_sim_time": settings.use_sim_time, "inject": breakable,
+                                "clock": "system" if settings.network == "open" else "monotonic"}
     timing: dict[str, Value] = {"rate_hz": rate_hz, "deadline": settings.deadline}
     deciding: dict[str, Value] = {"backend": settings.backend, "seed": settings.seed, "sampled": settings.sampled}
     layout = spans(manifest, settings.wiring)
@@ -154,7 +160,23 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
         nodes.append(NodeSpec("recorder", "recorder", {**common, "file": settings.record, "flight": settings.flight},
                               respawn=False))
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
-    return Graph(settings.namespace, tuple(nodes), environment(settings.network))
+    if settings.viewer != "none":  # the supervisor does not know of it: a graph runs without being looked at
+        nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
+    lean = {LEAN: "1"} if len(nodes) > LEAN_ABOVE else {}
+    return Graph(settings.namespace, chosen(nodes, settings.nodes), {**environment(settings.network), **lean})
+
+
+def chosen(nodes: Sequence[NodeSpec], patterns: str) -> tuple[NodeSpec, ...]:
+    """Keep the nodes that are to run on this host; a pattern that names none is refused."""
+    wanted = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
+    for pattern in wanted:
+        if not fnmatch.filter([node.name for node in nodes], pattern.lstrip("!")):
+            raise Refused("nodes", f"patterns over {', '.join(node.name for node in nodes)}", pattern, "correct it")
+    included = [pattern for pattern in wanted if not pattern.startswith("!")]
+    excluded = [pattern[1:] for pattern in wanted if pattern.startswith("!")]
+    return tuple(node for node in nodes
+                 if (not included or any(fnmatch.fnmatch(node.name, pattern) for pattern in included))
+                 and not any(fnmatch.fnmatch(node.name, pattern) for pattern in excluded))
 
 
 def environment(network: str) -> dict[str, str]:

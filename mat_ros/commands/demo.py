@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     command = " ".join(["mat-ros demo", *arguments])
     film = demo_report.write(found, report, command)
     if given.view and film is not None:
-        rerun.show(found)
+        rerun.Stream(found.planned.bundle.manifest, given.seed).feed(found.watch)
     print(sentence(found), f"\nreport: {report}")
     print(json.dumps(found.summary()))
     return 0 if found.success else 1

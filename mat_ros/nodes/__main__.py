@@ -32,6 +32,7 @@ EXECUTABLES = {
     "injector": "mat_ros.nodes.injector:InjectorNode",
     "detector": "mat_ros.nodes.detector:DetectorNode",
     "recorder": "mat_ros.nodes.recorder:RecorderNode",
+    "viewer": "mat_ros.nodes.viewer:ViewerNode",
 }
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 LONG_S = 3600.0  # EventsExecutor never wakes without a timeout

@@ -24,12 +24,10 @@ from mat_ros.core.bundle import Bundle
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.topics import Topic
-from mat_ros.view.watch import Watch
+from mat_ros.view.watch import MODES, Watch
 
 DEPTH = 1024  # of what is heard: a viewer that is drawing must not lose a tick
 LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
-MODES = {ChainStatus.WAITING: "waiting", ChainStatus.RUNNING: "running", ChainStatus.DEGRADED: "degraded",
-         ChainStatus.STOPPED: "stopped"}
 
 
 class Listener:
@@ -80,11 +78,7 @@ class Listener:
         self._node.create_subscription(topic.type, topic.name, heard, qos, raw=True)
 
     def _on_status(self, status: ChainStatus) -> None:
-        health = self.watch.health
-        health.mode, health.reason = MODES[status.mode], status.reason
-        health.silent = tuple(status.silent)
-        for name in ("missed", "redecided", "late", "refused", "compared", "differing"):
-            setattr(health, name, int(getattr(status, name)))
+        self.watch.health.take(MODES[status.mode], status)
 
     def _on_diagnostics(self, array: Any) -> None:
         for status in array.status:

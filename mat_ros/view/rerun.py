@@ -10,8 +10,9 @@ import mujoco
 import numpy as np
 
 from mat_ros.core.errors import Missing
+from mat_ros.core.manifest import Manifest
 from mat_ros.shipped import install_command
-from mat_ros.view.watch import STATES
+from mat_ros.view.watch import STATES, Tick, Watch
 
 try:
     import rerun as rr
@@ -21,33 +22,46 @@ except ModuleNotFoundError as error:
 HIDDEN_GROUPS = (3, 4, 5)  # of geometry that no camera shows
 
 
-def show(run: Any) -> None:
-    """Open the viewer and send it the run, stepped again."""
-    from mat_ros.hardware.simulated import SimulatedRobot
+class Stream:
+    """An open viewer that is fed tick by tick: the robot's physics, stepped again with what was applied."""
 
-    manifest, watch = run.planned.bundle.manifest, run.watch
-    robot = SimulatedRobot(manifest, "", run.planned.settings.seed)
-    model = robot.world.model
-    rr.init(f"mat_ros {manifest.task}", spawn=True)
-    rr.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
-    shown = [k for k in range(model.ngeom) if int(model.geom_group[k]) not in HIDDEN_GROUPS and _shape(model, k)]
-    for geom in shown:
-        rr.log(f"world/{geom}", _shape(model, geom), static=True)
-    for event in watch.events:
-        rr.set_time("tick", sequence=event.tick)
-        rr.log("events", rr.TextLog(event.what))
-    for tick in watch.ticks:
-        if tick.episode != robot.episode:
-            robot.reset()
-        rr.set_time("tick", sequence=tick.tick)
-        _, data = robot.world.materialise(0)
-        for geom in shown:
+    def __init__(self, manifest: Manifest, seed: int, spawn: bool = True) -> None:
+        from mat_ros.hardware.simulated import SimulatedRobot
+
+        self._robot = SimulatedRobot(manifest, "", seed)
+        self._next, self._events = 0, 0  # the tick to show next; how many events were sent
+        model = self._robot.world.model
+        rr.init(f"mat_ros {manifest.task}", spawn=spawn)
+        rr.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
+        shapes = {geom: _shape(model, geom) for geom in range(model.ngeom)
+                  if int(model.geom_group[geom]) not in HIDDEN_GROUPS}
+        self._shown = [geom for geom, shape in shapes.items() if shape is not None]
+        for geom in self._shown:
+            rr.log(f"world/{geom}", shapes[geom], static=True)
+
+    def feed(self, watch: Watch) -> None:
+        """Send what is new. A tick that was not heard ends the picture, since physics cannot be stepped without it."""
+        for event in watch.events[self._events:]:
+            rr.set_time("tick", sequence=event.tick)
+            rr.log("events", rr.TextLog(event.what))
+        self._events = len(watch.events)
+        for tick in [tick for tick in watch.ticks if tick.tick >= self._next]:
+            rr.set_time("tick", sequence=tick.tick)
+            rr.log("latency_ms", rr.Scalars(tick.latency_ms))
+            for name, state in zip(watch.agents, tick.states, strict=True):
+                rr.log(f"decided/{name}", rr.Scalars(STATES.index(state)))
+            if tick.tick == self._next:
+                self._draw(tick)
+                self._next += 1
+
+    def _draw(self, tick: Tick) -> None:
+        if tick.episode != self._robot.episode:
+            self._robot.reset()
+        _, data = self._robot.world.materialise(0)
+        for geom in self._shown:
             rr.log(f"world/{geom}", rr.Transform3D(translation=data.geom_xpos[geom],
                                                    mat3x3=data.geom_xmat[geom].reshape(3, 3)))
-        rr.log("latency_ms", rr.Scalars(tick.latency_ms))
-        for name, state in zip(watch.agents, tick.states, strict=True):
-            rr.log(f"decided/{name}", rr.Scalars(STATES.index(state)))
-        robot.write(tick.applied)
+        self._robot.write(tick.applied)
 
 
 def _shape(model: mujoco.MjModel, geom: int) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from mat_ros.core.safety import Reason
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
 STATE_OF_VALIDITY = {int(Validity.OWN): "own", int(Validity.REDECIDED): "redecided", int(Validity.HELD): "held",
                      int(Validity.ZERO): "zero", NONE: "silent"}
+MODES = ("waiting", "running", "degraded", "stopped")  # as ChainStatus numbers them
 RATE_WINDOW_NS = 1_000_000_000
 RECENT = 600  # ticks over which percentiles of the live view are taken
 
@@ -58,6 +60,12 @@ class Health:
     differing: int = 0
     silent: tuple[str, ...] = ()
     detected: str = ""  # what the detector believes to be broken
+
+    def take(self, mode: str, status: Any) -> None:
+        """Hear a ChainStatus."""
+        self.mode, self.reason, self.silent = mode, status.reason, tuple(status.silent)
+        for name in ("missed", "redecided", "late", "refused", "compared", "differing"):
+            setattr(self, name, int(getattr(status, name)))
 
 
 @dataclass

@@ -1,0 +1,65 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Look at the graph from a process of its own: lines on the output, or Rerun."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from mat_ros.core.options import option
+from mat_ros.nodes import topics, wire
+from mat_ros.nodes.shell import NodeSettings, Shell
+from mat_ros.nodes.topics import Topic
+from mat_ros.view.terminal import Screen
+from mat_ros.view.watch import MODES, Watch
+
+LOOK_S = 0.1
+DEPTH = 1024  # messages kept while it draws
+
+
+@dataclass(frozen=True)
+class ViewerSettings(NodeSettings):
+    """How to show the graph."""
+
+    autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
+    show: str = option("terminal", "where", choices=("terminal", "rerun"))
+    seed: int = option(0, "seed of the simulated world, which Rerun shows", 0, 2**31 - 1)
+
+
+class ViewerNode(Shell):
+    """observation, applied, status, /diagnostics -> a reader."""
+
+    role = "viewer"
+    settings_type = ViewerSettings
+
+    def set_up(self) -> None:
+        """Open the view; it only listens, so the graph neither waits for it nor misses it."""
+        self.watch = Watch(self.manifest, keep=False)
+        self._screen = Screen(self.watch, self.manifest.name)
+        self._stream: Any = None
+        if self.settings.show == "rerun":
+            from mat_ros.view.rerun import Stream
+
+            self._stream = Stream(self.manifest, self.settings.seed)
+        signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        act_dim = self.manifest.network.act_dim
+        self.hear(_deep(topics.OBSERVATION), lambda data: self.watch.on_observation(
+            wire.read_observation(data, signals)))
+        self.hear(_deep(topics.APPLIED), lambda data: self.watch.on_applied(*wire.read_applied(data, act_dim)))
+        self.hear_messages(topics.STATUS, self._told)
+        timer = self.create_timer(LOOK_S, self._look)
+        self._entities.append(lambda: self.destroy_timer(timer))
+
+    def _told(self, status: Any) -> None:
+        self.watch.health.take(MODES[status.mode], status)
+
+    def _look(self) -> None:
+        self._screen.refresh()
+        if self._stream is not None:
+            self._stream.feed(self.watch)
+
+
+def _deep(topic: Topic) -> Topic:
+    return dataclasses.replace(topic, depth=DEPTH)
