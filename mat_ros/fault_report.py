@@ -126,7 +126,7 @@ def truth_against_intent(rows: Rows) -> Rows:
 def write_report(path: Path, rows: Rows, plans: Mapping[str, Plan], command: str) -> None:
     """Write the page."""
     lines = headline(rows)
-    policies = list(plans)
+    policies = list(dict.fromkeys(row["policy"] for row in rows))
     broken = [line for line in lines if line["level"] == "actuator"]
     page = Page("What faults leave of a policy",
                 f"{', '.join(policies)}: {len(rows)} episodes in simulation, every condition with the same starts. "

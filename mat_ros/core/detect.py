@@ -28,6 +28,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 
 Float = NDArray[np.float64]
+RESOLUTION = 1e-6  # of readings that travel as float32; less motion than this may show as none
 RIDGE = 1e-3  # of standardised columns
 SHARE_STEPS = 4  # overrides tell shares in quarters, so that they change seldom
 
@@ -193,13 +194,15 @@ class Detector:
             self._speed = self._keep * self._speed + (1 - self._keep) * moved
             causes |= np.where(self._speed < s.still * m.slowest, Cause.STILL, 0)
             lies = np.median(self._speed / np.maximum(m.slowest, 1e-9), axis=-1) < s.moving
-            causes[lies] = 0  # a robot that lies still says nothing about its motors
+            causes[lies], self._doubt[lies] = 0, False  # a robot that lies still says nothing about its motors
             odd = (p.contradiction(self._before, signals) / m.contradiction) ** 2
             limit = s.implausible * m.oddest
             self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # one jump passes
             causes |= np.where(self._odd > limit, Cause.IMPLAUSIBLE, 0)
             same = signals == self._before
-            self._repeats = np.where(same[:, p.position] | same[:, p.velocity], self._repeats + 1, 0)
+            moving = moved * p.period_s > RESOLUTION * (1.0 + np.abs(signals[:, p.position]))
+            repeats = moving & (same[:, p.position] | same[:, p.velocity])  # a joint at rest repeats itself rightly
+            self._repeats = np.where(repeats, self._repeats + 1, 0)
             causes |= np.where(self._repeats >= s.frozen_ticks, Cause.FROZEN, 0)
             causes = np.where(p.measured, causes, 0)
         causes |= np.where(self._missing >= s.missing_ticks, Cause.MISSING, 0)
