@@ -77,10 +77,13 @@ class PlainRwkv(nn.Module):
         log_probs = torch.zeros_like(actions)
         for slot in range(AGENTS):
             previous = torch.cat([torch.zeros(len(obs), 1, 1), actions[:, :-1]], 1)
-            chance = torch.distributions.Normal(policy.decoder.parallel(enc, previous)[:, slot], policy.actions.std())
+            chance = torch.distributions.Normal(policy.decoder.parallel(enc, previous)[:, slot], self._std())
             actions[:, slot] = chance.sample()
             log_probs[:, slot] = chance.log_prob(actions[:, slot])
         return actions, log_probs, values
+
+    def _std(self) -> Tensor:
+        return torch.sigmoid(self.policy.actions.log_std) * self.policy.config.std_scale
 
     def evaluate(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give log-probabilities, entropy and values of known actions."""

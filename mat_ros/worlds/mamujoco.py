@@ -113,7 +113,8 @@ class Locomotion(World):
         self._mass = self._batch.bind("subtree_com") if self.task.centre_of_mass else None
         free = model.joint(0).type[0] == mujoco.mjtJoint.mjJNT_FREE
         # Planar robots move along x, z and pitch, in this order; a free joint begins with x, y, z.
-        self._height, self._pitch = (2, None) if free else (1, 2)
+        self._height = 2 if free else 1
+        self._pitch = None if free else 2
         self._before = np.zeros(count)  # m, forward place before the last tick
 
     def uniform(self, rows: Ids, size: int) -> Float:

@@ -49,7 +49,8 @@ class ActorCritic(nn.Module):
         if self.own_critic:
             found: Tensor = self.critic(obs)[..., 0]
             return found
-        return self.critic(obs.flatten(1)).expand(-1, obs.shape[1])
+        joint: Tensor = self.critic(obs.flatten(1))
+        return joint.expand(-1, obs.shape[1])
 
     def views(self, block: Tensor) -> Iterator[tuple[Actor, Tensor]]:
         """Pair each actor with what belongs to it of a block (B, n, dim)."""
@@ -116,7 +117,7 @@ class SeparateLearner(ABC):
     def parts(self, samples: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Give the rows of each minibatch of each pass."""
         for _ in range(self.epochs):
-            yield from torch.randperm(samples, generator=generator).split(samples // self.minibatches)
+            yield from torch.randperm(samples, generator=generator).split(samples // self.minibatches)  # type: ignore[no-untyped-call]
 
     def _update_critic(self, whole: dict[str, Tensor], generator: torch.Generator) -> float:
         total, count = 0.0, 0

@@ -7,7 +7,7 @@ step = sqrt(2 delta / x'Fx) x,  x = F⁻¹ g by conjugate gradients,  halved unt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -64,13 +64,13 @@ def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor, iter
     return x
 
 
-def fisher_product(divergence: Callable[[], Tensor], parameters: list[Tensor], vector: Tensor) -> Tensor:
+def fisher_product(divergence: Callable[[], Tensor], parameters: Sequence[Tensor], vector: Tensor) -> Tensor:
     """Multiply the Fisher matrix, the divergence's curvature where it is zero, with a vector."""
     slope = _flat(torch.autograd.grad(divergence(), parameters, create_graph=True, allow_unused=True), parameters)
     return _flat(torch.autograd.grad(slope @ vector, parameters, allow_unused=True), parameters) + DAMPING * vector
 
 
-def line_search(parameters: list[Tensor], step: Tensor, expected: float, before: float, gain: Callable[[], Tensor],
+def line_search(parameters: Sequence[Tensor], step: Tensor, expected: float, before: float, gain: Callable[[], Tensor],
                 divergence: Callable[[], Tensor], limit: float) -> tuple[float, bool]:
     """Take the longest of the halved steps that keeps its promise and the trust region; give its divergence."""
     start = [p.detach().clone() for p in parameters]
@@ -85,12 +85,12 @@ def line_search(parameters: list[Tensor], step: Tensor, expected: float, before:
     return 0.0, False
 
 
-def _flat(gradients: tuple[Tensor | None, ...], parameters: list[Tensor]) -> Tensor:
+def _flat(gradients: tuple[Tensor | None, ...], parameters: Sequence[Tensor]) -> Tensor:
     return torch.cat([(torch.zeros_like(p) if g is None else g).flatten()
                       for g, p in zip(gradients, parameters, strict=True)])
 
 
-def _shift(parameters: list[Tensor], start: list[Tensor], step: Tensor) -> None:
+def _shift(parameters: Sequence[Tensor], start: list[Tensor], step: Tensor) -> None:
     place = 0
     for parameter, origin in zip(parameters, start, strict=True):
         parameter.copy_(origin + step[place:place + parameter.numel()].view_as(parameter))

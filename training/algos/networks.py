@@ -30,12 +30,14 @@ class Perceptron(nn.Module):
 class Actor(nn.Module):
     """Decide one action vector from one observation. Padding dimensions (mask 0) are never acted on."""
 
+    mask: Tensor  # (act_dim,)
+
     def __init__(self, obs_dim: int, act_dim: int, width: int, discrete: bool, log_std: float, mask: Tensor) -> None:
         super().__init__()
         config = PolicyConfig(1, obs_dim, act_dim, discrete=discrete, log_std_init=log_std)
         self.mean = Perceptron(obs_dim, act_dim, width, ELSEWHERE)
         self.actions = CategoricalActions(config) if discrete else GaussianActions(config)
-        self.register_buffer("mask", mask, persistent=False)  # (act_dim,)
+        self.register_buffer("mask", mask, persistent=False)
 
     def decide(self, obs: Tensor, generator: torch.Generator | None, team: Team = ALONE) -> tuple[Tensor, Tensor]:
         """Act on (B, obs_dim): actions (B, act), log-probabilities (B, act); without a generator the likeliest."""
@@ -58,11 +60,12 @@ class Actor(nn.Module):
         params = self.mean(obs)
         if isinstance(self.actions, CategoricalActions):
             before, now = old.log_softmax(-1), params.log_softmax(-1)
-            return (before.exp() * (before - now)).sum(-1).mean()
+            apart: Tensor = before.exp() * (before - now)
+            return apart.sum(-1).mean()
         std = self.actions.std()
         assert old_std is not None
         apart = (std / old_std).log() + (old_std.square() + (old - params).square()) / (2.0 * std.square()) - 0.5
-        return (apart * self.mask).sum(-1).mean()
+        return torch.sum(apart * self.mask, dim=-1).mean()
 
     def spread(self) -> Tensor | None:
         """Give the standard deviation per dimension, where there is one."""

@@ -109,7 +109,7 @@ class SequencePpo:
         totals, passes = torch.zeros(5), 0
         for _ in range(self.config.epochs):
             order = torch.randperm(rollout.samples, generator=generator)
-            for rows in order.split(size):
+            for rows in order.split(size):  # type: ignore[no-untyped-call]
                 part = {name: block[rows] for name, block in whole.items()}
                 totals += self._minibatch(part)
                 passes += 1

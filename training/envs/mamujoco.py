@@ -117,7 +117,8 @@ class MultiAgentMujoco:
     def _command(self, actions: NDArray[Any]) -> NDArray[np.float64]:
         if self.legacy:
             in_agent_order = actions[:, self.spec.act_mask].astype(np.float64)  # (env, joint)
-            return np.clip(in_agent_order, -1.0, 1.0) * self.action_map.scale
+            command: NDArray[np.float64] = np.clip(in_agent_order, -1.0, 1.0) * self.action_map.scale
+            return command
         return self.action_map.to_command(actions)
 
     def _restart(self, final: Float32, ended: NDArray[np.intp]) -> tuple[Float32, dict[str, Any]]:
