@@ -113,7 +113,7 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
     trace = folder / "trace.npy"
     trace.unlink(missing_ok=True)
     graph = lay_out(row, policy, trace)
-    environment = {**os.environ, "MAT_ROS_EXECUTOR": row.executor}
+    environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": row.executor}
     began = time.monotonic()
     processes = [subprocess.Popen(_command(group, graph), env=environment) for group in groups(row, graph)]
     try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mat_ros.core.keeper import Observation
 from mat_ros.core.options import option
@@ -35,6 +36,7 @@ class ObserverNode(Shell):
 
     role = "observer"
     settings_type = ObserverSettings
+    _robot: Any = None
 
     def set_up(self) -> None:
         """Open the robot and listen to it."""
@@ -60,7 +62,7 @@ class ObserverNode(Shell):
 
     def facts(self) -> Mapping[str, object]:
         """Give how many ticks there were, and what was not believed."""
-        return {"tick": self._tick, **getattr(self._robot, "counts", {})} if self.bundle else {}
+        return {"tick": self._tick, **getattr(self._robot, "counts", {})} if self._robot is not None else {}
 
     def _woken(self) -> None:
         """Begin a tick, unless any measurement is missing or old: the gate then helps itself."""

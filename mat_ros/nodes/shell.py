@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -23,6 +24,7 @@ from mat_ros.core import options
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, option
+from mat_ros.graph import LEAN
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics, wire
 from mat_ros.nodes.disturbance import Disturbance
@@ -30,6 +32,11 @@ from mat_ros.nodes.topics import Topic
 from mat_ros.shipped import policy_folder
 
 DIAGNOSTICS_S = 1.0  # between two reports, and so the heartbeat
+# Every process learns of every end of every topic and service, so what a node offers costs the square of their number.
+# A lean node offers its lifecycle and its topics, but no services for parameters and types.
+LEAN_NODE: Mapping[str, Any] = {
+    "start_parameter_services": False, "enable_rosout": False,
+    "parameter_overrides": [Parameter("start_type_description_service", value=False)]}
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,17 @@ class Shell(LifecycleNode):
     ends: Any = None  # the future whose result ends the process; set by what runs the node
 
     def __init__(self, **node_arguments: Any) -> None:
-        super().__init__(self.role, **node_arguments)
+        super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # what is reported: messages dropped, ticks, ...
         self._handled, self._handled_ns = 0, 0  # messages of the tick since the last report, and the time they took
         self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
         self._options = {o.name: o for o in options.options(self.settings_type)}
         for o in self._options.values():
-            self.declare_parameter(o.name, o.default, _descriptor(o))
+            try:
+                self.declare_parameter(o.name, o.default, _descriptor(o))
+            except InvalidParameterValueException as error:  # ROS says no more than that
+                raise Refused(f"parameter {o.name}", f"a value in {o.range}", str(error), "set it to one") from error
         self._check([self.get_parameter(name) for name in self._options], strict=True)
         self.add_on_set_parameters_callback(self._check)
         self.settings: Any = self._read_settings()
