@@ -21,7 +21,7 @@ import tyro
 
 from training.envs import make
 
-FAMILIES = {"dexhands": "door_open_outward_hand", "mujoco": "halfcheetah_6x1"}
+FAMILIES = {"dexhands": "door_open_outward_hand", "mamujoco": "halfcheetah_6x1"}
 
 
 @dataclass(frozen=True)
