@@ -46,7 +46,9 @@ def command() -> str:
     """Give the command that started this process."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
     started = f"python -m {module.name.removesuffix('.__main__')}" if module else f"python {Path(sys.argv[0]).name}"
-    return " ".join([started, *sys.argv[1:]])
+    # Where a run lay on somebody's disk says nothing to others.
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    return " ".join([started, *words])
 
 
 _ORIGIN: dict[str, Any] = {}  # found once: a checkpoint every few minutes must not start git each time

@@ -27,7 +27,8 @@ def main(config: StudyConfig) -> None:
         for (name, seed), source in intact.items():
             rows.append({"share": 0.0, "start": "pre-trained", **score(source, config, fault)})
             for share in SHARES:
-                common: dict[str, str | int] = {"policy": POLICIES[name], "faults": fault, "steps": max(1, round(share * config.steps))}
+                steps = max(1, round(share * config.steps))
+                common: dict[str, str | int] = {"policy": POLICIES[name], "faults": fault, "steps": steps}
                 tuned.append((share, Run(f"{name} {joint} {share:.0%} pre-trained", "mat_halfcheetah", seed,
                                          {**common, "start_from": str(source.folder(config))})))
                 scratch.append((share, Run(f"{name} {joint} {share:.0%} scratch", "mat_halfcheetah", seed, common)))
