@@ -90,7 +90,7 @@ class TrainConfig:
     normalise: bool = True
     """Normalise observations by running statistics."""
     randomisation: str = ""
-    """Table that varies the physics of hands (a YAML file, or a shipped one: bidexhands, gap); empty: nothing varies."""
+    """Table that varies the physics of hands (a YAML file, or a shipped one: bidexhands, gap); empty: none."""
     faults: str = ""
     """Fault plan that breaks things while training: a YAML file, or a shipped one's name; empty: nothing breaks."""
     information: Literal["intent", "truth"] = "intent"
