@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.core.options import Value, option
-from mat_ros.ros_environment import keep_to_loopback
+from mat_ros.ros_environment import keep_to_loopback, open_to_network
 
 WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
 BACKENDS = ("auto", "native", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx")
@@ -119,7 +119,10 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
         raise Refused("baton", f"always in {settings.mode} mode, whose nodes wait for it", "on_deviation",
                       "leave the baton out, or use mode:=optimistic")
     breakable = settings.inject or bool(settings.faults)
+    # A lock-step tick waits for what is lost, and a network may lose it; against the wall clock on one machine nothing
+    # is lost, and what came again would come too late.
     common: dict[str, Value] = {"policy": policy_folder, "use_sim_time": settings.use_sim_time, "inject": breakable,
+                                "reliable": settings.sim == "lockstep" or settings.network == "open",
                                 "clock": "system" if settings.network == "open" else "monotonic"}
     timing: dict[str, Value] = {"rate_hz": rate_hz, "deadline": settings.deadline}
     deciding: dict[str, Value] = {"backend": settings.backend, "seed": settings.seed, "sampled": settings.sampled}
@@ -185,7 +188,7 @@ def environment(network: str) -> dict[str, str]:
     if network == "loopback":
         keep_to_loopback(found)
     elif network == "open":
-        found |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+        open_to_network(found)
     else:
         raise Refused("network", "one of loopback, open", network, "choose one of them")
     return dict(found.maps[0])

@@ -11,7 +11,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 WHEELS_RMW = "rmw_fastrtps_cpp"  # the only middleware among the wheels
-LOOPBACK_PROFILE = Path(__file__).resolve().parent / "config" / "dds" / "loopback.xml"
+PROFILES = Path(__file__).resolve().parent / "config" / "dds"
+LOOPBACK_PROFILE, OPEN_PROFILE = PROFILES / "loopback.xml", PROFILES / "open.xml"
 
 
 def ros_comes_from_wheels() -> bool:
@@ -38,3 +39,11 @@ def keep_to_loopback(environment: MutableMapping[str, str] = os.environ) -> None
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SYSTEM_DEFAULT"  # which is: as the profile says
     else:
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+def open_to_network(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let a graph reach every host of the network; a DDS profile of the user's own stays."""
+    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"
+    own = environment.get("FASTDDS_DEFAULT_PROFILES_FILE", "")
+    if ros_comes_from_wheels() and own in ("", str(LOOPBACK_PROFILE)):
+        environment["FASTDDS_DEFAULT_PROFILES_FILE"] = str(OPEN_PROFILE)

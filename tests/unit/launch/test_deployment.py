@@ -74,6 +74,11 @@ def test_the_graph_keeps_to_this_machine_unless_opened_in_so_many_words(monkeypa
     closed = environment(LaunchSettings().network)
     assert closed["FASTDDS_DEFAULT_PROFILES_FILE"] == str(ros_environment.LOOPBACK_PROFILE)
     assert "<address>127.0.0.1</address>" in ros_environment.LOOPBACK_PROFILE.read_text()
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(ros_environment.LOOPBACK_PROFILE))
+    assert environment("open")["FASTDDS_DEFAULT_PROFILES_FILE"] == str(ros_environment.OPEN_PROFILE)
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/my/own.xml")
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in environment("open")
+    assert "127.0.0.1" not in ros_environment.OPEN_PROFILE.read_text()
     monkeypatch.setattr(ros_environment, "ros_comes_from_wheels", lambda: False)
     assert environment("loopback")["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
     assert environment("open")["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
