@@ -17,6 +17,8 @@ from mat_ros.view.watch import STATES, Tick, Watch
 try:
     import rerun as rr
 except ModuleNotFoundError as error:
+    if error.name != "rerun":
+        raise
     raise Missing("rerun, which --view shows the run with", f"run {install_command('viz')}") from error
 
 HIDDEN_GROUPS = (3, 4, 5)  # of geometry that no camera shows

@@ -1,0 +1,75 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Plain Python: what a reader of the README types first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mujoco", reason="needs the sim extra")
+
+import mat_ros
+from mat_ros import Chain, Robot
+from mat_ros.core.errors import Refused
+from mat_ros.core.safety import Reason
+
+pytestmark = pytest.mark.sim
+
+POLICY = "dexhands_door_mat"
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    return Chain(POLICY)
+
+
+def test_two_hands_open_the_door_and_do_it_the_same_way_twice(chain: Chain):
+    results = []
+    for _ in range(2):
+        with Robot.simulated(chain) as robot:
+            commands = [step.applied.applied for step in chain.run(robot, ticks=250)]
+            results.append((robot.hardware.result(), np.array(commands).tobytes()))
+    assert results[0] == results[1]
+    assert results[0][0].success and results[0][0].ticks == 250
+
+
+def test_a_robot_is_given_its_commands_within_limits_and_rates(chain: Chain):
+    joints = chain.manifest.joints
+    with Robot.simulated(chain) as robot:
+        commands = np.array([step.applied.applied for step in chain.run(robot, ticks=20)])
+    assert (commands >= [joint.lower for joint in joints]).all() and (commands <= [j.upper for j in joints]).all()
+
+
+def test_a_measurement_that_is_not_finite_leaves_the_gate_to_help_itself(chain: Chain):
+    signals = np.zeros(sum(len(term.elements) for term in chain.manifest.layout.terms), np.float32)
+    assert chain.decide(signals) is not None
+    signals[0] = np.nan
+    assert chain.decide(signals) is None
+    with Robot.simulated(chain) as robot:
+        steps = chain.run(robot)
+        healthy = [next(steps) for _ in range(3)][-1]
+        reading = robot.hardware.read
+        robot.hardware.read = lambda: type(reading())(np.full_like(reading().signals, np.nan), 0)
+        blind = next(steps)
+    missing = int(Reason.MISSING)
+    assert (blind.applied.reasons & missing).all() and not (healthy.applied.reasons & missing).any()
+    assert blind.applied.applied.tolist() == healthy.applied.applied.tolist()
+
+
+def test_the_robot_of_another_policy_is_refused_with_its_joints(chain: Chain):
+    with Robot.simulated(chain) as robot:
+        robot.hardware._description = type(robot.hardware.describe())(("x",), np.zeros(1), np.ones(1), 1)
+        with pytest.raises(Refused, match="expected the joints .*robot0:FFJ3.*, got \\['x'\\]"):
+            next(chain.run(robot))
+
+
+def test_importing_the_package_alone_loads_neither_numpy_nor_ros():
+    code = "import sys, mat_ros; print([m for m in ('numpy', 'rclpy', 'mujoco', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        mat_ros.Nothing
