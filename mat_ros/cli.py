@@ -62,7 +62,7 @@ DOORS = (
         "integrate: a new robot, policy or machine",
         (
             Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.doctor:main", ""),
-            Command("check", "verify a bundle, a robot or a fault file", "mat_ros.check:main", "onnx"),
+            Command("check", "verify a policy bundle or a robot file", "mat_ros.check:main", "onnx"),
             Command("engines", "build and verify TensorRT engines", "mat_ros.commands.engines:main", "rtx"),
             Command("bench", "measure latency, or what faults leave", "mat_ros.commands.bench:main", "onnx,sim"),
             Command("version", "the version of this package", "mat_ros.cli:print_version", ""),
