@@ -1,7 +1,7 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ros lint bench docs clean
+.PHONY: help setup demo test test-ros lint bench docs gallery clean
 
 # A ROS or another venv of ROS wheels that this shell has sourced would be mixed with the one in .venv.
 ifneq ($(AMENT_PREFIX_PATH)$(_ROS_WHEELS_BOOTSTRAP_COMPLETE),)
@@ -47,6 +47,13 @@ docs:  ## build the documentation into site/
 	@$(SETUP) $(RUN_EXTRAS) onnx docs
 	@$(BIN)/python scripts/write_reference.py docs/reference
 	@$(BIN)/mkdocs build --strict
+
+gallery:  ## make the results of docs/results again, at small scale, into reports/gallery/
+	@$(SETUP) $(TEST_EXTRAS)
+	@mkdir -p reports/gallery
+	@$(BIN)/mat-ros demo --out reports/gallery/demo
+	@$(BIN)/mat-ros bench backends --json > reports/gallery/backends.json
+	@$(BIN)/mat-ros bench faults --policy dexhands_door_mat --grid grid_hands --episodes 2 --only 'actuator:off:*' --out reports/gallery/faults
 
 clean:  ## remove what builds and tests left, but neither .venv nor recordings
 	rm -rf build dist install log site *.egg-info mat_ros/msg mat_ros/srv .pytest_cache .mypy_cache .ruff_cache .hypothesis

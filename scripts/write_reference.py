@@ -101,8 +101,14 @@ def command_line() -> str:
     parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
              _help(cli.main, ["--help"]), "```", ""]
     for name in sorted(cli.commands()):
-        parts += [f"## mat-ros {name}", "", "```text", _help(cli.main, [name, "--help"]), "```", ""]
+        for words in ([name], *([name, part] for part in SUBCOMMANDS.get(name, ()))):
+            parts += [f"{'#' * (len(words) + 1)} mat-ros {' '.join(words)}", "", "```text",
+                      _help(cli.main, [*words, "--help"]), "```", ""]
     return "\n".join(parts)
+
+
+SUBCOMMANDS = {"bench": ("backends", "chain", "faults"), "engines": ("build", "verify", "list", "doctor"),
+               "faults": ("list", "inject", "clear")}
 
 
 def _help(main: object, arguments: list[str]) -> str:
@@ -114,11 +120,69 @@ def _help(main: object, arguments: list[str]) -> str:
 
 def training_settings() -> str:
     """Write every field of the training configuration with its docstring."""
-    rows = [(f"`{name}`", f"`{kind}`", f"`{default}`", text) for name, kind, default, text in
-            _documented_fields(ROOT / "training" / "config.py", "TrainConfig")]
-    note = "Give them as `--name value` to `python -m training.train`, or in a preset."
-    return "\n".join([*page("Settings of training", "`training/config.py`", note),
-                      table(("setting", "type", "default", "meaning"), rows), ""])
+    parts = page("Settings of training", "the dataclasses in `training/`",
+                 "A setting `learning_rate` is given as `--learning-rate`; those of `train` may also stand in a preset.")
+    for module, name in TRAINING.items():
+        rows = [(f"`{field}`", f"`{kind}`", f"`{default}`" if default else "", text) for field, kind, default, text in
+                _documented_fields(ROOT / "training" / f"{module}.py", name)]
+        parts += [f"## python -m training.{'train' if module == 'config' else module}", "",
+                  table(("setting", "type", "default", "meaning"), rows), ""]
+    return "\n".join(parts)
+
+
+TRAINING = {"config": "TrainConfig", "export": "ExportConfig", "evaluate": "EvaluateConfig", "plot": "PlotConfig",
+            "sweep": "SweepConfig"}
+
+
+def metrics() -> str:
+    """Write what each column of metrics.csv means."""
+    parts = page("Metrics", "`scripts/write_reference.py`; a test compares it with the columns of a run",
+                 "One line of `metrics.csv` per update; the same names in TensorBoard.")
+    return "\n".join([*parts, table(("column", "unit", "meaning", "worry when"),
+                                    ((f"`{name}`", *words) for name, words in METRICS.items())), ""])
+
+
+METRICS = {  # column: unit, meaning, when to worry
+    "steps": ("steps", "environment steps so far, over all copies", ""),
+    "return": ("of the task", "mean sum of rewards of the last 100 finished episodes", "it falls for long"),
+    "length": ("ticks", "their mean length", "it is short and the robot ought not to fall"),
+    "success": ("share", "of them that reached the goal; empty where a task knows none", ""),
+    "policy_loss": ("1", "what the optimiser descends; near zero by construction", "it is not finite"),
+    "value_loss": ("normalised returns", "error of the value", "it grows for long"),
+    "entropy": ("nat", "spread of the actions", "it collapses early: nothing new is tried"),
+    "clip_fraction": ("share", "of probability ratios whose gradient was stopped", "above 0.3: steps are too large"),
+    "kl": ("nat", "how far an update moved the policy", "it jumps"),
+    "explained_variance": ("share", "of the returns' variance that the value foresees; 1 is all", "below 0"),
+    "collect_s": ("s", "time of stepping the environments and deciding", ""),
+    "update_s": ("s", "time of learning from it", ""),
+    "elapsed_s": ("s", "since this process began", ""),
+    "steps_per_s": ("1/s", "mean since this process began", ""),
+}
+
+
+def robot_file() -> str:
+    """Write the fields of a robot file."""
+    source = (ROOT / "mat_ros/core/robot.py").read_text(encoding="utf-8")
+    joints = (ROOT / "mat_ros/core/joints.py").read_text(encoding="utf-8")
+    head = ast.get_docstring(ast.parse(source)) or ""
+    top = [(f"`{name}`", meaning) for name, meaning in ROBOT_FIELDS.items()]
+    rows = ((f"`{field}`", f"`{kind}`", meaning) for field, kind, meaning in _commented_fields(joints, "Joint"))
+    return "\n".join([*page("Robot file", "`mat_ros/core/robot.py` and `mat_ros/core/joints.py`"), head, "",
+                      table(("field", "meaning"), top), "", "## A joint", "",
+                      table(("field", "type", "meaning"), rows), ""])
+
+
+ROBOT_FIELDS = {
+    "name": "of the robot; a bundle names it",
+    "world": "the simulated robot in `mat_ros.worlds`; left out where there is none",
+    "rate_hz": "ticks per second",
+    "joint_defaults": "fields that all joints share unless they say otherwise",
+    "joints": "name -> the fields below, in command order",
+    "splits": "name -> agent -> joints, in chain order; `joint` needs no entry",
+    "hardware": "name -> what other hardware calls the joints, with sign, offset and coupling",
+    "extends": "a robot file beside this one, without `.yaml`, from which this one says only what differs",
+    "without": "patterns of joints of that file which are left out",
+}
 
 
 def _documented_fields(file: Path, name: str) -> Iterator[tuple[str, str, str, str]]:
@@ -173,7 +237,7 @@ def _modules(folder: str) -> list[str]:
 
 PAGES = {"messages": messages, "node-parameters": node_parameters, "launch-arguments": launch_arguments,
          "command-line": command_line, "training-settings": training_settings, "policy-bundle": bundle,
-         "fault-kinds": fault_kinds}
+         "fault-kinds": fault_kinds, "metrics": metrics, "robot-file": robot_file}
 
 
 def main(folder: Path) -> None:
