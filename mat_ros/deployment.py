@@ -30,7 +30,7 @@ class Deployment:
 DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
     Deployment("dexhands", "two dexterous hands at a door, at throwing and catching, or at lifting a pot",
                "dexhands_door_mat", ("dexhands_",)),
-    Deployment("mamujoco", "the running robots of Multi-Agent MuJoCo", "halfcheetah_6x1",
+    Deployment("mamujoco", "the running robots of Multi-Agent MuJoCo", "halfcheetah_mat",
                ("halfcheetah", "ant", "walker2d", "hopper", "humanoid")),
     Deployment("robot", "any robot: say which policy, and with sim:=none which hardware", "", ("",)),
 )}
