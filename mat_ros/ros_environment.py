@@ -36,6 +36,7 @@ def keep_to_loopback(environment: MutableMapping[str, str] = os.environ) -> None
     """
     if ros_comes_from_wheels() and environment.get("RMW_IMPLEMENTATION", WHEELS_RMW) == WHEELS_RMW:
         environment["FASTDDS_DEFAULT_PROFILES_FILE"] = str(LOOPBACK_PROFILE)
+        environment["RMW_FASTRTPS_USE_QOS_FROM_XML"] = "1"  # for what ROS has no word for: how memory is taken
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SYSTEM_DEFAULT"  # which is: as the profile says
     else:
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
