@@ -229,6 +229,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
     given = parser.parse_args(arguments)
     from mat_ros.fault_report import headline, read_table, write_report
+    from mat_ros.fault_summary import write_summary
 
     grid = shipped.config_file("faults", given.grid)
     plans = {}
@@ -241,6 +242,7 @@ def main(arguments: list[str]) -> int:
         run(plan, cells, given.out / bundle.manifest.name / "episodes.csv", given.processes, given.ray)
     table = read_table([given.out / name / "episodes.csv" for name in plans])
     write_report(given.out / "report.html", table, plans, "mat-ros bench faults " + " ".join(arguments))
+    write_summary(given.out / "summary.md", table, "mat-ros bench faults " + " ".join(arguments))
     if given.json:
         print(json.dumps(headline(table)))
     else:

@@ -57,9 +57,14 @@ def ticking(listener, count=30):
     return listener.until(lambda: len(listener.applied) >= wanted)
 
 
+def started(listener):
+    """Wait for the first commands; a dozen processes start slowly on a busy machine."""
+    return listener.until(lambda: len(listener.applied) >= 30, 240.0)
+
+
 def test_requests_are_accepted_denied_or_unsupported_and_nothing_is_broken_unasked(listener, every_node):
     with GraphRun(ARM, sim="lockstep", inject=True):
-        assert ticking(listener)
+        assert started(listener)
         assert inject(listener, "message", "drop", "encoder->chain_elbow", severity=1.0).result == ACCEPTED
         for request, words in (
                 (("message", "drop", "encoder->chain_elbow"), "in use"),
@@ -73,16 +78,14 @@ def test_requests_are_accepted_denied_or_unsupported_and_nothing_is_broken_unask
         assert listener.until(lambda: listener.status.redecided > 20)
         cleared = listener.call(ClearFaults, "clear_faults", ClearFaults.Request(pattern="*"))
         assert cleared.cleared == 1
-        before = [0]
         assert listener.until(lambda: ticking(listener) and all(
             v == 0 for m in listener.applied[-20:] for v in m.validity))
-        assert before == [0]
         assert listener.status.differing == 0
 
 
 def test_injection_is_denied_where_it_was_not_allowed(listener, every_node):
     with GraphRun(ARM, {"injector": {"enabled": False}}, sim="lockstep", inject=True):
-        assert ticking(listener)
+        assert started(listener)
         response = inject(listener, "node", "crash", "chain_elbow")
         assert response.result == DENIED
         assert "inject:=true" in response.message
@@ -91,7 +94,7 @@ def test_injection_is_denied_where_it_was_not_allowed(listener, every_node):
 @pytest.mark.parametrize("kind", ["crash", "hang"])
 def test_a_node_that_is_killed_or_stopped_on_request_costs_no_tick_a_decision(listener, every_node, kind):
     with GraphRun(ARM, sim="lockstep", inject=True) as run:
-        assert ticking(listener)
+        assert started(listener)
         assert inject(listener, "node", kind, "chain_elbow").result == ACCEPTED
         assert listener.until(lambda: ticking(listener) and all(
             list(m.validity)[2] == 1 for m in listener.applied[-20:]))  # redecided by the others
@@ -107,7 +110,7 @@ def test_a_node_that_is_killed_or_stopped_on_request_costs_no_tick_a_decision(li
 
 def test_everything_is_whole_again_when_the_injector_dies(listener, every_node):
     with GraphRun(ARM, sim="lockstep", inject=True) as run:
-        assert ticking(listener)
+        assert started(listener)
         assert inject(listener, "message", "drop", "encoder->chain_wrist", "a", severity=1.0).result == ACCEPTED
         assert inject(listener, "node", "hang", "chain_elbow", "b").result == ACCEPTED
         assert listener.until(lambda: ticking(listener) and all(
@@ -120,7 +123,7 @@ def test_everything_is_whole_again_when_the_injector_dies(listener, every_node):
 def test_a_recorded_run_with_killed_nodes_is_decided_again_to_the_bit(listener, every_node, tmp_path):
     file, flight = tmp_path / "run.mcap", tmp_path / "flight.mcap"
     with GraphRun(ARM, sim="lockstep", inject=True, record=str(file), flight=str(flight)) as run:
-        assert ticking(listener, 100)
+        assert started(listener)
         run.processes["chain_shoulder_lift"].kill()
         assert ticking(listener, 100)
         run.start("chain_shoulder_lift")
@@ -141,7 +144,7 @@ def test_a_recorded_run_with_killed_nodes_is_decided_again_to_the_bit(listener, 
 def test_ten_thousand_malformed_messages_are_counted_and_change_nothing(listener, every_node):
     rng = np.random.default_rng(0)
     with GraphRun(ARM, sim="lockstep", inject=True) as run:
-        assert ticking(listener)
+        assert started(listener)
         bundle = Bundle.load(ARM)
         prefix = struct.pack("<4sQQ", b"\x00\x01\x00\x00", 10**6, bundle.hash64)
         aims = [topics.OBSERVATION, topics.ENCODING, topics.baton(0), topics.baton(1), topics.DECISION, topics.APPLIED]
@@ -173,7 +176,7 @@ def test_the_detector_says_how_every_joint_is(listener, every_node):
 
 def test_no_policy_and_no_detector_hears_what_is_broken(listener, every_node):
     with GraphRun(ARM, sim="lockstep", inject=True):
-        assert ticking(listener)
+        assert started(listener)
         for topic in ("/fault_state",):
             hearing = {info.node_name for info in listener.node.get_subscriptions_info_by_topic(topic)}
             assert hearing <= {"recorder"}

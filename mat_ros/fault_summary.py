@@ -1,0 +1,43 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the figures of a fault benchmark as a table for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mat_ros.fault_grid import NOMINAL
+from mat_ros.fault_report import condition, headline, truth_against_intent
+
+HEAD = "| {} |\n|{}|"
+
+
+def write_summary(path: Path, rows: list[dict[str, Any]], command: str) -> None:
+    """Write what was run, what is left under each condition, and what telling the truth changes."""
+    lines = headline(rows)
+    policies = list(dict.fromkeys(line["policy"] for line in lines))
+    nominal = {line["policy"]: line for line in lines if line["level"] == NOMINAL}
+    parts = [f"    {command}\n", _table(["policy", "episodes per cell", "return without faults", "false alarms"], [
+        [name, f"{nominal[name]['episodes']}", f"{nominal[name]['return_mean']:.1f}",
+         f"{nominal[name]['false_alarms_per_episode']:.2f} per episode"] for name in policies])]
+    found: dict[str, dict[str, str]] = {}
+    for line in lines:
+        if line["level"] != NOMINAL and line["information"] == "intent":
+            name = condition(line["level"], line["kind"], line["severity"])
+            name += f", all of `{line['together']}`" if line["together"] else ""
+            found.setdefault(name, {})[line["policy"]] = (
+                f"{line['retention_iqm']:.2f} ({line['retention_low']:.2f} – {line['retention_high']:.2f})")
+    parts.append("Retention with its 95 % interval; the chain hears intentions.\n\n" + _table(
+        ["condition", *policies], [[name, *(cells.get(p, "") for p in policies)] for name, cells in found.items()]))
+    told = [[line["policy"], condition("actuator", line["kind"], line["severity"]), line["information"],
+             f"{line['gain']:+.3f} ({line['low']:+.3f} – {line['high']:+.3f})"] for line in truth_against_intent(rows)]
+    parts.append("Gain in retention when the chain is told the truth, paired by episode.\n\n"
+                 + _table(["policy", "condition", "told", "gain"], told))
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join([HEAD.format(" | ".join(head), "---|" * (len(head) - 1) + "---"),
+                      *(f"| {' | '.join(row)} |" for row in rows)])
