@@ -9,7 +9,6 @@ import sys
 import textwrap
 
 from mat_ros import launcher, ros_environment
-from mat_ros.core.errors import Refused
 from mat_ros.deployment import DEPLOYMENTS, Plan, launch_options, parse, plan
 from mat_ros.launcher import Sink
 
