@@ -90,7 +90,7 @@ class MetricLog:
 
     def _show(self, steps: int, row: Mapping[str, float], elapsed: float) -> None:
         rate = float(row["steps_per_s"])
-        left = (self.total - steps) / max(rate, 1e-9)
+        left = max(0, self.total - steps) / max(rate, 1e-9)
         success = f"   success {100 * row['success']:3.0f} %" if row["success"] == row["success"] else ""
         text = (f"{steps:>10,} / {self.total:,} steps   return {row['return']:9.1f}{success}   {rate:7.0f} steps/s   "
                 f"left {int(left // 3600)}:{int(left % 3600 // 60):02d}:{int(left % 60):02d}")
