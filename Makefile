@@ -47,6 +47,7 @@ docs:  ## build the documentation into site/
 	@$(SETUP) $(RUN_EXTRAS) onnx docs
 	@$(BIN)/python scripts/write_reference.py docs/reference
 	@$(BIN)/mkdocs build --strict
+	@echo 'Read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000'
 
 gallery:  ## make the results of docs/results again, at small scale, into reports/gallery/
 	@$(SETUP) $(TEST_EXTRAS)

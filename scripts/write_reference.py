@@ -107,7 +107,7 @@ def command_line() -> str:
     return "\n".join(parts)
 
 
-SUBCOMMANDS = {"bench": ("backends", "chain", "faults"), "engines": ("build", "verify", "list", "doctor"),
+SUBCOMMANDS = {"bench": ("backends", "chain", "recovery", "faults"), "engines": ("build", "verify", "list", "doctor"),
                "faults": ("list", "inject", "clear")}
 
 

@@ -21,7 +21,7 @@ from mat_ros.graph import LaunchSettings
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ("first-run", "train-your-first-policy", "from-training-to-ros", "break-a-joint")  # each needs those before
 MARKED = re.compile(r"^<!-- (run|file)(.*?) -->\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:^ {4}|^|`|\()((?:mat-ros|python -m training\.\w+)(?: [^`#)\n]*)?)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^ {4}|^|`|\(|\$ |= )((?:mat-ros|python -m training\.\w+)(?: [^`#)\n]*)?)", re.MULTILINE)
 PATIENCE_S = 900  # bounds a hang on a machine that is busy
 
 
