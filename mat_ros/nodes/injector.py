@@ -80,7 +80,7 @@ class InjectorNode(Shell):
 
     def facts(self) -> Mapping[str, object]:
         """List what is broken."""
-        return {} if self.reason else {"enabled": self.settings.enabled, "active": ", ".join(self.requests.active)}
+        return {} if self.reason else {"enabled": self.settings.enabled, "broken": ", ".join(self.requests.active)}
 
     def leave(self) -> None:
         """Mend everything."""
