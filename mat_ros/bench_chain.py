@@ -37,7 +37,7 @@ from mat_ros.core.options import Value
 from mat_ros.graph import Graph, LaunchSettings, NodeSpec, build, environment
 from mat_ros.launcher import node_command
 
-WIRINGS = ("per_joint", "grouped", "central", "one_process")
+WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
 SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
 PATIENCE_S = 300.0  # until a graph runs
 GRACE_MS = 0.5  # after the deadline, when the gate applies what it has; later is missed
@@ -88,7 +88,7 @@ def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
     """Lay the nodes over processes."""
     chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
     others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
-    if row.wiring == "one_process":
+    if row.wiring.endswith("one_process"):
         return [[spec for group in others for spec in group] + chain]
     count = row.processes if row.wiring == "grouped" else len(chain)
     cuts = np.linspace(0, len(chain), count + 1).astype(int)
@@ -99,7 +99,7 @@ def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
     """Build the graph of a row: no supervisor and no checker, every node starts by itself."""
     manifest = Bundle.load(policy).manifest
     settings = LaunchSettings(mode=row.mode, backend=row.backend, encoder=row.encoder, rate=row.hz, sim="free",
-                              wiring="central" if row.wiring == "central" else "per_agent", check=False,
+                              wiring="central" if row.wiring.startswith("central") else "per_agent", check=False,
                               deadline=row.deadline)
     graph = build(settings, manifest, str(policy))
     common: dict[str, Value] = {"autostart": "activate", "realtime": row.realtime, "reliable": row.reliable}
@@ -197,7 +197,7 @@ def compute_us(policy: Path, row: Row) -> dict[str, float]:
 
 def floor(row: Row, policy: Path) -> dict[str, float]:
     """Measure the same processes and sizes without ROS; one process has no floor but its computing."""
-    if row.wiring in ("central", "one_process"):
+    if row.wiring not in ("per_joint", "grouped"):
         return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
     m = Bundle.load(policy).manifest
     sizes = (52 + 4 * Observer(m.layout).signal_count, 52 + 4 * m.network.agents * (m.network.enc_dim + 1),

@@ -129,6 +129,7 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     layout = spans(manifest, settings.wiring)
     replicated = settings.encoder == "replicated"
     chain_information = settings.chain_information or manifest.chain_information
+    reach = 1 if settings.mode == "strict" else BATON_REACH  # who waits for its neighbour has no use for others
     baton = settings.baton or ("on_deviation" if settings.mode == "optimistic" else "always")
 
     nodes: list[NodeSpec] = []
@@ -146,7 +147,7 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
         nodes.append(NodeSpec(name, "chain_node", {
             **common, **deciding, "first_slot": first, "stop_slot": stop, "mode": settings.mode,
             "budget_ms": settings.budget_ms, "baton": baton, "replicated": replicated, "backup": k == 0,
-            "hear": ",".join(f"{layout[j][1]}" for j in range(max(0, k - BATON_REACH), k)),
+            "hear": ",".join(f"{layout[j][1]}" for j in range(max(0, k - reach), k)),
             "chain_information": chain_information}))
     nodes.append(NodeSpec("safety", "safety", {**common, **timing, "robot": settings.robot,
                                                "hardware": settings.hardware if settings.sim == "none" else "sim",

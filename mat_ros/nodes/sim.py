@@ -21,7 +21,8 @@ from mat_ros.nodes import topics, wire
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-LOCKSTEP_PERIODS = 50  # a lock-step tick has this long: enough for a slow machine, too short to hang for ever
+# A lock-step tick has at least so long: enough for a slow machine, so that no clock enters any number.
+LOCKSTEP_PERIODS, LOCKSTEP_NS = 50, 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class SimNode(Shell):
         self.robot = open_robot(self.manifest, s.task, s.seed)
         self._breaking = open_breaking(self.robot, self.manifest, s.faults, s.inject)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
-        share = LOCKSTEP_PERIODS if s.lockstep else s.deadline
-        self._allowed_ns = round(share * self._period_ns)
+        in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)
+        self._allowed_ns = in_lockstep if s.lockstep else round(s.deadline * self._period_ns)
         self._tick, self._episodes = 0, 0
         self._last = np.array([joint.default for joint in self.manifest.joints])
         self._publish = self.announce(topics.OBSERVATION)
