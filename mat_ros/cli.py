@@ -65,6 +65,7 @@ DOORS = (
             Command("check", "verify a policy bundle or a robot file", "mat_ros.check:main", "onnx"),
             Command("engines", "build and verify TensorRT engines", "mat_ros.commands.engines:main", "rtx"),
             Command("bench", "measure latency, or what faults leave", "mat_ros.commands.bench:main", "onnx,sim"),
+            Command("completion", "complete commands in bash", "mat_ros.commands.completion:main", ""),
             Command("version", "the version of this package", "mat_ros.cli:print_version", ""),
         ),
     ),

@@ -121,7 +121,7 @@ def _help(main: object, arguments: list[str]) -> str:
 def training_settings() -> str:
     """Write every field of the training configuration with its docstring."""
     parts = page("Settings of training", "the dataclasses in `training/`",
-                 "A setting `learning_rate` is given as `--learning-rate`; those of `train` may also stand in a preset.")
+                 "A setting `learning_rate` is given as `--learning-rate`; those of `train` may stand in a preset too.")
     for module, name in TRAINING.items():
         rows = [(f"`{field}`", f"`{kind}`", f"`{default}`" if default else "", text) for field, kind, default, text in
                 _documented_fields(ROOT / "training" / f"{module}.py", name)]

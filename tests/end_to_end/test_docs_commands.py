@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the documentation: those of the tutorials are run from the pages, all others name what exists.
 
-A fence behind `<!-- run A=B ... -->` is run, with A replaced by B so that it is short; one behind `<!-- file NAME -->` is
+A fence behind `<!-- run A=B ... -->` is run with B in place of A, so that it is short; behind `<!-- file NAME -->` it is
 written to that file.
 """
 
