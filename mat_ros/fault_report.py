@@ -132,6 +132,9 @@ def write_report(path: Path, rows: Rows, plans: Mapping[str, Plan], command: str
                 f"{', '.join(policies)}: {len(rows)} episodes in simulation, every condition with the same starts. "
                 "Retention is the return under a fault as a share of the same episode's return without one.")
     page.add(key_figures(_figures(rows, lines, broken)))
+    if alike := [policy for policy in policies if _starts_alike(rows, policy)]:
+        page.add(paragraph(f"{', '.join(alike)}: every healthy episode is the same, since the task starts them alike. "
+                           "An interval of zero width stands for one episode, not for certainty.", "warn"))
     for policy in policies:
         _add_heat_maps(page, [r for r in rows if r["policy"] == policy], policy)
     _add_conditions(page, lines)
@@ -170,6 +173,11 @@ def _figures(rows: Rows, lines: Rows, broken: Rows) -> list[KeyFigure]:
     found.append(KeyFigure("false alarms", f"{alarms:.0f}",
                            f"in {column(nominal, 'ticks').sum():.0f} healthy ticks", "good" if not alarms else "warn"))
     return found
+
+
+def _starts_alike(rows: Rows, policy: str) -> bool:
+    found = column([r for r in rows if r["policy"] == policy and r["level"] == NOMINAL], "return")
+    return len(found) > 1 and bool((found == found[0]).all())
 
 
 def _add_heat_maps(page: Page, rows: Rows, policy: str) -> None:

@@ -66,6 +66,13 @@ def test_the_page_stands_alone_and_shows_what_broke(rows, tmp_path):
         assert words in page
 
 
+def test_the_page_warns_where_all_episodes_are_one(rows, tmp_path):
+    for row in rows:
+        row["return"] = 3.0
+    write_report(tmp_path / "report.html", rows, {}, "mat-ros bench faults")
+    assert "the task starts them alike" in (tmp_path / "report.html").read_text()
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 @pytest.mark.slow
 def test_a_browser_draws_the_page(rows, tmp_path):
