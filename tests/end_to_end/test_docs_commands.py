@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the documentation: those of the tutorials are run from the pages, all others name what exists.
 
-A fence behind `<!-- run A=B ... -->` is run with B in place of A, so that it is short; behind `<!-- file NAME -->` it is
-written to that file.
+A fence behind `<!-- run A=B ... -->` is run with B in place of A, so that it is short; one behind
+`<!-- file NAME -->` is written to that file.
 """
 
 import os
