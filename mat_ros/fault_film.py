@@ -31,7 +31,7 @@ def film(plan: Plan, key: tuple[Any, ...] | None) -> tuple[NDArray[np.uint8] | N
     worker = Worker(replace(plan, episodes=1), learn=key is not None)
     onset, world = worker.onset(), worker._whole.world.world
     every = max(1, round(SPAN_S * 1e9 / world.control_period_ns / PICTURES))
-    cell = Cell("nominal", "none", 0.0, "") if key is None else Cell(*key, together="*" in key[3])
+    cell = Cell("nominal", "none", 0.0, "") if key is None else replace(Cell(*key), together="*" in key[3])
     taken: list[NDArray[np.uint8]] = []
     try:
         with Camera(world, WIDTH, HEIGHT) as camera:
