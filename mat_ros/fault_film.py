@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing
-from mat_ros.fault_grid import NOMINAL, Cell
+from mat_ros.fault_grid import Cell
 
 if TYPE_CHECKING:
     from mat_ros.bench_faults import Plan
