@@ -262,3 +262,16 @@ def test_a_curriculum_begins_its_share_of_episodes_along_the_way_and_the_rest_wh
 def test_a_task_without_a_demonstration_has_no_curriculum():
     with pytest.raises(Refused, match="door_open_inward"):
         make("over_hand", 1, curriculum=0.5)
+
+
+def test_random_limp_fingers_go_limp_as_a_whole_and_often_none_does():
+    environment = make("door_open_outward_finger", 400, faults="random_finger_off")
+    environment.reset(0)
+    broken, _ = environment._faults.joints(np.full(400, 240))
+    joints = list(environment.world.joint_names)
+    for agent in environment.robot.agents("finger"):
+        of_finger = broken[:, [joints.index(joint) for joint in agent.joints]]
+        limp = of_finger.all(axis=1)
+        assert (limp == of_finger.any(axis=1)).all()
+        assert limp.mean() == (0.0 if agent.name.endswith("palm") else pytest.approx(0.125, abs=0.06))
+    assert (broken.sum(axis=1) == 0).mean() == pytest.approx(0.263, abs=0.07)
