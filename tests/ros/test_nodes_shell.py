@@ -1,6 +1,6 @@
-# ruff: noqa: E402
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E402
 """What every node does with its lifecycle, its parameters and messages that are wrong, tried in one process."""
 
 from __future__ import annotations
