@@ -22,6 +22,7 @@ from mat_ros.backends.timing import time_backend
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.robot import Robot
+from mat_ros.shipped import config_file, policy_folder
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,16 @@ def show(report: Report, console: Console) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if the bundle may run, 1 if not."""
     parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("bundle", type=Path, help="folder of the bundle, or a robot file")
-    parser.add_argument("--robot", type=Path, help="robot file that the bundle has to fit")
+    parser.add_argument("bundle", help="a bundle: shipped name or folder; or a robot file")
+    parser.add_argument("--robot", help="robot that the bundle has to fit: shipped name or YAML file")
     parser.add_argument("--backend", action="append", default=[], help="check this backend only; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     given = parser.parse_args(arguments)
-    if given.bundle.is_file():
-        report = check_robot_file(given.bundle)
+    if Path(given.bundle).is_file():
+        report = check_robot_file(Path(given.bundle))
     else:
-        report = check(given.bundle, given.robot, given.backend)
+        robot = config_file("robots", given.robot) if given.robot else None
+        report = check(policy_folder(given.bundle), robot, given.backend)
     if given.json:
         print(to_json(report))
     else:

@@ -8,6 +8,7 @@ import argparse
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from typing import NoReturn
@@ -119,6 +120,9 @@ def _run(command: Command, arguments: list[str]) -> int:
         status: int | None = getattr(importlib.import_module(module_name), function_name)(arguments)
     except KeyboardInterrupt:
         return 130  # as a shell reports an interrupted program
+    except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the last flush must not complain either
+        return 0
     except Exception as error:
         sentence = _refusal(error, command)
         if sentence is None:
