@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,8 @@ class EvaluateConfig:
     """File to append the table to."""
     returns: Path | None = None
     """File to append each episode's return to."""
+    json: bool = False
+    """Print each cell as a JSON object on a line of its own, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ def main() -> int:
     try:
         path = newest_checkpoint(config.checkpoint)
         checkpoint = read_checkpoint(path)
-        print(f"{path.parent.parent.name}, {checkpoint.manifest['steps']:,} steps, {config.episodes} episodes")
+        if not config.json:
+            print(f"{path.parent.parent.name}, {checkpoint.manifest['steps']:,} steps, {config.episodes} episodes")
         for fault in fault_grid(config.faults, checkpoint):
             for mode in config.modes:
                 outcome = evaluate(checkpoint, config.episodes, config.seed, mode == "deterministic", fault,
@@ -152,7 +156,15 @@ def main() -> int:
 
 def _report(config: EvaluateConfig, checkpoint: Checkpoint, mode: str, fault: str, outcome: Outcome) -> None:
     row = outcome.summary()
-    print(f"{fault or 'none':24} {mode:14} {row['mean']:9.1f}   [{row['low']:.1f}, {row['high']:.1f}]", flush=True)
+    success = row["success"] if len(outcome.successes) else None
+    if config.json:
+        print(json.dumps({"task": checkpoint.manifest["task"], "mode": mode, "fault": fault or "none",
+                          "episodes": config.episodes, "return_mean": row["mean"],
+                          "return_ci": [row["low"], row["high"]], "success": success}), flush=True)
+    else:
+        done = "" if success is None else f"   success {100 * success:.1f} %"
+        print(f"{fault or 'none':24} {mode:14} {row['mean']:9.1f}   [{row['low']:.1f}, {row['high']:.1f}]{done}",
+              flush=True)
     facts = {"checkpoint": config.checkpoint.name, "steps": checkpoint.manifest["steps"],
              "task": checkpoint.manifest["task"], "mode": mode, "fault": fault or "none",
              "information": config.information, "episodes": config.episodes, "seed": config.seed}
