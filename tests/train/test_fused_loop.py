@@ -37,8 +37,8 @@ def spec(agents: int, obs_dim: int, act_dim: int) -> Spec:
 
 def pair(policy: str, agents: int, obs_dim: int, act_dim: int, **settings: object) -> tuple[SequencePpo, FusedPpo]:
     """Give torch's learner and the compiled one with the same, no longer fresh, weights."""
-    config = TrainConfig(policy=policy, envs=COPIES, ticks=TICKS, minibatches=4, epochs=2, learning_rate=1e-4,  # type: ignore[arg-type]
-                         **settings)  # type: ignore[arg-type]
+    common = {"policy": policy, "envs": COPIES, "ticks": TICKS, "minibatches": 4, "epochs": 2, "learning_rate": 1e-4}
+    config = TrainConfig(**{**common, **settings})  # type: ignore[arg-type]
     torch.manual_seed(0)
     slow, fast = SequencePpo(config, spec(agents, obs_dim, act_dim)), FusedPpo(config, spec(agents, obs_dim, act_dim))
     with torch.no_grad():
@@ -104,10 +104,15 @@ def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim
         place += expected.size
 
 
+# Nothing is clipped, so nothing jumps; and Adam's epsilon is large beside any gradient, since a small one divides the
+# rounding of gradients that are truly zero (a key's bias) by its own size and moves both engines by a whole step.
+SMOOTH = {"clip": 10.0, "adam_epsilon": 1.0, "learning_rate": 0.02}
+
+
 @pytest.mark.parametrize("policy", ["mat", "marwkv4", "hybrid"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int) -> None:
-    slow, fast = pair(policy, 6, 13, 1, threads=threads, clip=10.0)  # nothing is clipped, so nothing jumps
+    slow, fast = pair(policy, 6, 13, 1, threads=threads, **SMOOTH)
     rollout = experience(fast)
     start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
     expected = slow.update(rollout, torch.Generator().manual_seed(4))
@@ -124,7 +129,7 @@ def assert_near(fast: FusedPpo, slow: SequencePpo, start: dict[str, torch.Tensor
 
 
 def test_either_engine_resumes_what_the_other_saved() -> None:
-    slow, fast = pair("mat", 6, 13, 1, clip=10.0)
+    slow, fast = pair("mat", 6, 13, 1, **SMOOTH)
     rollout = experience(fast)
     fast.update(rollout, torch.Generator().manual_seed(4))
     slow.load_policy(fast.policy_tensors())

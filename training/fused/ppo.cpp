@@ -237,10 +237,12 @@ class Learner {
     }
     const float value = worker.seen.value.result[static_cast<long>(token) * LANES], old = batch.values[source];
     const float target = (batch.returns[source] - return_mean_) / return_std_;
-    const float near = old + std::min(std::max(value - old, -config_.clip), config_.clip);
+    // Inside the range the held value is the value itself: by rounding, old + (value - old) is not.
+    const bool inside = std::fabs(value - old) <= config_.clip;
+    const float near = inside ? value : old + std::copysign(config_.clip, value - old);
     const float plain = huber(target - value), clipped = huber(target - near);
     worker.scores[1] += static_cast<double>(std::max(plain, clipped)) * each;
-    const bool moves = plain >= clipped || near == value;
+    const bool moves = inside || plain >= clipped;
     const float error = target - value;
     const float slope = moves ? -std::min(std::max(error, -config_.huber), config_.huber) : 0.0f;
     worker.seen.dvalue[static_cast<long>(token) * LANES] = slope * config_.value_weight * each;
