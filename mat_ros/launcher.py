@@ -90,7 +90,7 @@ class Supervisor:
         self.fork = self.fork and forked.preload()
         held, self._lease = os.pipe()
         self._warden = subprocess.Popen(["/bin/sh", "-c", WARDEN, "warden", str(ORPHAN_GRACE_S)], stdin=held,
-                                        preexec_fn=os.setpgrp)
+                                        preexec_fn=lambda: _begin(0))
         os.close(held)
         with contextlib.suppress(OSError):
             os.setpgid(self._warden.pid, self._warden.pid)  # on both sides: nobody may join before the group exists
@@ -184,7 +184,7 @@ class Supervisor:
         else:
             process.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                              stderr=subprocess.STDOUT, env=environment,
-                                             preexec_fn=lambda: os.setpgid(0, group))
+                                             preexec_fn=lambda: _begin(group))
         assert process.popen.stdout is not None
         os.set_blocking(process.popen.stdout.fileno(), False)
         self._selector.register(process.popen.stdout, selectors.EVENT_READ, process)
@@ -306,3 +306,9 @@ def describe(status: int) -> str:
 def shell_status(status: int) -> int:
     """Give the exit status that a shell would report."""
     return 128 - status if status < 0 else status
+
+
+def _begin(group: int) -> None:
+    """Join a process group, and hear SIGINT even where whoever started us in the background ignores it."""
+    os.setpgid(0, group)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
