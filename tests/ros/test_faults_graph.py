@@ -75,7 +75,7 @@ def test_requests_are_accepted_denied_or_unsupported_and_nothing_is_broken_unask
                 (("message", "delay", "encoder->chain_elbow", "y"), "same time")):
             response = inject(listener, *request)
             assert (response.result, words in response.message) == (DENIED, True), response.message
-        assert listener.until(lambda: listener.status.redecided > 20)
+        assert listener.until(lambda: listener.status is not None and listener.status.redecided > 20)
         cleared = listener.call(ClearFaults, "clear_faults", ClearFaults.Request(pattern="*"))
         assert cleared.cleared == 1
         assert listener.until(lambda: ticking(listener) and all(
