@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.core.options import Value, option
+from mat_ros.peers import count_peers
 from mat_ros.ros_environment import keep_to_loopback, open_to_network
 
 WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
@@ -163,6 +164,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     if settings.record or settings.flight:
         nodes.append(NodeSpec("recorder", "recorder", {**common, "file": settings.record, "flight": settings.flight},
                               respawn=False))
+    peers = count_peers(((node.name, node.executable, node.parameters) for node in nodes), manifest.network.agents)
+    nodes = [dataclasses.replace(node, parameters={**node.parameters, "peers": peers[node.name]}) for node in nodes]
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
     if settings.viewer != "none":  # the supervisor does not know of it: a graph runs without being looked at
         nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))

@@ -66,8 +66,6 @@ class Keeper:
         self._observation: Observation | None = None
         self._applied = True  # the present tick is done
         self._episode: int | None = None
-        self._first_tick: int | None = None  # of the episode
-        self._unhappened: dict[str, int] = {}  # takes the last tick out of the counts again
         self._ahead: list[Decision] = []
         self.stopped = False  # a stop was latched in the last tick
 
@@ -107,15 +105,12 @@ class Keeper:
             return []
         done = [] if self._applied else [self._apply(now_ns)]
         present = self._positions(observation.signals)
-        # A simulator repeats its first tick until everybody takes part; what was applied to it did not happen.
-        if observation.episode == self._episode and observation.tick == self._first_tick:
-            self.counts.update(self._unhappened)
-        if observation.episode != self._episode or observation.tick == self._first_tick:
+        if observation.episode != self._episode:
             if not np.isfinite(present[self._placed]).all():
                 self.counts["refused"] += 1  # a robot is not taken over before every joint is measured
                 return done
             self.gate.activate(np.where(np.isfinite(present), present, self._default))
-            self._episode, self._first_tick = observation.episode, observation.tick
+            self._episode = observation.episode
         self._observation, self._applied = observation, False
         self.collector.begin(observation.tick)
         waiting, self._ahead = self._ahead, []
@@ -157,10 +152,9 @@ class Keeper:
         applied = self.gate.apply(self._map.to_command(actions), collector.present[self._map.slot_of_joint],
                                   self._positions(observation.signals))
         self._applied, self._next_ns = True, now_ns + self._period_ns + (self._period_ns >> 1)
-        happened = {"ticks": 1, "missed": int((validity == NONE).any()),
-                    "redecided": int((validity == Validity.REDECIDED).sum())}
-        self.counts.update(happened)
-        self._unhappened = {name: -count for name, count in happened.items()}
+        self.counts["ticks"] += 1
+        self.counts["missed"] += int((validity == NONE).any())
+        self.counts["redecided"] += int((validity == Validity.REDECIDED).sum())
         return Outcome(observation.tick, observation.source_ns, actions, validity, applied,
                        now_ns - observation.start_ns)
 

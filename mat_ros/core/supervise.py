@@ -31,6 +31,7 @@ class Member:
     pid: int = 0
     first_slot: int = 0
     stop_slot: int = 0
+    connected: bool = False  # its topics have all their other ends
     heard_ns: int = 0  # when it last reported
     asked_ns: int | None = None  # when it was last asked to become active
     active: bool = False
@@ -57,7 +58,8 @@ class Supervision:
         self._begun = False  # every node has been there at once
         self._before: Mapping[str, int] = {}
 
-    def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], now_ns: int) -> None:
+    def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], connected: bool,
+                      now_ns: int) -> None:
         """Hear what a node is; a new process of the same name begins anew."""
         member = self.members.get(name)
         if member is None:
@@ -65,7 +67,7 @@ class Supervision:
         if pid != member.pid:
             member.active, member.asked_ns = False, None
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
-        member.first_slot, member.stop_slot = slots
+        (member.first_slot, member.stop_slot), member.connected = slots, connected
         member.reason = "" if member.reason == "not heard yet" else member.reason
 
     def on_report(self, name: str, active: bool, reason: str, values: Mapping[str, str], now_ns: int) -> None:
@@ -111,6 +113,8 @@ class Supervision:
             troubles = [f"{name}: {self.members[name].reason}" for name in absent
                         if self.members[name].reason not in ("", "not heard yet", "not configured")]
             return "; ".join(troubles) or f"waiting for {', '.join(absent)}"
+        if lonely := [name for name, member in self.members.items() if not member.connected]:
+            return f"waiting until all topics of {', '.join(lonely)} are connected"
         return ""
 
     def silent(self, now_ns: int) -> tuple[str, ...]:

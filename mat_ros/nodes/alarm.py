@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ class Alarm:
 
     def __init__(self, node: Node, ring: Callable[[], None]) -> None:
         self._ring = ring
+        self._due_ns: int | None = None  # on the monotonic clock
         self._timer: Any = node.create_timer(NEVER_S, self._rung)
         self._timer.cancel()
 
@@ -25,14 +27,26 @@ class Alarm:
         if at_ns is None:
             self.clear()
             return
-        self._timer.timer_period_ns = max(at_ns - now_ns, 1)
-        self._timer.reset()
+        self._due_ns = time.monotonic_ns() + max(at_ns - now_ns, 1)
+        self._start(at_ns - now_ns)
 
     def clear(self) -> None:
         """Do not ring."""
+        self._due_ns = None
         if not self._timer.is_canceled():
             self._timer.cancel()
 
+    def _start(self, wait_ns: int) -> None:
+        self._timer.timer_period_ns = max(wait_ns, 1)
+        self._timer.reset()
+
     def _rung(self) -> None:
+        # An executor may call a timer for a setting that has been replaced while the call stood in its queue.
+        early_ns = 0 if self._due_ns is None else self._due_ns - time.monotonic_ns()
+        if early_ns > 0:
+            self._start(early_ns)
+            return
         self._timer.cancel()
-        self._ring()
+        if self._due_ns is not None:
+            self._due_ns = None
+            self._ring()

@@ -73,7 +73,7 @@ class InjectorNode(Shell):
         self._injection = self.create_publisher(topics.INJECTION.type, topics.INJECTION.name, topics.INJECTION.qos)
         self._entities.append(lambda: self.destroy_publisher(self._injection))
         self.hear_messages(topics.DESCRIPTOR, self._described)
-        if self._plan:
+        if s.faults:
             self.hear(topics.OBSERVATION, self._observed)
         timer = self.create_timer(REPEAT_S, self._repeat)
         self._entities.append(lambda: self.destroy_timer(timer))

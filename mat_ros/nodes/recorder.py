@@ -56,10 +56,7 @@ class RecorderNode(Shell):
         batons = [topics.baton(slot) for slot in range(self.manifest.network.agents - 1)]
         for topic in (topics.OBSERVATION, topics.ENCODING, *batons, topics.DECISION, topics.APPLIED, topics.OVERRIDES,
                       topics.DESCRIPTOR, topics.STATUS, topics.FAULT_STATE, topics.DIAGNOSTICS):
-            deep = replace(topic, depth=DEPTH)
-            heard = partial(self._heard, topic.name)
-            subscription = self.create_subscription(topic.type, topic.name, heard, deep.qos, raw=True)
-            self._entities.append(partial(self.destroy_subscription, subscription))
+            self.hear_bytes(topic, partial(self._heard, topic.name), replace(topic, depth=DEPTH).qos)
         timer = self.create_timer(FLUSH_S, self._flush)
         self._entities.append(lambda: self.destroy_timer(timer))
 

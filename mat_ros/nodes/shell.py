@@ -18,6 +18,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 
 import mat_ros
 from mat_ros.core import options
@@ -29,9 +30,11 @@ from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics, wire
 from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.topics import Topic
+from mat_ros.peers import read_peers
 from mat_ros.shipped import policy_folder
 
 DIAGNOSTICS_S = 1.0  # between two reports, and so the heartbeat
+CONNECTED_S = 0.05  # between two looks at whether all peers are connected
 # Every process learns of every end of every topic and service, so what a node offers costs the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
 LEAN_NODE: Mapping[str, Any] = {
@@ -51,6 +54,7 @@ class NodeSettings:
     reliable: bool = option(True, "hear the tick's messages reliably: what is lost comes again, at the price of CPU")
     clock: str = option("monotonic", "clock of ticks and deadlines: this machine's, or the one that hosts share",
                         choices=("monotonic", "system"))
+    peers: str = option("", "other ends that its topics must have before ticks start: observation=2,applied=1")
 
 
 class Shell(LifecycleNode):
@@ -78,6 +82,7 @@ class Shell(LifecycleNode):
         self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
         self._disturbance: Disturbance | None = None
         self._entities: list[Callable[[], object]] = []  # how to take down what `set_up` has made
+        self._other_ends: dict[str, Callable[[], int]] = {}  # how many DDS has connected, by topic
         self._descriptor = self.create_publisher(topics.DESCRIPTOR.type, topics.DESCRIPTOR.name,
                                                  topics.DESCRIPTOR.qos)
         self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
@@ -113,6 +118,7 @@ class Shell(LifecycleNode):
         """Make a publisher of bytes."""
         publisher = self.create_publisher(topic.type, topic.name, topic.qos)
         self._entities.append(lambda: self.destroy_publisher(publisher))
+        self._other_ends[topic.name] = publisher.get_subscription_count
         return publisher.publish
 
     def hear(self, topic: Topic, handler: Callable[[bytes], None]) -> None:
@@ -138,9 +144,13 @@ class Shell(LifecycleNode):
             self._handled_ns += time.perf_counter_ns() - begun_ns
             self._handled += 1
 
-        qos = topic.qos if self.settings.reliable else topic.best_effort
-        subscription = self.create_subscription(topic.type, topic.name, heard, qos, raw=True)
+        self.hear_bytes(topic, heard, topic.qos if self.settings.reliable else topic.best_effort)
+
+    def hear_bytes(self, topic: Topic, handler: Callable[[bytes], None], qos: QoSProfile) -> None:
+        """Hear a topic as bytes, whether active or not."""
+        subscription = self.create_subscription(topic.type, topic.name, handler, qos, raw=True)
         self._entities.append(lambda: self.destroy_subscription(subscription))
+        self._other_ends[topic.name] = subscription.get_publisher_count
 
     def hear_messages(self, topic: Topic, handler: Callable[[Any], None]) -> None:
         """Hear a topic that is not of the tick, as message objects, whether active or not."""
@@ -157,6 +167,10 @@ class Shell(LifecycleNode):
             self.manifest = self.bundle.manifest
             self._disturbance = Disturbance(self) if self.settings.inject else None
             self.set_up()
+            self._await = read_peers(self.settings.peers)
+            if strangers := sorted(set(self._await) - set(self._other_ends)):
+                raise Refused("parameter peers", f"topics of {sorted(self._other_ends)}", strangers,
+                              "leave it to the launch file")
         except (Refused, Missing, OSError) as error:
             self.reason = str(error)
             self.get_logger().error(f"not configured: {error}")
@@ -168,7 +182,19 @@ class Shell(LifecycleNode):
                                     version=mat_ros.__version__, pid=os.getpid())
         self.describe(descriptor)
         self._descriptor.publish(descriptor)
+        self._look_around(descriptor)
         return TransitionCallbackReturn.SUCCESS
+
+    def _look_around(self, descriptor: NodeDescriptor) -> None:
+        """Look until all peers are connected, and say so."""
+        def look() -> None:
+            if all(self._other_ends[topic]() >= count for topic, count in self._await.items()):
+                timer.cancel()
+                descriptor.connected = True
+                self._descriptor.publish(descriptor)
+
+        timer = self.create_timer(CONNECTED_S, look)
+        self._entities.append(lambda: self.destroy_timer(timer))
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
         """Begin to work, with nothing left for the garbage collector to walk over."""
@@ -207,6 +233,7 @@ class Shell(LifecycleNode):
     def _take_down(self) -> None:
         while self._entities:
             self._entities.pop()()
+        self._other_ends.clear()
 
     # -- parameters and reports ----------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from mat_ros.core import cdr
-from mat_ros.core.collect import NONE
 from mat_ros.core.errors import Refused
 from mat_ros.core.keeper import Observation, Outcome
 from mat_ros.core.options import option
@@ -24,7 +23,6 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 # A lock-step tick has at least so long: enough for a slow machine, so that no clock enters any number.
 LOCKSTEP_PERIODS, LOCKSTEP_NS = 50, 2_000_000_000
-REPEATS = 10  # of the first lock-step tick, while it is not decided whole
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class SimNode(Shell):
         self._entities.append(lambda: self.destroy_service(reset))
 
     def start(self) -> None:
-        """Give the first observation soon; the gate may still be about to hear it."""
+        """Give the first observation a period from now."""
         self._due_ns = self.now_ns() + self._period_ns
         self._alarm.set(self._due_ns, self.now_ns())
 
@@ -108,11 +106,6 @@ class SimNode(Shell):
         outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
         if outcome.tick != self._tick or outcome.source_ns != self._source_ns:
             self.counts["late"] += 1
-            return
-        if self.settings.lockstep and self._tick == 0 and self.counts["repeated"] < REPEATS and (
-                outcome.validity == NONE).any():
-            self.counts["repeated"] += 1  # DDS still connects some nodes
-            self._observe()
             return
         self._last = outcome.applied.applied
         if self.settings.lockstep:

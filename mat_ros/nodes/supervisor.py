@@ -56,7 +56,7 @@ class SupervisorNode(Shell):
 
     def _described(self, message: Any) -> None:
         self.supervision.on_descriptor(message.name, message.role, message.digest, message.pid,
-                                       (message.first_slot, message.stop_slot), self.now_ns())
+                                       (message.first_slot, message.stop_slot), message.connected, self.now_ns())
 
     def _reported(self, message: Any) -> None:
         for status in message.status:

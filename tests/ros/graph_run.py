@@ -20,6 +20,7 @@ from mat_ros.core.bundle import Bundle
 from mat_ros.graph import Graph, LaunchSettings, build
 from mat_ros.launcher import node_command
 from mat_ros.nodes import topics
+from mat_ros.peers import count_peers
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bundles"
 PATIENCE_S = 60.0  # for a loaded machine; a healthy graph needs a few
@@ -83,10 +84,12 @@ class GraphRun:
         graph = build(LaunchSettings(**settings), manifest, str(policy))
         self.graph = Graph(graph.namespace, tuple(s for s in graph.nodes if s.executable not in SOLO))
         self.names = [spec.name for spec in self.graph.nodes]
+        peers = count_peers(((s.name, s.executable, s.parameters) for s in self.graph.nodes if s.name != "supervisor"),
+                            manifest.network.agents)
         self.specs = {}
         for spec in self.graph.nodes:
             more = {**(extra or {}).get(spec.executable, {}), **(extra or {}).get(spec.name, {})}
-            parameters = {**spec.parameters, **more}
+            parameters = {**spec.parameters, "peers": peers.get(spec.name, ""), **more}
             if spec.executable == "supervisor":
                 parameters["nodes"] = ",".join(name for name in self.names if name != spec.name)
             self.specs[spec.name] = dataclasses.replace(spec, parameters=parameters)

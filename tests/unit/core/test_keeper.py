@@ -152,22 +152,6 @@ def test_a_new_episode_releases_a_stop():
     assert not k.poll(PERIOD + DEADLINE)[0].applied.stopped
 
 
-def test_a_first_tick_that_is_repeated_leaves_no_trace_of_the_attempt_before():
-    first, second = keeper(lockstep=True), keeper(lockstep=True)
-    first.on_observation(observation(0), 0)
-    first.poll(DEADLINE)  # nobody was connected yet
-    again = replace(observation(0), start_ns=DEADLINE + 1, deadline_ns=2 * DEADLINE)
-    for k in (first, second):
-        k.on_observation(again, DEADLINE + 1)
-    outcomes = [k.on_decision(decision(0, slot, action=0.1), DEADLINE + 2)
-                for k in (first, second) for slot in range(4)]
-    (a,), (b,) = outcomes[3], outcomes[7]
-    assert (a.applied.applied == b.applied.applied).all()
-    assert (a.applied.reasons == b.applied.reasons).all()
-    assert first.counts["ticks"] == second.counts["ticks"] == 1
-    assert first.counts["missed"] == 0
-
-
 def test_leaving_walks_every_joint_to_its_fallback():
     joints = tuple(replace(joint, fallback="default", rate=1.0) for joint in BUNDLE.manifest.joints)
     gate = Gate(joints, PERIOD, SETTINGS)

@@ -12,13 +12,13 @@ NAMES = ("sim", "encoder", "chain_a", "safety")
 POLICY, OTHER = "a" * 64, "b" * 64
 
 
-def graph(digests: dict[str, str] | None = None) -> Supervision:
+def graph(digests: dict[str, str] | None = None, lonely: tuple[str, ...] = ()) -> Supervision:
     supervision = Supervision(NAMES, POLICY, SILENCE)
     for pid, name in enumerate(NAMES, start=1):
         role = "chain_node" if name.startswith("chain") else name
         digest = (digests or {}).get(name, POLICY)
         if digest:
-            supervision.on_descriptor(name, role, digest, pid, (0, 0), 0)
+            supervision.on_descriptor(name, role, digest, pid, (0, 0), name not in lonely, 0)
         supervision.on_report(name, False, "", {}, 0)
     return supervision
 
@@ -41,6 +41,14 @@ def test_nobody_is_activated_before_everybody_is_there():
     assert supervision.to_activate(0) == []
     assert supervision.status(0).mode == Mode.WAITING
     assert supervision.status(0).reason == "waiting for safety"
+
+
+def test_no_tick_starts_before_every_topic_has_all_its_ends():
+    supervision = graph(lonely=("encoder",))
+    assert supervision.to_activate(0) == []
+    assert supervision.status(0).reason == "waiting until all topics of encoder are connected"
+    supervision.on_descriptor("encoder", "encoder", POLICY, 2, (0, 0), True, SECOND)
+    assert bring_up(supervision, SECOND) == [["encoder", "chain_a"], ["safety"], ["sim"]]
 
 
 def test_a_node_with_another_policy_refuses_the_activation_and_is_named():
@@ -68,14 +76,14 @@ def test_an_unanswered_request_is_repeated_and_not_at_once():
 def test_a_restarted_node_is_activated_again():
     supervision = graph()
     bring_up(supervision)
-    supervision.on_descriptor("chain_a", "chain_node", POLICY, 99, (0, 1), SECOND)
+    supervision.on_descriptor("chain_a", "chain_node", POLICY, 99, (0, 1), False, SECOND)
     assert supervision.to_activate(SECOND) == ["chain_a"]
 
 
 def test_a_node_restarted_with_another_policy_stays_out_of_a_running_graph():
     supervision = graph()
     bring_up(supervision)
-    supervision.on_descriptor("chain_a", "chain_node", OTHER, 99, (0, 1), SECOND)
+    supervision.on_descriptor("chain_a", "chain_node", OTHER, 99, (0, 1), False, SECOND)
     assert supervision.to_activate(SECOND) == []
 
 
