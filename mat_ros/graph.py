@@ -63,7 +63,7 @@ class LaunchSettings:
     flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
     check: bool = option(True, "recompute every tick centrally and compare the bits")
     namespace: str = option("", "ROS namespace of every node and topic")
-    use_sim_time: bool = option(False, "nodes take the time from /clock (free-running simulation)")
+    use_sim_time: bool = option(False, "the simulated robot tells its time on /clock, and stamps are of it")
     viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
     nodes: str = option("", "start only these nodes here, the others elsewhere: names or patterns such as "
                             "chain_robot1_*,encoder; a leading ! leaves out; empty: all")

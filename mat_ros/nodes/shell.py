@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -65,6 +66,7 @@ class Shell(LifecycleNode):
     ends: Any = None  # the future whose result ends the process; set by what runs the node
 
     def __init__(self, **node_arguments: Any) -> None:
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # what is reported: messages dropped, ticks, ...
         self._handled, self._handled_ns = 0, 0  # messages of the tick since the last report, and the time they took
@@ -92,6 +94,10 @@ class Shell(LifecycleNode):
             self.trigger_configure()
         if self.settings.autostart == "activate" and not self.reason:
             self.trigger_activate()
+
+    def create_timer(self, *arguments: Any, **more: Any) -> Any:
+        """Make a timer of real time: no clock that is set or stopped may hold a deadline up."""
+        return super().create_timer(*arguments, **{"clock": self._steady, **more})
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
+from rosgraph_msgs.msg import Clock
 
 from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
@@ -57,6 +59,10 @@ class SimNode(Shell):
         self._tick, self._episodes = 0, 0
         self._last = np.array([joint.default for joint in self.manifest.joints])
         self._publish = self.announce(topics.OBSERVATION)
+        self._time: Any = None
+        if self.get_parameter("use_sim_time").value:
+            self._time = self.create_publisher(topics.CLOCK.type, topics.CLOCK.name, topics.CLOCK.qos)
+            self._entities.append(lambda: self.destroy_publisher(self._time))
         if self._breaking is not None:
             self._tell_truth = self.announce(topics.FAULT_STATE)
         if s.inject and self._breaking is not None:
@@ -91,6 +97,9 @@ class SimNode(Shell):
             self.counts["refused"] += 1
 
     def _observe(self) -> None:
+        if self._time is not None:
+            sec, nanosec = divmod(self._tick * self.manifest.period_ns, wire.SECOND_NS)
+            self._time.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
         if self._breaking is not None:
             self._breaking.look(self.now_ns())
             state = self._breaking.state(self._tick, self.settings.inject)

@@ -14,6 +14,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 
 from mat_ros.msg import (
     Applied,
@@ -60,6 +61,7 @@ STATUS = Topic("status", ChainStatus, 1, latched=True)  # supervisor -> whoever 
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 256)  # every node -> supervisor, and ROS's own tools
 OVERRIDES = Topic("overrides", OverrideSet, 1, latched=True)  # detector -> every chain node, checker, recorder
 INJECTION = Topic("injection", Injection, 1)  # injector -> sim and the receiving ends of broken messages
+CLOCK = Topic("/clock", Clock, 1)  # sim -> whoever takes the time of the simulation
 FAULT_STATE = Topic("fault_state", FaultState, 64)  # sim -> recorder, and nobody else
 INJECT_FAULT = ("inject_fault", InjectFault)  # asked of injector
 CLEAR_FAULTS = ("clear_faults", ClearFaults)  # asked of injector

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from graph_run import GOLDEN, GraphRun, Listener, results
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rosgraph_msgs.msg import Clock
 
 from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
@@ -152,6 +153,23 @@ def test_a_second_graph_in_another_namespace_does_not_disturb_the_first(listener
         other.close()
     for heard, seed in ((listener.applied, 1), (other.applied, 2)):
         check_commands(heard, seed)
+
+
+@pytest.mark.parametrize("sim", ["lockstep", "free"])
+def test_simulated_time_is_told_and_stamps_take_it_while_deadlines_stay_real(listener, sim):
+    told = []
+
+    def tell(message):
+        told.append(message.clock.sec * 10**9 + message.clock.nanosec)
+
+    listener.node.create_subscription(Clock, "/clock", tell, 100)
+    with GraphRun(ARM, wiring="central", sim=sim, use_sim_time=True):
+        assert listener.until(lambda: listener.status is not None and listener.status.mode == RUNNING)
+        assert listener.until(lambda: len(told) > 60)
+        assert listener.until(lambda: 0 < listener.status.stamp.sec + listener.status.stamp.nanosec * 1e-9 < 1000)
+    period_ns = Bundle.load(ARM).manifest.period_ns
+    assert set(np.diff(told)) <= {period_ns, 2 * period_ns}  # a listener may miss one
+    assert told[0] % period_ns == 0
 
 
 def test_a_parameter_out_of_range_is_refused_with_the_range(listener):

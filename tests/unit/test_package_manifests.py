@@ -37,6 +37,16 @@ def test_pip_and_colcon_install_the_same_version():
     assert ElementTree.parse(ROOT / "package.xml").findtext("version") == mat_ros.__version__
 
 
+def test_every_ros_package_that_is_imported_is_declared():
+    declared = {element.text for element in ElementTree.parse(ROOT / "package.xml").iter("exec_depend")}
+    declared |= {element.text for element in ElementTree.parse(ROOT / "package.xml").iter("depend")}
+    sources = "".join(path.read_text() for path in (ROOT / "mat_ros").rglob("*.py")
+                      if not any(path.is_relative_to(folder) for folder in GENERATED))
+    used = set(re.findall(r"(?:from|import|\")\s*(\w+_(?:msgs|interfaces))\b", sources))
+    assert {"rcl_interfaces", "diagnostic_msgs"} <= used
+    assert used <= declared
+
+
 def test_messages_are_compiled_with_the_release_of_ros_that_runs_them(pyproject):
     def rclpy_bound(requirements):
         return [requirement for requirement in requirements if requirement.startswith("ros-rclpy")]
