@@ -31,10 +31,11 @@ from mat_ros.core.links import SimulatedChain
 from mat_ros.core.observe import Observer
 from mat_ros.core.safety import Applied, Gate, GateSettings
 from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.hardware.io import Columns
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser
 from mat_ros.worlds.randomise import Row as Variation
-from mat_ros.worlds.score import columns, open_world, score_of
+from mat_ros.worlds.score import open_world, score_of
 
 Float = NDArray[np.float64]
 EXCITATION = 0.2  # policy units
@@ -81,7 +82,7 @@ class LockStep:
         self._randomiser = Randomiser(self.world.world, table, 0) if table else None  # another robot than the trained
         self.model: Model | None = None  # of the healthy robot; without one nothing is detected
         manifest, network = self.manifest, self.manifest.network
-        self._columns = columns(self.world.world, manifest)
+        self._columns = Columns(manifest.layout.terms, self.world.world.terms)
         self._observer, self._map = Observer(manifest.layout), manifest.action_map
         self.places = Places.of(manifest)
         self._slots, self._act_dim = network.agents, network.act_dim
@@ -96,7 +97,7 @@ class LockStep:
         """Learn how the healthy robot moves by running it, with noise that tells a command's effect from its reason."""
         noise = Sampling(seed, np.full(self._act_dim, EXCITATION, np.float32))
         calm, self._decider = self._decider, Decider(self.backend, self.manifest.network, self.manifest.state, noise)
-        enough = LEARNING_SHARE * (len(self._columns) + len(self.joint_names))
+        enough = LEARNING_SHARE * (len(self._columns.places) + len(self.joint_names))
         signals: list[Float] = []
         commands: list[Float] = []
         while sum(map(len, commands)) < enough:
@@ -142,11 +143,11 @@ class LockStep:
             if detector is not None:
                 detector.commanded(commands, present)
             self.world.step(commands if self._randomiser is None else self._randomiser.command(commands))
-            rewards, goes_on = self.score.tick(actions)
-            out.rewards[tick, alive] = rewards[alive]
-            out.returns[alive] += rewards[alive]
+            verdict = self.score.judge(actions)
+            out.rewards[tick, alive] = verdict.reward[alive]
+            out.returns[alive] += verdict.reward[alive]
             out.lengths[alive] += 1
-            alive &= goes_on
+            alive &= ~verdict.over
             if keep:
                 kept_signals.append(signals)
                 kept_commands.append(commands.copy())
@@ -175,7 +176,7 @@ class LockStep:
         measured = self.world.measure()
         if self._randomiser is not None:
             measured = self._randomiser.readings(measured)
-        return measured[:, self._columns].astype(np.float32)
+        return self._columns.take(measured)
 
     def _tick(self, life: _Row, tick: int, signals: Float32, observation: Float32, overrides: dict[int, Override],
               out: Episodes, row: int, recording: Recording | None) -> tuple[Float, Float32, NDArray[np.bool_]]:

@@ -86,8 +86,8 @@ class Columns:
             if absent := [element for element in term.elements if (term.name, element) not in places]:
                 raise Refused(f"measured term {term.name}", f"the elements {list(term.elements)}", f"no {absent}",
                               "correct the robot's names")
-        self._columns = np.array([places[term.name, element] for term in wanted for element in term.elements])
+        self.places = np.array([places[term.name, element] for term in wanted for element in term.elements])
 
     def take(self, signals: NDArray[np.float64]) -> Float32:
-        """Give the policy's signals as they travel."""
-        return signals[self._columns].astype(np.float32)
+        """Give the policy's signals (..., signal) as they travel."""
+        return signals[..., self.places].astype(np.float32)

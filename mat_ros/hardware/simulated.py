@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +12,8 @@ from mat_ros.core.decide import Float32
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.hardware.io import Columns, Description, Float, Reading, check_command, description_of
-from mat_ros.hardware.score import Score, score_of
-from mat_ros.worlds.dexhands import SCENES, DexHands
 from mat_ros.worlds.faults import FaultyWorld
-from mat_ros.worlds.mamujoco import TASKS, Locomotion
+from mat_ros.worlds.score import open_world, score_of
 
 
 @dataclass(frozen=True)
@@ -35,14 +31,14 @@ class SimulatedRobot:
 
     def __init__(self, manifest: Manifest, task: str = "", seed: int = 0) -> None:
         self._description = description_of(manifest)
-        world = open_world(manifest.world, task or manifest.task)
+        world = open_world(replace(manifest, task=task or manifest.task), 1)
         self.faulty = FaultyWorld(world)
         self.world = world
         if world.joint_names != self._description.joints or world.control_period_ns != manifest.period_ns:
             raise Refused(f"world {manifest.world}", (self._description.joints, manifest.period_ns),
                           (world.joint_names, world.control_period_ns), "choose the task of the policy")
         self._columns = Columns(manifest.layout.terms, world.terms)
-        self._score: Score = score_of(world, task or manifest.task)
+        self._score = score_of(world)
         self._no_actions = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)
         self._actions = self._no_actions
         self.episode = -1
@@ -67,11 +63,11 @@ class SimulatedRobot:
         """Step the physics by one tick."""
         check_command(command, self._description)
         self.faulty.step(command[None])
-        tick = self._score.judge(self._actions)
+        verdict = self._score.judge(self._actions[None].astype(np.float64))
         self._actions = self._no_actions
-        self._total += tick.reward
-        self._success |= tick.success
-        self._over = tick.over
+        self._total += float(verdict.reward[0])
+        self._success |= bool(verdict.success[0])
+        self._over = bool(verdict.over[0]) or int(self.world.ticks[0]) >= self._score.horizon
 
     @property
     def ended(self) -> Episode | None:
@@ -89,13 +85,3 @@ class SimulatedRobot:
     def close(self) -> None:
         """There is nothing to let go of."""
 
-
-def open_world(name: str, task: str) -> Any:
-    """Open one copy of a simulated robot."""
-    makers: dict[str, Callable[[], Any]] = {robot: lambda: Locomotion(name) for robot in TASKS}
-    if name == "dexhands":
-        scene = next((scene for scene in SCENES if task.startswith(scene)), "")
-        return DexHands(scene or task, 1)
-    if name not in makers:
-        raise Refused("world", f"dexhands or one of {sorted(TASKS)}", repr(name), "choose a policy of a known robot")
-    return makers[name]()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,22 @@ from mat_ros.worlds.dexhands import SCENES, DexHands
 from mat_ros.worlds.mamujoco import TASKS, Locomotion
 
 Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+
+DOOR_OPEN = 0.5  # m between the handles; less is shut
+CAUGHT = 0.03  # m from the goal
+LIFTED = 0.05  # m from the goal
+NEAR = 0.25  # m from the goal: half of what the goal itself is worth
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the tick that has just passed was worth, (simulation,) each."""
+
+    reward: Float
+    success: Bool  # the task is done in this tick
+    over: Bool  # the episode cannot go on
 
 
 class Score(Protocol):
@@ -24,11 +41,8 @@ class Score(Protocol):
     name: str  # of the count, with its unit
     horizon: int  # ticks
 
-    def tick(self, actions: Float) -> tuple[Float, NDArray[np.bool_]]:
-        """Give the worth of the tick that has just passed, and whether the episode goes on, (simulation,) each.
-
-        `actions` (simulation, agent, act_dim) are those that the policy decided, padding zero.
-        """
+    def judge(self, actions: Float) -> Verdict:
+        """Judge the tick that was decided with actions (simulation, agent, act_dim), padding zero."""
         ...
 
 
@@ -40,44 +54,60 @@ class Running:
     def __init__(self, world: Locomotion) -> None:
         self._world = world
 
-    def tick(self, actions: Float) -> tuple[Float, NDArray[np.bool_]]:
-        """Reward speed, tax effort."""
+    def judge(self, actions: Float) -> Verdict:
+        """Reward speed, tax effort: as published, that of the actions before the motors' limits."""
         task, upright = self._world.task, self._world.upright()
         effort = np.square(actions).sum(axis=(1, 2))
-        return task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright, upright
+        return Verdict(task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright,
+                       np.zeros(self._world.count, dtype=bool), ~upright)
 
 
-class DoorOpening:
+class DoorMotion:
     """How far a door has been moved the way it should be, in m between its handles, summed over ticks."""
 
     name, horizon = "handle distance, m ticks", 250
 
     def __init__(self, world: DexHands) -> None:
         self._world, self._opens = world, "open" in world.name
-        self._closed = 0.0 if self._opens else float(self._apart().max())
+        self._shut = 0.0 if self._opens else float(handles_apart(world).max())
 
-    def _apart(self) -> Float:
-        handles = self._world.signal("handle_position").reshape(self._world.count, 2, 3)
-        return np.asarray(np.abs(handles[:, 0, 1] - handles[:, 1, 1]))
-
-    def tick(self, actions: Float) -> tuple[Float, NDArray[np.bool_]]:
+    def judge(self, actions: Float) -> Verdict:
         """Measure the opening, or what has been closed of it."""
-        apart = self._apart()
-        return apart if self._opens else self._closed - apart, np.asarray(self._world.warnings() == 0)
+        apart = handles_apart(self._world)
+        return Verdict(apart if self._opens else self._shut - apart, door_moved(self._world, self._opens),
+                       self._world.warnings() > 0)
 
 
 class Nearness:
-    """How near an object stays to its goal: 1 at the goal, half at 0.25 m."""
+    """How near an object stays to its goal: 1 at the goal, half at `NEAR`."""
 
-    name, horizon = "mean nearness to the goal", 75
+    name = "mean nearness to the goal"
 
     def __init__(self, world: DexHands) -> None:
-        self._world = world
+        lifts = world.name.startswith("lift")
+        self._world, self._done, self.horizon = world, LIFTED if lifts else CAUGHT, 500 if lifts else 75
 
-    def tick(self, actions: Float) -> tuple[Float, NDArray[np.bool_]]:
+    def judge(self, actions: Float) -> Verdict:
         """Give the mean nearness over the horizon, as a share of it in each tick."""
-        far = np.linalg.norm(self._world.signal("object_position") - self._world.signal("goal_position"), axis=1)
-        return 1.0 / (1.0 + far / 0.25) / self.horizon, np.asarray(self._world.warnings() == 0)
+        far = goal_distance(self._world)
+        return Verdict(1.0 / (1.0 + far / NEAR) / self.horizon, far < self._done, self._world.warnings() > 0)
+
+
+def handles_apart(world: DexHands) -> Float:
+    """Measure the distance between the two handles across the door, (simulation,), in m."""
+    handles = world.signal("handle_position").reshape(world.count, 2, 3)
+    return np.asarray(np.abs(handles[:, 0, 1] - handles[:, 1, 1]))
+
+
+def door_moved(world: DexHands, opening: bool) -> Bool:
+    """Say where the door is as its task wants it, (simulation,)."""
+    apart = handles_apart(world)
+    return np.asarray(apart > DOOR_OPEN if opening else apart < DOOR_OPEN)
+
+
+def goal_distance(world: DexHands) -> Float:
+    """Measure how far the object is from its goal, (simulation,), in m."""
+    return np.asarray(np.linalg.norm(world.signal("object_position") - world.signal("goal_position"), axis=1))
 
 
 def open_world(manifest: Manifest, count: int, threads: int = 1) -> World:
@@ -91,20 +121,9 @@ def open_world(manifest: Manifest, count: int, threads: int = 1) -> World:
     return DexHands(scene, count, threads)
 
 
-def columns(world: World, manifest: Manifest) -> NDArray[np.intp]:
-    """Find the terms that a policy sees in the longer measurement vector of its world."""
-    starts, place = {}, 0
-    offered = {term.name: term for term in world.terms}
-    for term in world.terms:
-        starts[term.name] = place
-        place += len(term.elements)
-    manifest.layout.check(tuple(offered.values()))
-    return np.concatenate([starts[t.name] + np.arange(len(t.elements)) for t in manifest.layout.terms])
-
-
 def score_of(world: World) -> Score:
     """Choose what is counted in a world."""
     if isinstance(world, Locomotion):
         return Running(world)
     assert isinstance(world, DexHands)
-    return DoorOpening(world) if world.name.startswith("door") else Nearness(world)
+    return DoorMotion(world) if world.name.startswith("door") else Nearness(world)

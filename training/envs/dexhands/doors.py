@@ -18,13 +18,13 @@ from typing import ClassVar
 import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
+from mat_ros.worlds.score import door_moved, handles_apart
 from training.envs.dexhands.task import Outcome, Task, distances_to
 
 NEAR = 0.5  # m, of five fingertips together: 10 cm each
 FAR = 1.5  # m, where the episode ends
 OPENING = 2.0  # reward per m
 PROGRESS = 4.0  # reward per m, shaped
-OPEN = 0.5  # m between the handles
 SHUT = 0.75  # m between the handles of an open door, from which closing is measured
 
 
@@ -41,13 +41,13 @@ class Door(Task):
         """Judge the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)  # right, left
         right, left = (distances_to(world, hand, handles[:, hand]) for hand in (0, 1))
-        apart = np.abs(handles[:, 0, 1] - handles[:, 1, 1])
+        apart = handles_apart(world)
         near = (right < NEAR) & (left < NEAR)
         pull = OPENING * apart if self.opening else 1.0 - OPENING * apart
         return Outcome(
             reward=self.bonus - right - left + np.where(near, pull, 0.0),
             progress=PROGRESS * (apart if self.opening else SHUT - apart),
-            success=apart > OPEN if self.opening else apart < OPEN,
+            success=door_moved(world, self.opening),
             failed=(right >= self.far) | (left >= self.far),
         )
 

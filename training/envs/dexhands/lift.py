@@ -15,12 +15,13 @@ from __future__ import annotations
 import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
+from mat_ros.worlds.score import LIFTED, goal_distance
 from training.envs.dexhands.task import Outcome, Task
 
 BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
 WEIGHT, HEIGHT = 3.0, 0.385  # per m, m from the table to the goal
 RISE = 2.0  # reward per m, shaped
-LIFTED, DROPPED = 0.05, 0.3  # m from the goal, m above the floor
+DROPPED = 0.3  # m above the floor
 
 
 class LiftUnderarm(Task):
@@ -34,7 +35,7 @@ class LiftUnderarm(Task):
         palms = world.signal("hand_position").reshape(world.count, 2, 3)
         gap = np.linalg.norm(handles - palms, axis=-1)  # (env, hand)
         place = world.signal("object_position")
-        distance = np.asarray(np.linalg.norm(place - world.signal("goal_position"), axis=1))
+        distance = goal_distance(world)
         near = (gap < NEAR).all(axis=1)
         return Outcome(
             reward=BONUS - gap.sum(axis=1) + np.where(near, WEIGHT * (HEIGHT - distance), 0.0),

@@ -18,10 +18,10 @@ from typing import ClassVar
 import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
+from mat_ros.worlds.score import CAUGHT, goal_distance
 from training.envs.dexhands.task import Float, Outcome, Task
 
 DECAY = 0.2
-CAUGHT = 0.03  # m from the goal
 APPROACH, REACH = 1.0, 0.25  # reward, m
 DRIFT = 0.1  # m that a flying mount may leave its place
 
@@ -37,7 +37,7 @@ class Toss(Task):
     def judge(self, world: DexHands) -> Outcome:
         """Judge the present state of every simulation."""
         place = world.signal("object_position")
-        distance = np.asarray(np.linalg.norm(place - world.signal("goal_position"), axis=1))
+        distance = goal_distance(world)
         turn = 2.0 * np.arcsin(np.clip(np.linalg.norm(world.signal("object_from_goal")[:, :3], axis=1), 0.0, 1.0))
         failed = place[:, 2] <= self.lost
         if self.tethered:
