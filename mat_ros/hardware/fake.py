@@ -32,8 +32,10 @@ class FakeBus:
         self.episode = -1
         self.reset()
 
-    def reset(self) -> None:
-        """Begin a new episode with all joints at rest."""
+    def reset(self, seed: int | None = None) -> None:
+        """Begin a new episode with all joints at rest; a seed begins what the sensors make up anew."""
+        if seed is not None:
+            self._key = randomness.stream(seed, "fake bus")
         self._position, self._moved = self._default.copy(), np.zeros_like(self._default)
         self._tick = 0
         self.episode += 1

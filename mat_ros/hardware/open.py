@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from pathlib import Path
+from typing import Any
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
@@ -32,6 +33,28 @@ def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics:
     if ":" in name:
         return own_hardware(name, manifest)
     raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name), "name an adapter")
+
+
+def open_simulated(manifest: Manifest, task: str, seed: int) -> Any:
+    """Open the simulated robot of a policy; a policy of no world moves the joints of a fake bus."""
+    if not manifest.world:
+        return FakeBus(manifest, seed)
+    from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large: only where it is used
+
+    return SimulatedRobot(manifest, task, seed)
+
+
+def open_breaking(robot: Any, manifest: Manifest, faults: str, inject: bool) -> Any:
+    """Get ready to break a robot, where it is simulated and that was asked for."""
+    if not faults and not inject:
+        return None
+    if not hasattr(robot, "faulty"):
+        if faults:
+            raise Refused("faults", "a simulated robot", "a bus without physics", "leave the fault plan out")
+        return None
+    from mat_ros.hardware.breaking import Breaking
+
+    return Breaking(robot, manifest, faults)
 
 
 def own_hardware(name: str, manifest: Manifest) -> HardwareIO:

@@ -8,14 +8,9 @@ whole again, stopped processes included (a guard process goes on for them). It n
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mat_ros.breakable import find_plan, targets
@@ -25,18 +20,9 @@ from mat_ros.core.options import option
 from mat_ros.msg import Injection
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.shell import NodeSettings, Shell
+from mat_ros.signals import NodeProcesses
 
 REPEAT_S, LEASE_MS = 0.2, 1000
-# Continues every process that is named on its input, once the input ends: so does a stopped graph when we are killed.
-GUARD = """
-import os, signal, sys
-for pid in [int(line) for line in sys.stdin]:
-    try:
-        os.kill(pid, signal.SIGCONT)
-    except OSError:
-        pass
-"""
-
 
 @dataclass(frozen=True)
 class InjectorSettings(NodeSettings):
@@ -64,8 +50,7 @@ class InjectorNode(Shell):
         self._plan = [f for f in find_plan(s.faults, self.manifest, s.wiring).schedule().faults
                       if f.level in ("message", "node")]
         self._seed = find_plan(s.faults, self.manifest, s.wiring).seed
-        self._pids: dict[str, int] = {}
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._processes = NodeProcesses()
         self._tick = 0
         for (name, kind), answer in ((topics.INJECT_FAULT, self._inject), (topics.CLEAR_FAULTS, self._clear)):
             service = self.create_service(kind, name, answer)
@@ -92,7 +77,7 @@ class InjectorNode(Shell):
         answer, words, faults = self.requests.ask(request.id, request.level, request.kind, request.target,
                                                   request.severity, request.duration_s, self.now_ns())
         if answer == Answer.ACCEPTED and request.level == "node":
-            absent = [fault.target for fault in faults if not self._is_ours(fault.target)]
+            absent = [fault.target for fault in faults if not self._processes.ours(fault.target)]
             if absent:
                 self.requests.clear(request.id + "*")
                 answer, words = Answer.UNSUPPORTED, f"expected nodes on this host, got {', '.join(absent)}"
@@ -134,46 +119,21 @@ class InjectorNode(Shell):
         message.ticks = [r.ticks for r in live]
         self._injection.publish(message)
 
-    # -- processes -------------------------------------------------------------------------------------------------
-
     def _described(self, message: Any) -> None:
         """Learn which process is which node; one that has been killed and came back is killed again."""
-        self._pids[message.name] = message.pid
+        self._processes.pids[message.name] = message.pid
         for request in self.requests.active.values():
             if (request.fault.level, request.fault.kind, request.fault.target) == ("node", "crash", message.name):
-                self._signal(message.name, signal.SIGKILL)
+                self._processes.kill(message.name)
 
     def _break(self, fault: Fault) -> None:
-        if fault.level != "node":
-            return
-        if fault.kind == "hang":
-            if self._guard is None:
-                self._guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE,
-                                               start_new_session=True)
-            assert self._guard.stdin is not None
-            self._guard.stdin.write(f"{self._pids[fault.target]}\n".encode())
-            self._guard.stdin.flush()
-            self._signal(fault.target, signal.SIGSTOP)
-        else:
-            self._signal(fault.target, signal.SIGKILL)
+        if fault.level == "node":
+            done = self._processes.stop(fault.target) if fault.kind == "hang" else self._processes.kill(fault.target)
             if fault.kind == "restart":
                 self.requests.active.pop(fault.id)  # done: whoever watches over the graph starts it anew
+            self.get_logger().info(f"{fault.kind} of {fault.target}: {'done' if done else 'it is not on this host'}")
 
     def _mend(self, faults: list[Fault]) -> None:
         for fault in faults:
             if (fault.level, fault.kind) == ("node", "hang"):
-                self._signal(fault.target, signal.SIGCONT)
-
-    def _is_ours(self, node: str) -> bool:
-        """Say whether the process that a node claims to be is one of a graph's, on this host, and not ourselves."""
-        pid = self._pids.get(node, 0)
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-        return pid not in (0, 1, os.getpid(), os.getppid()) and b"mat_ros" in command
-
-    def _signal(self, node: str, number: signal.Signals) -> None:
-        if self._is_ours(node):
-            os.kill(self._pids[node], number)
-            self.get_logger().info(f"{number.name} to {node}, process {self._pids[node]}")
+                self._processes.wake(fault.target)

@@ -4,21 +4,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from builtin_interfaces.msg import Time
 from rosgraph_msgs.msg import Clock
 
 from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
-from mat_ros.core.keeper import Observation, Outcome
 from mat_ros.core.options import option
-from mat_ros.hardware.fake import FakeBus
+from mat_ros.hardware.open import open_breaking, open_simulated
+from mat_ros.hardware.simulation import Simulation
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -51,21 +48,21 @@ class SimNode(Shell):
     def set_up(self) -> None:
         """Build the world."""
         s = self.settings
-        self.robot = open_robot(self.manifest, s.task, s.seed)
-        self._breaking = open_breaking(self.robot, self.manifest, s.faults, s.inject)
+        robot = open_simulated(self.manifest, s.task, s.seed)
+        breaking = open_breaking(robot, self.manifest, s.faults, s.inject)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)
         self._allowed_ns = in_lockstep if s.lockstep else round(s.deadline * self._period_ns)
-        self._tick, self._episodes = 0, 0
-        self._last = np.array([joint.default for joint in self.manifest.joints])
+        self.simulation = Simulation(robot, breaking, self.manifest, lockstep=s.lockstep, allowed_ns=self._allowed_ns,
+                                     episodes=s.episodes, results=s.results)
         self._publish = self.announce(topics.OBSERVATION)
-        self._time: Any = None
+        self._tell_time: Any = None
         if self.get_parameter("use_sim_time").value:
-            self._time = self.create_publisher(topics.CLOCK.type, topics.CLOCK.name, topics.CLOCK.qos)
-            self._entities.append(lambda: self.destroy_publisher(self._time))
-        if self._breaking is not None:
+            self._tell_time = self.create_publisher(topics.CLOCK.type, topics.CLOCK.name, topics.CLOCK.qos)
+            self._entities.append(lambda: self.destroy_publisher(self._tell_time))
+        if breaking is not None:
             self._tell_truth = self.announce(topics.FAULT_STATE)
-        if s.inject and self._breaking is not None:
+        if s.inject and breaking is not None:
             self.hear_messages(topics.INJECTION, self._broken)
         self._alarm = Alarm(self, self._woken)
         self.hear(topics.APPLIED, self._applied)
@@ -84,107 +81,55 @@ class SimNode(Shell):
 
     def facts(self) -> Mapping[str, object]:
         """Give how far the simulation has come."""
-        if self.reason:
-            return {}
-        result = getattr(self.robot, "result", None)
-        return {"tick": self._tick, "episodes": self._episodes, **(asdict(result()) if result else {})}
+        return {} if self.reason else self.simulation.facts()
 
     def _broken(self, message: Any) -> None:
         try:
             if message.manifest == self.bundle.hash64:
-                self._breaking.hear(message, self.now_ns())
+                self.simulation.breaking.hear(message, self.now_ns())
         except Refused:
             self.counts["refused"] += 1
 
     def _observe(self) -> None:
-        if self._time is not None:
-            sec, nanosec = divmod(self._tick * self.manifest.period_ns, wire.SECOND_NS)
-            self._time.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
-        if self._breaking is not None:
-            self._breaking.look(self.now_ns())
-            state = self._breaking.state(self._tick, self.settings.inject)
-            self._tell_truth(cdr.encode("mat_ros/msg/FaultState", state))
-        reading, now_ns = self.robot.read(), self.now_ns()
-        self._source_ns = reading.source_ns + 1_000_000_000 * reading.episode
-        self._sent_ns = now_ns
-        self._publish(wire.write_observation(
-            Observation(self._tick, now_ns, now_ns + self._allowed_ns, self._source_ns, reading.episode,
-                        reading.signals), self.bundle.hash64))
+        simulation = self.simulation
+        if self._tell_time is not None:
+            sec, nanosec = divmod(simulation.tick * self.manifest.period_ns, wire.SECOND_NS)
+            self._tell_time.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
+        observation = simulation.observe(self.now_ns())
+        if simulation.breaking is not None:
+            truth = simulation.breaking.state(simulation.tick, self.settings.inject)
+            self._tell_truth(cdr.encode("mat_ros/msg/FaultState", truth))
+        self._publish(wire.write_observation(observation, self.bundle.hash64))
 
     def _applied(self, data: bytes) -> None:
         outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
-        if outcome.tick != self._tick or outcome.source_ns != self._source_ns:
-            self.counts["late"] += 1
-            return
-        self._last = outcome.applied.applied
-        if self.settings.lockstep:
-            self._step(outcome)
-
-    def _step(self, outcome: Outcome | None) -> None:
-        if outcome is not None and hasattr(self.robot, "decided"):
-            self.robot.decided(outcome.actions)
-        self.robot.write(self._last)
-        self._tick += 1
-        ended = getattr(self.robot, "ended", None)
-        if ended is not None:
-            self._finish(asdict(ended))
-            if self.settings.episodes and self._episodes >= self.settings.episodes:
-                self.active = False
-                self.report()
-                self.ends.set_result(0)
-                return
-            self.robot.reset()
-            if self._breaking is not None:
-                self._breaking.begin(self.now_ns())
-        if self.settings.lockstep:
-            self._observe()
-            self._alarm.set(self._sent_ns + 2 * self._allowed_ns, self.now_ns())
+        if self.simulation.answer(outcome, self.now_ns()) and self.settings.lockstep:
+            self._go_on()
 
     def _woken(self) -> None:
         """Go on: at each period, or where nothing was applied to a lock-step tick for twice its time."""
+        begun = self.simulation.sent_ns is not None
         if self.settings.lockstep:
-            if self._tick or hasattr(self, "_sent_ns"):
-                self.counts["unanswered"] += 1
-            self._observe()
-            self._alarm.set(self._sent_ns + 2 * self._allowed_ns, self.now_ns())
+            self.counts["unanswered"] += begun
+        elif begun:
+            self.simulation.step(self.now_ns())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin the next tick, or end the process where all episodes are over."""
+        if self.simulation.done:
+            self.active = False
+            self.report()
+            self.ends.set_result(0)
             return
-        if hasattr(self, "_sent_ns"):
-            self._step(None)
         self._observe()
-        self._due_ns += self._period_ns
+        if self.settings.lockstep:
+            self._due_ns = self.now_ns() + 2 * self._allowed_ns
+        else:
+            self._due_ns += self._period_ns
         self._alarm.set(self._due_ns, self.now_ns())
 
-    def _finish(self, result: dict[str, Any]) -> None:
-        self._episodes += 1
-        if self.settings.results:
-            with Path(self.settings.results).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-
     def _reset(self, request: Any, response: Any) -> Any:
-        self.robot.reset(int(request.seed) & 0x7FFFFFFF)
-        if self._breaking is not None:
-            self._breaking.begin(self.now_ns())
+        self.simulation.reset(int(request.seed) & 0x7FFFFFFF, self.now_ns())
         response.success = True
         return response
-
-
-def open_robot(manifest: Any, task: str, seed: int) -> Any:
-    """Open the simulated robot of a policy; a policy of no world moves the joints of a fake bus."""
-    if not manifest.world:
-        return FakeBus(manifest, seed)
-    from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large: only where it is used
-
-    return SimulatedRobot(manifest, task, seed)
-
-
-def open_breaking(robot: Any, manifest: Any, faults: str, inject: bool) -> Any:
-    """Get ready to break the robot, where it is simulated and that was asked for."""
-    if not faults and not inject:
-        return None
-    if not hasattr(robot, "faulty"):
-        if faults:
-            raise Refused("faults", "a simulated robot", "a bus without physics", "leave the fault plan out")
-        return None
-    from mat_ros.hardware.breaking import Breaking
-
-    return Breaking(robot, manifest, faults)

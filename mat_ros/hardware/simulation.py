@@ -1,0 +1,84 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run a simulated robot tick by tick and episode by episode, for whoever carries the messages."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mat_ros.core.keeper import Observation, Outcome
+from mat_ros.core.manifest import Manifest
+
+EPISODE_NS = 1_000_000_000  # keeps the source times of episodes apart
+
+
+class Simulation:
+    """One robot and its ticks. In lock-step it steps when the command of its tick comes, else when it is told to."""
+
+    def __init__(self, robot: Any, breaking: Any, manifest: Manifest, *, lockstep: bool, allowed_ns: int,
+                 episodes: int = 0, results: str = "") -> None:
+        self.robot, self.breaking, self.lockstep = robot, breaking, lockstep
+        self.counts: Counter[str] = Counter()  # late
+        self.tick = self.episodes = 0
+        self.sent_ns: int | None = None  # when the present tick was last told
+        self._allowed_ns, self._wanted, self._results = allowed_ns, episodes, results
+        self._source_ns = 0
+        self._last = np.array([joint.default for joint in manifest.joints])
+
+    def observe(self, now_ns: int) -> Observation:
+        """Measure, with what is broken now."""
+        if self.breaking is not None:
+            self.breaking.look(now_ns)
+        reading = self.robot.read()
+        self.sent_ns, self._source_ns = now_ns, reading.source_ns + EPISODE_NS * reading.episode
+        return Observation(self.tick, now_ns, now_ns + self._allowed_ns, self._source_ns, reading.episode,
+                           reading.signals)
+
+    def answer(self, outcome: Outcome, now_ns: int) -> bool:
+        """Take the command of the present tick; say whether it was one, and so whether a lock-step robot has moved."""
+        if outcome.tick != self.tick or outcome.source_ns != self._source_ns:
+            self.counts["late"] += 1
+            return False
+        self._last = outcome.applied.applied
+        if hasattr(self.robot, "decided"):
+            self.robot.decided(outcome.actions)
+        if self.lockstep:
+            self.step(now_ns)
+        return True
+
+    def step(self, now_ns: int) -> None:
+        """Move by the newest command, and begin anew where an episode has ended."""
+        self.robot.write(self._last)
+        self.tick += 1
+        ended = getattr(self.robot, "ended", None)
+        if ended is None:
+            return
+        self.episodes += 1
+        if self._results:
+            with Path(self._results).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(ended)) + "\n")
+        if not self.done:
+            self.reset(None, now_ns)
+
+    @property
+    def done(self) -> bool:
+        """Say whether all episodes that were asked for are over."""
+        return 0 < self._wanted <= self.episodes
+
+    def reset(self, seed: int | None, now_ns: int) -> None:
+        """Begin an episode; a seed begins their sequence anew."""
+        self.robot.reset(seed)
+        if self.breaking is not None:
+            self.breaking.begin(now_ns)
+
+    def facts(self) -> Mapping[str, object]:
+        """Give how far the simulation has come."""
+        result = getattr(self.robot, "result", None)
+        return {"tick": self.tick, "episodes": self.episodes, **self.counts, **(asdict(result()) if result else {})}

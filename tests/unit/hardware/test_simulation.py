@@ -1,0 +1,84 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated robot moves by the command of its tick alone, and its episodes end when they should."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.keeper import Outcome
+from mat_ros.core.safety import Applied
+from mat_ros.hardware.fake import FakeBus
+from mat_ros.hardware.simulated import Episode
+from mat_ros.hardware.simulation import Simulation
+
+MANIFEST = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4").manifest
+
+
+class ThreeTicks(FakeBus):
+    """A robot whose episodes last three ticks."""
+
+    @property
+    def ended(self):
+        return Episode(self.episode, 3, 1.5, True) if self._tick == 3 else None
+
+
+def simulation(robot=FakeBus, **settings):
+    return Simulation(robot(MANIFEST, 0), None, MANIFEST, allowed_ns=10, **{"lockstep": True, **settings})
+
+
+def command(observation, value=0.01, tick=None):
+    joints = np.full(len(MANIFEST.joints), value)
+    applied = Applied(joints, joints, np.zeros(len(joints), np.uint16), False)
+    actions = np.zeros((MANIFEST.network.agents, MANIFEST.network.act_dim), np.float32)
+    return Outcome(observation.tick if tick is None else tick, observation.source_ns, actions,
+                   np.zeros(len(actions), np.uint8), applied, 0)
+
+
+def test_a_lock_step_robot_moves_once_for_the_command_of_its_tick_and_for_no_other():
+    sim = simulation()
+    first = sim.observe(100)
+    assert (first.start_ns, first.deadline_ns) == (100, 110)
+    assert not sim.answer(command(first, tick=7), 101)
+    assert sim.tick == 0
+    assert sim.answer(command(first), 102)
+    assert not sim.answer(command(first), 103)  # twice
+    assert (sim.tick, sim.counts["late"]) == (1, 2)
+
+
+def test_a_free_robot_moves_when_it_is_told_to_by_the_newest_command():
+    sim = simulation(lockstep=False)
+    assert sim.answer(command(sim.observe(0), 0.02), 1)
+    assert sim.tick == 0
+    sim.step(2)
+    assert (sim.robot.written == 0.02).all()
+    sim.step(3)  # nobody answered: the last command stays
+    assert (sim.robot.written == 0.02).all()
+
+
+@pytest.mark.parametrize("lockstep", [True, False])
+def test_episodes_follow_each_other_until_all_are_over_and_leave_their_results(tmp_path, lockstep):
+    sim = simulation(ThreeTicks, episodes=2, lockstep=lockstep, results=str(tmp_path / "results.jsonl"))
+    ticks = 0
+    while not sim.done:
+        sim.answer(command(sim.observe(ticks)), ticks)
+        if not lockstep:
+            sim.step(ticks)
+        ticks += 1
+    assert (ticks, sim.tick, sim.episodes) == (6, 6, 2)
+    assert [json.loads(line)["number"] for line in (tmp_path / "results.jsonl").read_text().splitlines()] == [0, 1]
+
+
+def test_the_times_of_two_episodes_never_meet():
+    sim = simulation(ThreeTicks)
+    sources = []
+    for tick in range(6):
+        seen = sim.observe(tick)
+        sources.append(seen.source_ns)
+        sim.answer(command(seen), tick)
+    assert len(set(sources)) == 6

@@ -1,0 +1,73 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Signals reach the processes of nodes alone, and no node stays stopped when whoever stopped it dies."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mat_ros.signals import NodeProcesses
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def node():
+    """A process that looks like a node's."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "mat_ros"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def becomes(pid: int, states: str) -> bool:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if state(pid) in states:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_a_node_is_stopped_woken_and_killed(node):
+    processes = NodeProcesses({"chain": node.pid})
+    assert processes.stop("chain")
+    assert becomes(node.pid, "T")
+    assert processes.wake("chain")
+    assert becomes(node.pid, "SR")
+    assert processes.kill("chain")
+    assert node.wait(PATIENCE_S) == -signal.SIGKILL
+    assert not processes.wake("chain")
+
+
+def test_a_process_of_another_program_gets_no_signal():
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        processes = NodeProcesses({"chain": stranger.pid, "init": 1})
+        assert not any((processes.stop("chain"), processes.kill("chain"), processes.kill("init"), processes.kill("x")))
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_stopped_node_goes_on_when_whoever_stopped_it_is_killed(node):
+    code = ("import sys, time; from mat_ros.signals import NodeProcesses; "
+            f"NodeProcesses({{'chain': {node.pid}}}).stop('chain'); print('stopped', flush=True); time.sleep(60)")
+    injector = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert injector.stdout.readline() == "stopped\n"
+    assert becomes(node.pid, "T")
+    injector.kill()
+    injector.wait()
+    injector.stdout.close()
+    assert becomes(node.pid, "SR")
