@@ -5,11 +5,10 @@
 // float. The equations stand in training/models/wkv_reference.py. Tensors are contiguous (batch, slots, width).
 //
 // Every launcher returns a cudaError_t, or kUnsupported where no kernel was compiled for the head size.
-#include "device.h"
+#include "wkv4.h"
 
 namespace {
 
-constexpr float kNever = -1e30f;
 constexpr int kUnsupported = -1;
 constexpr int kThreads = 128;
 
@@ -19,19 +18,6 @@ __device__ __forceinline__ void store(float* x, long i, float value) { x[i] = va
 __device__ __forceinline__ void store(__nv_bfloat16* x, long i, float value) { x[i] = __float2bfloat16(value); }
 
 // ---- version 4: one thread per (batch, channel), one walk along the slots --------------------------------------------
-
-struct Average {  // running sums, scaled by exp(-top)
-  float num = 0.0f, den = 0.0f, top = kNever;
-
-  // Sums with the newest slot at its bonus: returns the average, and its scale as (den_now, top_now).
-  __device__ float read(float k, float v, float bonus, float& den_now, float& top_now) const {
-    const float now = bonus + k;
-    top_now = fmaxf(top, now);
-    const float old = expf(top - top_now), fresh = expf(now - top_now);
-    den_now = old * den + fresh;
-    return (old * num + fresh * v) / den_now;
-  }
-};
 
 template <class T>
 __global__ void wkv4_forward_kernel(int batch, int slots, int width, const T* key, const T* value, const float* rate,
@@ -47,11 +33,7 @@ __global__ void wkv4_forward_kernel(int batch, int slots, int width, const T* ke
     const float k = load(key, i), v = load(value, i);
     float den_now, top_now;
     store(out, i, sums.read(k, v, u, den_now, top_now));
-    const float faded = sums.top - w, top = fmaxf(faded, k);
-    const float old = expf(faded - top), fresh = expf(k - top);
-    sums.num = old * sums.num + fresh * v;
-    sums.den = old * sums.den + fresh;
-    sums.top = top;
+    sums.write(k, v, w);
   }
 }
 

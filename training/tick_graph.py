@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join encoder and step to one file that runs a whole tick, for programs that want a single call.
 
-    observation (batch, n, obs_dim) -> action (batch, n, act_dim), values (batch, n)
+    observation (batch, n, obs_dim) -> action (batch, n, act_dim), values (batch, n), for any n <= agents
 
 The step becomes the body of an ONNX Loop over the slots, which may carry a state that grows. A runtime may fuse this
 file otherwise than the two, so its decisions agree with theirs to rounding, not in bits: a chain never mixes them.
@@ -18,20 +18,20 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from mat_ros.core.manifest import StateLayout
-from training.graphs import IR_VERSION, OPSET
+from training.graphs import BATCH, IR_VERSION, OPSET, SLOTS
 
 
 def write_tick(encoder: Path, step: Path, state: StateLayout, action_mask: NDArray[np.bool_], path: Path) -> None:
     """Write tick.onnx from encoder.onnx and step.onnx."""
     encoding = onnx.load(encoder)
     body = compose.add_prefix(onnx.load(step), "step/")
-    slots, act_dim = action_mask.shape
+    act_dim = action_mask.shape[1]
     constants = [
-        _constant("slots", np.array(slots, np.int64)),
         _constant("go_on", np.array(True)),
         _constant("mask", action_mask.astype(np.float32)),
         _constant("batch_at", np.array([0], np.int64)),
         _constant("batch_end", np.array([1], np.int64)),
+        _constant("slots_end", np.array([2], np.int64)),
         _constant("action_shape", np.array([act_dim], np.int64)),
         _constant("state_shape", np.array([0, state.row] if state.grows else [state.row], np.int64)),
         _constant("start_state", np.zeros(1, np.float32) if state.grows else state.start()),
@@ -40,6 +40,8 @@ def write_tick(encoder: Path, step: Path, state: StateLayout, action_mask: NDArr
     before = [
         helper.make_node("Shape", ["observation"], ["observation_shape"]),
         helper.make_node("Slice", ["observation_shape", "batch_at", "batch_end"], ["batch_size"]),
+        helper.make_node("Slice", ["observation_shape", "batch_end", "slots_end"], ["slots_size"]),
+        helper.make_node("Squeeze", ["slots_size"], ["slots"]),
         helper.make_node("Concat", ["batch_size", "action_shape"], ["first_action_shape"], axis=0),
         helper.make_node("Concat", ["batch_size", "state_shape"], ["first_state_shape"], axis=0),
         helper.make_node("Expand", ["nothing", "first_action_shape"], ["first_action"]),
@@ -51,7 +53,7 @@ def write_tick(encoder: Path, step: Path, state: StateLayout, action_mask: NDArr
         helper.make_node("Transpose", ["decided"], ["action"], perm=[1, 0, 2]),
     ]
     values = next(output for output in encoding.graph.output if output.name == "values")
-    action = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", slots, act_dim])
+    action = helper.make_tensor_value_info("action", TensorProto.FLOAT, [BATCH, SLOTS, act_dim])
     graph = helper.make_graph([*encoding.graph.node, *before, *after], "tick", list(encoding.graph.input),
                               [action, values], [*encoding.graph.initializer, *constants, *body.graph.initializer])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
@@ -62,7 +64,7 @@ def write_tick(encoder: Path, step: Path, state: StateLayout, action_mask: NDArr
 
 def _body(step: onnx.ModelProto) -> onnx.GraphProto:
     """Take a slot's encoding, step, and put zeros where the agent has no such action."""
-    row = ["batch", None]
+    row = [BATCH, None]
     select = helper.make_node("Gather", ["enc", "slot"], ["step/enc"], axis=1)
     same = helper.make_node("Identity", ["running"], ["still_running"])
     slot_mask = helper.make_node("Gather", ["mask", "slot"], ["slot_mask"], axis=0)

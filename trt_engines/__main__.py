@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
-from trt_engines.build import build_engines
+from trt_engines.build import build_engines, graphs_with_operator
 from trt_engines.fingerprint import checked_plan, read
 from trt_engines.flavour import MODULES, load_flavour, present
 from trt_engines.machine import this_machine
@@ -26,9 +26,21 @@ def build(given: argparse.Namespace) -> int:
     bundle = Bundle.load(given.bundle)
     flavour = load_flavour(given.flavour)
     folder = given.engines or engines_folder(bundle)
-    build_engines(bundle, folder, flavour, limit_s=given.limit, capabilities=tuple(given.capability))
+    build_engines(bundle, folder, flavour, limit_s=given.limit, capabilities=tuple(given.capability),
+                  wkv_plugin=given.wkv_plugin)
     print(f"{folder}: built with {flavour.name} {flavour.version}; `mat-ros engines verify {bundle.folder} --flavour "
           f"{flavour.name}` comes next, on the robot's machine")
+    return 0
+
+
+def graphs(given: argparse.Namespace) -> int:
+    """Write the graphs of a bundle with the operator mat_ros::WKV, proven on the golden ticks in ONNX Runtime."""
+    bundle = Bundle.load(given.bundle)
+    for name, onnx in graphs_with_operator(bundle).items():
+        path = (given.engines or engines_folder(bundle)) / f"{name}.wkv.onnx"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(onnx)
+        print(path)
     return 0
 
 
@@ -51,6 +63,7 @@ def list_engines(given: argparse.Namespace) -> int:
         try:
             mark = read(path)
             line = f"{mark.graph}: {mark.flavour} {mark.version}, {mark.kernels} kernels, {mark.precision}"
+            line += "".join(f", with {plugin}" for plugin in mark.plugins)
             checked_plan(path, bundle, versions.get(mark.flavour, "not installed"), machine)
             print(f"fits     {line}")
         except Refused as error:
@@ -83,8 +96,9 @@ def doctor(given: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every refusal is one sentence."""
     parser = argparse.ArgumentParser(prog="mat-ros engines", description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="build | verify | list | doctor")
-    for name, command in (("build", build), ("verify", verify), ("list", list_engines), ("doctor", doctor)):
+    commands = parser.add_subparsers(required=True, metavar="build | graphs | verify | list | doctor")
+    for name, command in (("build", build), ("graphs", graphs), ("verify", verify), ("list", list_engines),
+                          ("doctor", doctor)):
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
         if name == "doctor":
@@ -98,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sub.add_argument("--limit", type=float, default=600.0, help="seconds that a graph may take")
             sub.add_argument("--capability", action="append", default=[],
                              help="GPU to build for, as in 8.9; may be repeated; tensorrt_rtx only")
+            sub.add_argument("--wkv-plugin", action="store_true",
+                             help="put RWKV-4's recurrence into a plugin; enterprise TensorRT only, and more kernels")
     given = parser.parse_args(arguments)
     try:
         status: int = given.command(given)

@@ -8,6 +8,7 @@ optimisation profile. The profile has batch 1, for which the fusion is best.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import re
 import time
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Refused
+from mat_ros.core.errors import Missing, Refused
+from trt_engines import wkv_plugin as wkv
 from trt_engines.fingerprint import GRAPHS, Fingerprint, Shapes, digest, plan_path, write
 from trt_engines.flavour import Flavour
 from trt_engines.machine import this_machine
@@ -27,22 +29,28 @@ PACKAGES = ("tensorrt", "tensorrt_cu13", "tensorrt-rtx-cu13-libs", "tensorrt-rtx
 
 
 def build_engines(bundle: Bundle, folder: Path, flavour: Flavour, *, limit_s: float = 600.0,
-                  capabilities: tuple[str, ...] = (), say: Callable[[str], None] = print) -> list[Fingerprint]:
-    """Build a plan, with its fingerprint, for each graph of the bundle."""
+                  capabilities: tuple[str, ...] = (), wkv_plugin: bool = False,
+                  say: Callable[[str], None] = print) -> list[Fingerprint]:
+    """Build a plan, with its fingerprint, for each graph of the bundle; on demand with the WKV plugin in it."""
+    graphs = {graph: bundle.read(f"{graph}.onnx") for graph in GRAPHS}
+    hashes = {graph: digest(onnx) for graph, onnx in graphs.items()}  # of the bundle's own, which loading compares
+    if wkv_plugin:
+        wkv.register(flavour)  # first of all, since few libraries have plugins
+        graphs = graphs_with_operator(bundle)
     folder.mkdir(parents=True, exist_ok=True)
     marks = []
     for graph in GRAPHS:
-        onnx = bundle.read(f"{graph}.onnx")
+        onnx = graphs[graph]
         shapes = profile(bundle, graph)
         started = time.monotonic()
         plan, kernels = build_plan(onnx, shapes, flavour, limit_s=limit_s, capabilities=capabilities,
-                                   say=lambda line, graph=graph: say(f"{graph}: {line}"))  # type: ignore[misc]
+                                   plugins=wkv_plugin, say=lambda line, graph=graph: say(f"{graph}: {line}"))  # type: ignore[misc]
         seconds = time.monotonic() - started
         mark = Fingerprint(
-            graph=graph, flavour=flavour.name, version=flavour.version, graph_sha256=digest(onnx),
+            graph=graph, flavour=flavour.name, version=flavour.version, graph_sha256=hashes[graph],
             weights_sha256=bundle.manifest.files["weights.safetensors"], plan_sha256=digest(plan),
             built_on=this_machine(), capabilities=capabilities, precision=PRECISION, profile=shapes, kernels=kernels,
-            build_seconds=round(seconds, 2), packages=_packages(),
+            build_seconds=round(seconds, 2), packages=_packages(), plugins=(wkv.PLUGIN,) if wkv_plugin else (),
         )
         path = plan_path(folder, graph, flavour.name)
         path.write_bytes(plan)
@@ -63,7 +71,7 @@ def profile(bundle: Bundle, graph: str) -> Shapes:
 
 
 def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float, capabilities: tuple[str, ...] = (),
-               say: Callable[[str], None] = print) -> tuple[bytes, int]:
+               plugins: bool = False, say: Callable[[str], None] = print) -> tuple[bytes, int]:
     """Build one plan; gives it with the number of kernels that are left after fusion."""
     trt = flavour.module
     log = _log(trt)
@@ -72,8 +80,9 @@ def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float,
     except TypeError as error:  # what the enterprise bindings raise where no driver answers
         raise Refused(f"builder of {flavour.name}", "a GPU and its driver", "none",
                       "build on the machine that will run the engine") from error
+    wanted = ("STRONGLY_TYPED", *(("PREFER_AOT_PYTHON_PLUGINS",) if plugins else ()))
     flags = trt.NetworkDefinitionCreationFlag
-    network = builder.create_network(1 << int(flags.STRONGLY_TYPED) if hasattr(flags, "STRONGLY_TYPED") else 0)
+    network = builder.create_network(sum(1 << int(getattr(flags, flag)) for flag in wanted if hasattr(flags, flag)))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(onnx):
         reasons = "; ".join(str(parser.get_error(i).desc()) for i in range(parser.num_errors))
@@ -97,6 +106,17 @@ def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float,
                       "none in that time" if late else "; ".join(log.errors) or "none",
                       "give it longer with --limit" if late else "run `mat-ros engines doctor`")
     return bytes(plan), len(KERNEL.findall(log.layers))
+
+
+def graphs_with_operator(bundle: Bundle) -> dict[str, bytes]:
+    """Give the graphs of a bundle with nodes of mat_ros::WKV; this needs torch, which exports them anew."""
+    try:  # by name: only who asks for the plugin needs what exports graphs
+        export: Any = importlib.import_module("training.wkv_graphs")
+    except ImportError as error:
+        raise Missing(f"what writes graphs with {wkv.PLUGIN} ({error.name})",
+                      "run `pip install mat_ros[train]`") from error
+    graphs: dict[str, bytes] = export.operator_graphs(bundle)
+    return graphs
 
 
 def _aim(trt: Any, config: Any, flavour: Flavour, capabilities: tuple[str, ...]) -> None:

@@ -46,6 +46,7 @@ class Fingerprint:
     step_us_p99: float | None = None
     schema: int = SCHEMA
     packages: Mapping[str, str] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()  # that the plan carries, in place of plain operations of the graph
 
 
 def digest(data: bytes) -> str:
@@ -61,7 +62,7 @@ def plan_path(folder: Path, graph: str, flavour: str) -> Path:
 def write(path: Path, fingerprint: Fingerprint) -> None:
     """Write the fingerprint of the plan at `path`."""
     plain = asdict(fingerprint)
-    plain["capabilities"] = list(fingerprint.capabilities)
+    plain["capabilities"], plain["plugins"] = list(fingerprint.capabilities), list(fingerprint.plugins)
     plain["profile"] = {name: [list(shape) for shape in shapes] for name, shapes in fingerprint.profile.items()}
     path.with_suffix(".yaml").write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
 
@@ -75,7 +76,7 @@ def read(path: Path) -> Fingerprint:
             got = data.get("schema") if isinstance(data, dict) else type(data).__name__
             raise Refused(f"fingerprint {file}", f"schema {SCHEMA}", got, "install a newer mat_ros, or build anew")
         data["built_on"] = Machine(**data["built_on"])
-        data["capabilities"] = tuple(data["capabilities"])
+        data["capabilities"], data["plugins"] = tuple(data["capabilities"]), tuple(data.get("plugins", ()))
         data["profile"] = {name: tuple(tuple(shape) for shape in shapes) for name, shapes in data["profile"].items()}
         return Fingerprint(**data)
     except OSError as error:

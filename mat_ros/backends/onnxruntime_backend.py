@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mat_ros.backends.backend import BackendInfo, Float32
+from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 
@@ -18,8 +20,12 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "te
 class OnnxRuntimeBackend:
     """Run encoder.onnx and step.onnx of a bundle."""
 
-    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
-        """Load the graphs for "cpu", "cuda" or "tensorrt" (ONNX Runtime's own way into TensorRT)."""
+    def __init__(self, bundle: Bundle, device: str = "cpu", graphs: Mapping[str, bytes] | None = None) -> None:
+        """Load the graphs for "cpu", "cuda" or "tensorrt" (ONNX Runtime's own way into TensorRT).
+
+        `graphs`, an "encoder" and a "step", stand in for the bundle's own. They may have nodes of mat_ros::WKV, an
+        operator that the native library brings.
+        """
         self._ort = _onnxruntime()
         if device not in PROVIDERS or PROVIDERS[device] not in self._ort.get_available_providers():
             offered = [name for name, provider in PROVIDERS.items()
@@ -27,6 +33,10 @@ class OnnxRuntimeBackend:
             raise Refused("device of ONNX Runtime", f"one of {offered}", device,
                           "install onnxruntime-gpu, or choose another device")
         self._device = device
+        if graphs is not None and not LIBRARY.exists():
+            raise Missing("the operator mat_ros::WKV", "install g++ and run `pip install -e .` to compile it")
+        self._operators = () if graphs is None else (str(LIBRARY),)
+        graphs = graphs or {name: bundle.read(f"{name}.onnx") for name in ("encoder", "step")}
         network, layout = bundle.manifest.network, bundle.manifest.state
         self._layout = layout
         self._mask = bundle.manifest.action_map.mask
@@ -34,8 +44,8 @@ class OnnxRuntimeBackend:
         self._obs = np.zeros((1, network.agents, network.obs_dim), np.float32)
         self._enc_in = np.zeros((1, network.enc_dim), np.float32)
         self._previous = np.zeros((1, network.act_dim), np.float32)
-        self._encoder = self._session(bundle.read("encoder.onnx"))
-        self._step = self._session(bundle.read("step.onnx"))
+        self._encoder = self._session(graphs["encoder"])
+        self._step = self._session(graphs["step"])
         self._inputs = {item.name for item in self._step.get_inputs()}  # a graph drops what it does not use
         enc = np.zeros((1, network.agents, network.enc_dim), np.float32)
         self._values = np.zeros((1, network.agents), np.float32)
@@ -76,6 +86,8 @@ class OnnxRuntimeBackend:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        for library in self._operators:
+            options.register_custom_ops_library(library)
         try:
             providers = list(dict.fromkeys((PROVIDERS[self._device], "CPUExecutionProvider")))
             return self._ort.InferenceSession(graph, options, providers=providers)

@@ -17,37 +17,43 @@ from mat_ros.core.errors import Missing
 POLICIES = "training.models"
 
 
+def load_policy(bundle: Bundle) -> Any:
+    """Build the policy that the manifest describes and fill it with the bundle's weights."""
+    try:
+        from safetensors.torch import load as load_tensors
+
+        models: Any = importlib.import_module(POLICIES)
+    except ImportError as error:
+        raise Missing(f"the torch backend ({error.name})", "run `pip install mat_ros[train]`") from error
+    manifest = bundle.manifest
+    network = manifest.network
+    tensors = load_tensors(bundle.read("weights.safetensors"))
+    seen = len(tensors["encoder.observation_norm.weight"])
+    config = models.PolicyConfig(
+        agents=network.agents, obs_dim=network.obs_dim, act_dim=network.act_dim, encoder=network.encoder,
+        decoder=network.decoder, width=network.width, blocks=network.blocks, heads=network.heads,
+        encoder_bidirectional=network.bidirectional, agent_id=seen > network.obs_dim,
+        observation_mask=tuple(map(tuple, manifest.observed.tolist())),
+        action_mask=tuple(map(tuple, manifest.action_map.mask.tolist())),
+    )
+    policy = models.build_policy(config)
+    policy.load_state_dict(tensors)
+    return policy.eval()
+
+
 class TorchBackend:
     """Run a bundle's weights in the training code's modules."""
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
-        """Build the policy that the manifest describes and fill it with the bundle's weights."""
-        try:
-            import torch
-            from safetensors.torch import load as load_tensors
-
-            models: Any = importlib.import_module(POLICIES)
-        except ImportError as error:
-            raise Missing(f"the torch backend ({error.name})", "run `pip install mat_ros[train]`") from error
-        self._torch, self._device = torch, device
+        """Load the policy of the bundle."""
+        self._policy = load_policy(bundle).to(device)
+        self._torch: Any = importlib.import_module("torch")
+        self._device = device
         manifest = bundle.manifest
-        network = manifest.network
-        tensors = load_tensors(bundle.read("weights.safetensors"))
-        seen = len(tensors["encoder.observation_norm.weight"])
-        config = models.PolicyConfig(
-            agents=network.agents, obs_dim=network.obs_dim, act_dim=network.act_dim, encoder=network.encoder,
-            decoder=network.decoder, width=network.width, blocks=network.blocks, heads=network.heads,
-            encoder_bidirectional=network.bidirectional, agent_id=seen > network.obs_dim,
-            observation_mask=tuple(map(tuple, manifest.observed.tolist())),
-            action_mask=tuple(map(tuple, manifest.action_map.mask.tolist())),
-        )
-        self._policy = models.build_policy(config)
-        self._policy.load_state_dict(tensors)
-        self._policy.to(device).eval()
         normaliser = manifest.normaliser
-        self._mean, self._std = (torch.tensor(rows, device=device) for rows in (normaliser.mean, normaliser.std))
+        self._mean, self._std = (self._torch.tensor(rows, device=device) for rows in (normaliser.mean, normaliser.std))
         self._clip = normaliser.clip
-        self._mask = torch.tensor(manifest.action_map.mask, device=device)
+        self._mask = self._torch.tensor(manifest.action_map.mask, device=device)
         self._row = manifest.state.row if manifest.state.grows else 0
 
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:

@@ -7,6 +7,7 @@ weights.safetensors  every parameter, under the names that `python -m training.m
 encoder.onnx         observation (batch, n, obs_dim) -> enc (batch, n, enc_dim), values (batch, n)
 step.onnx            enc (batch, enc_dim), action (batch, act_dim), state -> action (batch, act_dim), state
 tick.onnx            optional: both in one, observation (batch, n, obs_dim) -> action (batch, n, act_dim), values
+                     (newer exports take any n up to the manifest's agents: the first n slots of the chain)
 golden.npz           ticks that every backend must reproduce: observation, values and action of each tick; for the
                      first few also enc, and the state that the last slot hands on, which tell where an error begins
 

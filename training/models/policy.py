@@ -70,6 +70,12 @@ class Policy(nn.Module):
         enc = self.encoder(rows)
         return (rows if self.config.decoder == "none" else enc), self.value_head(enc)
 
+    def encode_first(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode as if the chain ended after its first n slots: (B, n, obs_dim) -> enc, values, for any n <= agents."""
+        rows = self._rows(obs, obs.shape[1])
+        enc = self.encoder(rows)
+        return (rows if self.config.decoder == "none" else enc), self.value_head(enc)
+
     def step(self, enc_i: Tensor, a_prev: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Decide one slot: (B, enc_dim), (B, action_input_dim), state -> distribution parameters (B, act_dim), state.
 
@@ -173,12 +179,16 @@ class Policy(nn.Module):
         if obs.shape[1:] != (self.config.agents, self.config.obs_dim):
             want = f"(batch, {self.config.agents}, {self.config.obs_dim})"
             raise ValueError(f"expected observations of shape {want}, got {tuple(obs.shape)}; pad or stack them")
+        return _to_slots(self._rows(obs, self.config.agents), order)
+
+    def _rows(self, obs: Tensor, slots: int) -> Tensor:
+        """Blank what the first `slots` agents do not observe, and append their ids where configured."""
         if self.observation_mask is not None:
-            obs = torch.where(self.observation_mask, obs, 0.0)
+            obs = torch.where(self.observation_mask[:slots], obs, 0.0)
         if self.config.agent_id:
-            ids = self.agent_ids.to(obs.dtype).expand(obs.shape[0], -1, -1)
+            ids = self.agent_ids[:slots].to(obs.dtype).expand(obs.shape[0], -1, -1)
             obs = torch.cat([obs, ids], dim=-1)
-        return _to_slots(obs, order)
+        return obs
 
     def _allowed(self, available: Tensor | None, order: Tensor | None, batch: int) -> Tensor | None:
         """Merge what an agent has (its mask) with what it may do now (available), in slot order."""

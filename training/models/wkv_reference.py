@@ -9,11 +9,31 @@ channel] for a head's memory. A bidirectional form (encoders) has no recurrent t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 NEVER = -1e30  # a log-weight so small that it counts for nothing; -inf would make NaN of (-inf) - (-inf)
 LOG_DECAY_LIMIT = 60.0  # beyond it exp(log_decay) nears the end of float32, and inf * 0 is NaN
+_longest: list[int] = []  # see lengthened
+
+
+@contextmanager
+def lengthened(slots: int) -> Iterator[None]:
+    """While a graph for chains of up to `slots` slots is written, let every parallel form be that long.
+
+    It is lengthened by slots that nobody hears, and its answer is cut again. So the tables of distances depend on
+    parameters only, and a runtime computes them once, when it loads the graph, not for the length of each call. A
+    causal encoder has no need of this: see training.graphs.EncoderGraph.
+    """
+    _longest.append(slots)
+    try:
+        yield
+    finally:
+        _longest.pop()
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -31,14 +51,15 @@ def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, *, bidirection
 
     wkv_t = Σ_i exp(s_ti) v_i / Σ_i exp(s_ti),   s_tt = u + k_t,   s_ti = k_i - (|t - i| - 1) w,   i <= t if causal
     """
-    key, value = at_least_float32(key), at_least_float32(value)
+    slots = key.shape[1]
+    key, value = _lengthen(at_least_float32(key), NEVER), _lengthen(at_least_float32(value))
     ahead = _places_ahead(key)  # (t, i): how far slot i lies before slot t
     bias = -(ahead.abs() - 1).to(rate.dtype)[..., None] * rate  # (t, i, d)
     bias = torch.where((ahead == 0)[..., None], bonus, bias)
     if not bidirectional:
         bias = bias.masked_fill((ahead < 0)[..., None], NEVER)
     weight = torch.softmax(key[:, None] + bias, dim=2)  # (B, t, i, d)
-    return (weight * value[:, None]).sum(2)  # (B, n, d)
+    return _cut((weight * value[:, None]).sum(2), slots)  # (B, n, d)
 
 
 def wkv4_step(
@@ -68,11 +89,12 @@ def wkv5(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
     out_t = r_tᵀ (S_t + (u ⊙ k_t) v_tᵀ),   S_{t+1} = e^{-w} ⊙ S_t + k_t v_tᵀ   and in parallel
     out_t = Σ_i (r_t · (f_ti ⊙ k_i)) v_i,   f_tt = u,   f_ti = e^{-(|t - i| - 1) w},   i <= t if causal
     """
-    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
+    slots = k.shape[1]
+    r, k, v = (_lengthen(at_least_float32(x)) for x in (r, k, v))
     ahead = _places_ahead(k)
     gap = (ahead.abs() - 1).clamp(min=0).to(rate.dtype)
     fade = torch.exp(-gap[..., None, None] * rate).unsqueeze(0)  # (1, t, i, h, c)
-    return _weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional))
+    return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots)
 
 
 def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
@@ -80,16 +102,16 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
 
     S_{t+1} = e^{-w_t} ⊙ S_t + k_t v_tᵀ,   so in parallel   f_ti = exp(-Σ w_j over the slots j strictly between i and t)
     """
-    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
-    ahead = _places_ahead(k)
     slots = k.shape[1]
-    place = torch.arange(slots, device=k.device)
+    r, k, v, rate = (_lengthen(x) for x in (at_least_float32(r), at_least_float32(k), at_least_float32(v), rate))
+    ahead, longest = _places_ahead(k), k.shape[1]
+    place = torch.arange(longest, device=k.device)
     low, high = torch.minimum(place[:, None], place), torch.maximum(place[:, None], place)  # (t, i)
     between = (low[..., None] < place) & (place < high[..., None])  # (t, i, j)
     # A sum over exactly the slots between: the difference of two running sums would lose small rates beside large ones.
     faded = between.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
-    fade = torch.exp(-faded).unflatten(1, (slots, slots)).unflatten(-1, k.shape[-2:])  # (B, t, i, h, c)
-    return _weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional))
+    fade = torch.exp(-faded).unflatten(1, (longest, longest)).unflatten(-1, k.shape[-2:])  # (B, t, i, h, c)
+    return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots)
 
 
 def wkv5_step(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,18 +137,20 @@ def wkv7(
         inputs = (r, k, v, rate, remove, replace)
         return wkv7(*inputs) + wkv7(*(part.flip(1) for part in inputs)).flip(1)
     slots = k.shape[1]
-    place = torch.arange(slots, device=k.device)
+    r, k, v, rate, remove, replace = (_lengthen(x) for x in (r, k, v, rate, remove, replace))
+    longest = k.shape[1]
+    place = torch.arange(longest, device=k.device)
     below = place[:, None] > place  # (t, i): i strictly before t
     upto = (place < place[:, None, None]) & (place > place[:, None])  # (t, i, j): i < j < t
     between = upto.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
-    fade = torch.exp(-between).unflatten(1, (slots, slots)).unflatten(-1, k.shape[-2:])  # decay of S over i+1 .. t-1
+    fade = torch.exp(-between).unflatten(1, (longest, longest)).unflatten(-1, k.shape[-2:])  # decay over i+1 .. t-1
     fade_now = torch.where(below[..., None, None], fade * torch.exp(-rate).unsqueeze(2), 1.0)  # and over t as well
 
     taken = _couple(remove, k, fade, below) @ _by_head(v)  # (B, h, n, c)
     taken = torch.linalg.solve_triangular(_couple(remove, replace, fade, below), taken, upper=False, unitriangular=True)
     seen = place[:, None] >= place
     out = _couple(r, k, fade_now, seen) @ _by_head(v) - _couple(r, replace, fade_now, seen) @ taken
-    return out.transpose(1, 2)  # (B, n, h, c)
+    return _cut(out.transpose(1, 2), slots)  # (B, n, h, c)
 
 
 def wkv7_step(
@@ -142,6 +166,20 @@ def wkv7_step(
 def _places_ahead(x: Tensor) -> Tensor:
     place = torch.arange(x.shape[1], device=x.device)
     return place[:, None] - place  # (t, i)
+
+
+def _lengthen(x: Tensor, value: float = 0.0) -> Tensor:
+    """Append slots (the second axis) that add nothing, up to the longest chain; see lengthened."""
+    return _pad(x, _longest[-1] - x.shape[1], value) if _longest else x
+
+
+def _cut(x: Tensor, slots: int) -> Tensor:
+    """Take the appended slots off again. Padding by less than nothing asks no question about n, as a slice would."""
+    return _pad(x, slots - _longest[-1], 0.0) if _longest else x
+
+
+def _pad(x: Tensor, slots: int, value: float) -> Tensor:
+    return F.pad(x, (0, 0) * (x.ndim - 2) + (0, slots), value=value)
 
 
 def _with_now(fade: Tensor, ahead: Tensor, bonus: Tensor, bidirectional: bool) -> Tensor:

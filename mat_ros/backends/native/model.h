@@ -111,13 +111,25 @@ struct Model {
   int state_row = 0;  // floats
 };
 
+// The operands of the operator mat_ros::WKV: key, value, out (batch, slots, width), the states (batch, width).
+struct Wkv {
+  size_t batch, slots, width;
+  const float *key, *value, *rate, *bonus;  // rate, bonus (width,)
+  const float *num, *den, *top;
+  float *out, *next_num, *next_den, *next_top;
+};
+
 // One instruction set's way to run a model.
 struct Path {
   const char* name;
   void (*encode)(const Model& model, float* workspace, const float* obs, float* enc, float* values);
   void (*decide)(const Model& model, float* workspace, int first, int last, const float* enc, const float* previous,
                  const float* state_in, float* actions, float* state_out);
+  void (*wkv4)(const Wkv& operands);
 };
+
+// The first that this processor can run.
+const Path& best_path();
 
 }  // namespace mat_ros
 

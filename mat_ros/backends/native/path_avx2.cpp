@@ -22,10 +22,11 @@ namespace avx2 {
 
 #include "decide.h"
 #include "encode.h"
+#include "wkv.h"
 }  // namespace avx2
 
 extern const Path kAvx2;
-const Path kAvx2 = {"avx2", avx2::encode, avx2::decide};
+const Path kAvx2 = {"avx2", avx2::encode, avx2::decide, avx2::wkv4};
 
 }  // namespace mat_ros
 

@@ -24,10 +24,11 @@ namespace avx512 {
 
 #include "decide.h"
 #include "encode.h"
+#include "wkv.h"
 }  // namespace avx512
 
 extern const Path kAvx512;
-const Path kAvx512 = {"avx512", avx512::encode, avx512::decide};
+const Path kAvx512 = {"avx512", avx512::encode, avx512::decide, avx512::wkv4};
 
 }  // namespace mat_ros
 

@@ -21,10 +21,11 @@ namespace neon {
 
 #include "decide.h"
 #include "encode.h"
+#include "wkv.h"
 }  // namespace neon
 
 extern const Path kNeon;
-const Path kNeon = {"neon", neon::encode, neon::decide};
+const Path kNeon = {"neon", neon::encode, neon::decide, neon::wkv4};
 
 }  // namespace mat_ros
 

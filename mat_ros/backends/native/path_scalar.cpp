@@ -16,9 +16,10 @@ namespace scalar {
 
 #include "decide.h"
 #include "encode.h"
+#include "wkv.h"
 }  // namespace scalar
 
 extern const Path kScalar;
-const Path kScalar = {"scalar", scalar::encode, scalar::decide};
+const Path kScalar = {"scalar", scalar::encode, scalar::decide, scalar::wkv4};
 
 }  // namespace mat_ros

@@ -9,12 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "arithmetic.h"
 #include "loader.h"
 #include "mat_ros_native.h"
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 namespace mat_ros {
 
@@ -49,34 +46,6 @@ const Path* find_path(const std::string& name) {
                 "; choose one that this processor has");
 }
 
-// Round to nearest and keep the smallest numbers while a kernel runs, whatever another library has set for the thread.
-class PlainArithmetic {
- public:
-#if defined(__x86_64__)
-  PlainArithmetic() : before_(_mm_getcsr()) {
-    if (before_ != kPlain) _mm_setcsr(kPlain);
-  }
-  ~PlainArithmetic() {
-    if (before_ != kPlain) _mm_setcsr(before_);
-  }
-
- private:
-  static constexpr unsigned kPlain = 0x1f80;  // no exception traps, no flushing to zero
-  unsigned before_;
-#elif defined(__aarch64__)
-  PlainArithmetic() {
-    __asm__ volatile("mrs %0, fpcr" : "=r"(before_));
-    if (before_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(0UL));
-  }
-  ~PlainArithmetic() {
-    if (before_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(before_));
-  }
-
- private:
-  unsigned long before_;
-#endif
-};
-
 size_t workspace_floats(const Model& model) {
   const mat_ros_network& net = model.net;
   const size_t n = padded(net.agents), d = padded(net.width), seen = padded(model.observer.width);
@@ -87,6 +56,12 @@ size_t workspace_floats(const Model& model) {
 }
 
 }  // namespace
+
+const Path& best_path() {
+  static const Path& best = *runnable_paths().front();
+  return best;
+}
+
 }  // namespace mat_ros
 
 struct mat_ros_policy {

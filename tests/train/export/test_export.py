@@ -19,13 +19,16 @@ from slot_process import run_slot  # noqa: E402
 from mat_ros.backends.choose import open_backend  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
+from mat_ros.backends.torch_backend import load_policy  # noqa: E402
 from mat_ros.core.bundle import Bundle  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
 from training import export  # noqa: E402
+from training.graphs import EncoderGraph, write_encoder  # noqa: E402
 from training.models.config import MIXERS_OF  # noqa: E402
 from training.sample import make_bundle, random_observations, random_origin, random_policy  # noqa: E402
 
 pytestmark = pytest.mark.train
+GOLDEN = Path(__file__).parents[2] / "golden" / "bundles"
 needs_native = pytest.mark.skipif(not LIBRARY.exists(), reason="needs the compiled native backend")
 BACKENDS = [pytest.param("native", marks=needs_native), "onnxruntime"]
 
@@ -66,6 +69,102 @@ def test_the_graphs_take_any_batch(bundle: Bundle) -> None:
     enc, values = encoder.run(None, {"observation": golden["observation"]})
     np.testing.assert_allclose(enc, golden["enc"], atol=2e-5)
     np.testing.assert_allclose(values, golden["values"], atol=2e-5)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 5])
+def test_one_encoder_graph_answers_chains_of_any_length_as_the_policy_does(bundle: Bundle, slots: int) -> None:
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    observation = bundle.golden()["observation"][:, :slots]
+    graph = EncoderGraph(load_policy(bundle), bundle.manifest.normaliser)
+    with torch.no_grad():
+        enc, values = graph(torch.from_numpy(observation))
+    encoder = ort.InferenceSession(bundle.read("encoder.onnx"), providers=["CPUExecutionProvider"])
+    for ticks in (slice(0, 1), slice(0, None)):
+        found = encoder.run(None, {"observation": observation[ticks]})
+        np.testing.assert_allclose(found[0], enc[ticks].numpy(), atol=2e-5)
+        np.testing.assert_allclose(found[1], values[ticks].numpy(), atol=2e-5)
+
+
+def test_only_a_causal_encoder_says_of_the_first_slots_what_it_says_of_them_in_the_whole_chain(bundle: Bundle) -> None:
+    """Attention looks ahead: to it, fewer agents are another question."""
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    observation = bundle.golden()["observation"]
+    encoder = ort.InferenceSession(bundle.read("encoder.onnx"), providers=["CPUExecutionProvider"])
+    whole = encoder.run(None, {"observation": observation})
+    for slots in range(1, 5):
+        first = encoder.run(None, {"observation": observation[:, :slots]})
+        agree = [np.allclose(got, want[:, :slots], atol=2e-5) for got, want in zip(first, whole, strict=True)]
+        assert all(agree) == (bundle.manifest.network.encoder != "attention")
+
+
+def test_the_whole_tick_in_one_file_takes_chains_of_any_length(bundle: Bundle) -> None:
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    observation = bundle.golden()["observation"]
+    tick = ort.InferenceSession(bundle.read("tick.onnx"), providers=["CPUExecutionProvider"])
+    backend, start = open_backend("torch", bundle), bundle.manifest.state.start()
+    graph = EncoderGraph(load_policy(bundle), bundle.manifest.normaliser)
+    for slots in (1, 3):
+        with torch.no_grad():
+            enc, values = graph(torch.from_numpy(observation[:1, :slots]))
+        actions, found = tick.run(None, {"observation": observation[:1, :slots]})
+        assert actions.shape[1] == slots
+        np.testing.assert_allclose(found, values.numpy(), atol=2e-5)
+        action, state = np.zeros(bundle.manifest.network.act_dim, np.float32), start
+        for slot in range(slots):
+            action, state = backend.step(slot, enc[0, slot].numpy(), action, state)
+            np.testing.assert_allclose(actions[0, slot], action, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["rwkv4", "attention"])
+def test_a_graph_for_any_length_gives_the_bits_of_one_for_a_single_length(kind: str, tmp_path: Path) -> None:
+    """The kept bundles were exported when graphs had one length."""
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    bundle = Bundle.load(GOLDEN / kind)
+    write_encoder(EncoderGraph(load_policy(bundle), bundle.manifest.normaliser), tmp_path / "encoder.onnx")
+    observation = bundle.golden()["observation"]
+    graphs = (bundle.read("encoder.onnx"), (tmp_path / "encoder.onnx").read_bytes())
+    before, now = (ort.InferenceSession(graph, providers=["CPUExecutionProvider"]) for graph in graphs)
+    assert before.get_inputs()[0].shape[1] == 4 and now.get_inputs()[0].shape[1] == "slots"
+    for tick in range(len(observation)):
+        given = {"observation": observation[tick:tick + 1]}
+        bits = [[part.tobytes() for part in session.run(None, given)] for session in (before, now)]
+        assert bits[0] == bits[1]
+
+
+@pytest.mark.parametrize("agents", [1, 2, 3])
+@pytest.mark.parametrize("encoder", ["attention", "rwkv4"])
+def test_short_chains_are_exported_for_any_length_too(encoder: str, agents: int, tmp_path: Path) -> None:
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    origin = random_origin(agents, 4, 1)
+    policy = random_policy(0, 0.1, agents=agents, obs_dim=4, act_dim=1, width=16, encoder=encoder, agent_id=True)
+    graph = EncoderGraph(policy, origin.normaliser)
+    write_encoder(graph, tmp_path / "encoder.onnx")
+    session = ort.InferenceSession(str(tmp_path / "encoder.onnx"), providers=["CPUExecutionProvider"])
+    for slots in range(1, agents + 1):
+        observation = random_observations(origin, 3)[:, :slots]
+        with torch.no_grad():
+            wanted = graph(torch.from_numpy(observation))
+        for got, want in zip(session.run(None, {"observation": observation}), wanted, strict=True):
+            np.testing.assert_allclose(got, want.numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize("encoder", ["rwkv4", "rwkv5", "rwkv6", "rwkv7"])
+def test_an_encoder_that_looks_both_ways_hears_no_agent_behind_the_end_of_a_shorter_chain(
+    encoder: str, tmp_path: Path
+) -> None:
+    ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    origin = random_origin(5, 4, 1)
+    policy = random_policy(0, 0.1, agents=5, obs_dim=4, act_dim=1, width=16, encoder=encoder, agent_id=True,
+                           encoder_bidirectional=True)
+    graph = EncoderGraph(policy, origin.normaliser)
+    write_encoder(graph, tmp_path / "encoder.onnx")
+    session = ort.InferenceSession(str(tmp_path / "encoder.onnx"), providers=["CPUExecutionProvider"])
+    for slots in (1, 2, 4, 5):
+        observation = random_observations(origin, 3)[:, :slots]
+        with torch.no_grad():
+            wanted = graph(torch.from_numpy(observation))
+        for got, want in zip(session.run(None, {"observation": observation}), wanted, strict=True):
+            np.testing.assert_allclose(got, want.numpy(), atol=2e-5)
 
 
 def test_the_whole_tick_in_one_file_decides_the_same_for_any_batch(bundle: Bundle) -> None:

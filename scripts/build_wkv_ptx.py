@@ -1,0 +1,53 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compile cuda/wkv_operator.cu to trt_engines/wkv_operator.ptx, which TensorRT puts into its engines.
+
+The text is shipped, so that building an engine needs no CUDA toolkit. A driver refuses PTX of a newer version than its
+own, and nvcc always writes the newest that it knows. The kernel uses nothing that old versions lack, so the text says
+the oldest one that drivers of TensorRT's plugins speak, and ptxas of the same toolkit holds it to that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE, RESULT = "cuda/wkv_operator.cu", "trt_engines/wkv_operator.ptx"
+VERSION = "7.8"  # of CUDA 11.8
+TARGET = "75"  # the oldest GPU that TensorRT 10 knows; a driver compiles the text for any later one
+CHECKED = ("sm_75", "sm_80", "sm_87", "sm_90", "sm_120")
+LICENCE = ("// Copyright 2026 The mat_ros Authors", "// SPDX-License-Identifier: Apache-2.0")
+
+
+def nvcc_release() -> str:
+    """Give the release of nvcc, as in "13.0"; raises FileNotFoundError where there is none."""
+    said = subprocess.run(["nvcc", "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"release ([\d.]+)", said)
+    assert found is not None, said
+    return found[1]
+
+
+def compiled() -> str:
+    """Compile, put the version down, and let ptxas assemble the result for several GPUs."""
+    with tempfile.TemporaryDirectory() as folder:
+        ptx = Path(folder) / "wkv_operator.ptx"
+        nvcc = ["nvcc", "-std=c++17", "-O3", f"-arch=compute_{TARGET}", "-ptx", SOURCE, "-o", str(ptx)]
+        subprocess.run(nvcc, cwd=ROOT, check=True)
+        lines = [line.rstrip() for line in ptx.read_text().splitlines() if not line.lstrip().startswith("//")]
+        body = re.sub(r"^\.version .*$", f".version {VERSION}", "\n".join(lines).strip(), flags=re.MULTILINE)
+        head = [*LICENCE, f"// {SOURCE}, compiled by nvcc {nvcc_release()} through scripts/build_wkv_ptx.py"]
+        text = "\n".join([*head, body]) + "\n"
+        ptx.write_text(text)
+        for gpu in CHECKED:
+            subprocess.run(["ptxas", f"-arch={gpu}", str(ptx), "-o", str(Path(folder) / "wkv.cubin")], check=True)
+    return text
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    (ROOT / RESULT).write_text(compiled())
+    print(f"{RESULT}: PTX {VERSION} for sm_{TARGET} and later, assembled for {', '.join(CHECKED)}")

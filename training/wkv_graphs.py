@@ -1,0 +1,96 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the graphs of a bundle with the operator mat_ros::WKV where they have RWKV-4's recurrence in plain operations.
+
+    key, value (batch, width) for one slot, or (batch, slots, width); rate, bonus (width,); num, den, max (batch, width)
+    -> out as key; num, den, max behind the last slot
+
+One slot is a decoder's step; n slots from an empty state are a causal encoder. ONNX Runtime has the operator from the
+native library, TensorRT from trt_engines/wkv_plugin.py. Everybody else wants the plain graphs of the bundle itself, and
+so they stay what a bundle holds.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mat_ros.backends import golden
+from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from mat_ros.backends.torch_backend import load_policy
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Refused
+from training.graphs import EncoderGraph, StepGraph, write_encoder, write_step
+from training.models import Policy
+from training.models.layers import previous_slot
+from training.models.rwkv4 import TimeMix4
+from training.models.wkv_reference import NEVER
+
+DOMAIN, NAME = "mat_ros", "WKV"
+VERSION = 1
+PLUGIN = {"plugin_namespace": DOMAIN, "plugin_version": str(VERSION)}  # by which TensorRT's parser finds a plugin
+
+
+class OperatorMix(TimeMix4):
+    """The RWKV-4 time mixer with its recurrence as one node: to be exported, not run, as torch has no such operator."""
+
+    def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
+        key, value, gate = self._project(x, previous_slot(x))
+        nothing = key.new_zeros(key.shape[0], key.shape[2])
+        out, *_ = _node(key, value, *self._constants(), nothing, nothing, torch.full_like(nothing, NEVER))
+        return self.out(gate * out)
+
+    def step(self, x_i: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # (B, d), (B, 4d) -> (B, d), (B, 4d)
+        before, num, den, top = state.chunk(4, dim=-1)
+        key, value, gate = self._project(x_i, before)
+        out, *memory = _node(key, value, *self._constants(), num, den, top)
+        return self.out(gate * out), torch.cat([x_i, *memory], dim=-1)
+
+
+def operator_graphs(bundle: Bundle) -> dict[str, bytes]:
+    """Give "encoder" and "step" with the operator, proven on the golden ticks in ONNX Runtime."""
+    policy, replaced = with_operator(load_policy(bundle))
+    network = bundle.manifest.network
+    if not any(replaced.values()):
+        raise Refused(f"operator {DOMAIN}::{NAME}", "a policy whose encoder or decoder is causal RWKV-4",
+                      f"encoder {network.encoder}{', bidirectional' if network.bidirectional else ''}, "
+                      f"decoder {network.decoder}", "use its plain graphs")
+    graphs = {name: bundle.read(f"{name}.onnx") for name in replaced}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (name for name, count in replaced.items() if count):
+            path = Path(folder) / f"{name}.onnx"
+            if name == "encoder":
+                write_encoder(EncoderGraph(policy, bundle.manifest.normaliser), path)
+            else:
+                write_step(StepGraph(policy), path)
+            graphs[name] = path.read_bytes()
+    golden.require(OnnxRuntimeBackend(bundle, graphs=graphs), bundle)
+    return graphs
+
+
+def with_operator(policy: Policy) -> tuple[Policy, dict[str, int]]:
+    """Copy a policy for export with the operator, and count how many there will be in "encoder" and "step".
+
+    A bidirectional encoder looks ahead, which a recurrence cannot: it keeps its plain operations.
+    """
+    policy = copy.deepcopy(policy)
+    replaced = {}
+    for name, part in (("encoder", policy.encoder), ("step", policy.decoder)):
+        mixers = [module for module in part.modules() if type(module) is TimeMix4 and not module.bidirectional]
+        for mixer in mixers:
+            mixer.__class__ = OperatorMix  # the same parameters under the same names, another way to the result
+        replaced[name] = len(mixers)
+    return policy, replaced
+
+
+def _node(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, num: Tensor, den: Tensor, top: Tensor
+          ) -> list[Tensor]:
+    shapes = [key.shape, num.shape, den.shape, top.shape]
+    return list(torch.onnx.ops.symbolic_multi_out(
+        f"{DOMAIN}::{NAME}", (key, value, rate, bonus, num, den, top), PLUGIN, dtypes=[torch.float32] * len(shapes),
+        shapes=shapes, version=VERSION,
+    ))
