@@ -132,10 +132,11 @@ def wkv7(
     What slot t takes out, z_t = κ_tᵀ S_{t-1}, depends on what its predecessors took out. That is one unit triangular
     system per head, (I + N) Z = M V, where M and N couple κ_t to the earlier k_i and b_i through the fading between.
     """
-    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
+    dtype = at_least_float32(r).dtype
+    r, k, v, rate, remove, replace = (accurate(x) for x in (r, k, v, rate, remove, replace))
     if bidirectional:  # the delta rule has no symmetric form: read once from each end
         inputs = (r, k, v, rate, remove, replace)
-        return wkv7(*inputs) + wkv7(*(part.flip(1) for part in inputs)).flip(1)
+        return (wkv7(*inputs) + wkv7(*(part.flip(1) for part in inputs)).flip(1)).to(dtype)
     slots = k.shape[1]
     r, k, v, rate, remove, replace = (_lengthen(x) for x in (r, k, v, rate, remove, replace))
     longest = k.shape[1]
@@ -150,17 +151,26 @@ def wkv7(
     taken = torch.linalg.solve_triangular(_couple(remove, replace, fade, below), taken, upper=False, unitriangular=True)
     seen = place[:, None] >= place
     out = _couple(r, k, fade_now, seen) @ _by_head(v) - _couple(r, replace, fade_now, seen) @ taken
-    return _cut(out.transpose(1, 2), slots)  # (B, n, h, c)
+    return _cut(out.transpose(1, 2), slots).to(dtype)  # (B, n, h, c)
 
 
 def wkv7_step(
     r: Tensor, k: Tensor, v: Tensor, rate: Tensor, remove: Tensor, replace: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Do one slot of version 7: vectors (B, h, c), memory (B, h, c, c)."""
-    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
+    dtype = memory.dtype
+    r, k, v, rate, remove, replace, memory = (accurate(x) for x in (r, k, v, rate, remove, replace, memory))
     taken = remove.unsqueeze(-2) @ memory  # (B, h, 1, c)
     memory = torch.exp(-rate).unsqueeze(-1) * memory - replace.unsqueeze(-1) * taken + k.unsqueeze(-1) * v.unsqueeze(-2)
-    return (r.unsqueeze(-2) @ memory).squeeze(-2), memory
+    return (r.unsqueeze(-2) @ memory).squeeze(-2).to(dtype), memory.to(dtype)
+
+
+def accurate(x: Tensor) -> Tensor:
+    """Give float64 on a processor: what the delta rule leaves of a value may be small, and its readers divide by it.
+
+    Exported graphs stay in float32, the only type that every engine has, and so do GPUs, where float64 is slow.
+    """
+    return x.double() if x.device.type == "cpu" and not torch.compiler.is_exporting() else at_least_float32(x)
 
 
 def _places_ahead(x: Tensor) -> Tensor:
