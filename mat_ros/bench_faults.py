@@ -64,12 +64,12 @@ class Worker:
         self.model: Model | None = self._whole.learn(LEARNING_SEED) if learn else None
 
     def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
-        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table)
+        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table,
+                        scatter=self.grid.scatter)
 
     def onset(self) -> int:
         """Give the tick at which things break."""
-        horizon = self.plan.ticks or self._whole.score.horizon
-        return min(round(self.grid.onset_s * 1e9 / self.bundle.manifest.period_ns), horizon // 3)
+        return self.grid.onset(self.bundle.manifest.period_ns, self.plan.ticks or self._whole.score.horizon)
 
     def episodes(self, cell: Cell) -> Episodes:
         """Run a cell."""
