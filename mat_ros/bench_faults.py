@@ -174,25 +174,36 @@ def main(arguments: list[str]) -> int:
                         help="cells at a time; default: one here, as many as the cluster has processors on Ray")
     parser.add_argument("--ray", default="", help="spread over Ray instead: `local`, or the address of a cluster whose "
                         "machines have the package, the policy and the grid in the same places")
+    parser.add_argument("--live", type=int, default=0, metavar="N", help="also run N episodes of some cells as a live "
+                        "graph of node processes over DDS, free-running against the wall clock; 0: none")
+    parser.add_argument("--live-only", action="append", metavar="PATTERN", help="cells to run live, by the patterns of "
+                        "--only, beside the nominal one; may be repeated; default: the first actuator that is off, the "
+                        "most messages dropped, and the first node that crashes; not possible for gaps and oracles")
     parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
     parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
     given = parser.parse_args(arguments)
-    from mat_ros.fault_report import headline, read_table, write_report
+    from mat_ros.fault_figures import headline, read_table
+    from mat_ros.fault_report import write_report
     from mat_ros.fault_summary import write_summary
+    from mat_ros.live_faults import Live, compare
 
     grid = shipped.config_file("faults", given.grid).resolve()
-    plans = {}
+    plans, live = {}, Live()
     for name in given.policy:
         folder = shipped.policy_folder(name).resolve()
         bundle = Bundle.load(folder)
         plan = Plan(str(folder), given.backend, str(grid), given.episodes, given.seed, given.ticks, given.mode)
         cells = matching(Grid.load(grid, bundle.manifest).cells, given.only)
         plans[bundle.manifest.name] = plan
-        run(plan, cells, given.out / bundle.manifest.name / "episodes.csv", given.processes, given.ray)
+        out = given.out / bundle.manifest.name
+        run(plan, cells, out / "episodes.csv", given.processes, given.ray)
+        if given.live:
+            live.run(plan, bundle, cells, given.live, given.live_only or (), out / "live.csv")
     table = read_table([given.out / name / "episodes.csv" for name in plans])
+    lines = compare(table, live.files)
     command = "mat-ros bench faults " + shlex.join(arguments)
-    write_report(given.out / "report.html", table, plans, command)
-    write_summary(given.out / "summary.md", table, command)
+    write_report(given.out / "report.html", table, plans, command, lines, live.left_out)
+    write_summary(given.out / "summary.md", table, command, lines, live.left_out)
     if given.json:
         print(json.dumps(headline(table)))
     else:
