@@ -9,12 +9,11 @@ raw table `episodes.csv` is written cell by cell, so that a run that was killed 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import multiprocessing
+import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,12 @@ from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.decide import Decider
 from mat_ros.core.detect import Model
-from mat_ros.core.errors import Refused
 from mat_ros.core.influence import influence
 from mat_ros.core.observe import Observer
 from mat_ros.fault_grid import GAP, Cell, Grid, matching
+from mat_ros.fault_table import Table
 from mat_ros.lockstep import Episodes, LockStep
+from mat_ros.spread import spread
 
 COLUMNS = ("policy", "level", "kind", "severity", "target", "information", "episode", "return", "ticks",
            "detect_ticks", "false_alarms", "recover_ticks", "missing", "commands", "outside_before", "outside_after",
@@ -64,12 +64,12 @@ class Worker:
         self.model: Model | None = self._whole.learn(LEARNING_SEED) if learn else None
 
     def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
-        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table)
+        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table,
+                        scatter=self.grid.scatter)
 
     def onset(self) -> int:
         """Give the tick at which things break."""
-        horizon = self.plan.ticks or self._whole.score.horizon
-        return min(round(self.grid.onset_s * 1e9 / self.bundle.manifest.period_ns), horizon // 3)
+        return self.grid.onset(self.bundle.manifest.period_ns, self.plan.ticks or self._whole.score.horizon)
 
     def episodes(self, cell: Cell) -> Episodes:
         """Run a cell."""
@@ -133,82 +133,29 @@ def influence_of(plan: Plan, ticks: int = 60) -> tuple[tuple[str, list[str]], np
             np.mean([values for _, values in encoded], axis=0))
 
 
-_worker: Worker | None = None
+_worker: Worker | None = None  # of this process
 
 
-def _open(plan: Plan) -> None:
+def rows_of(plan: Plan, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
+    """Run a cell with the simulated robots that this process keeps."""
     global _worker
-    _worker = Worker(plan)
-
-
-def _run(cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
-    assert _worker is not None
+    if _worker is None or _worker.plan != plan:
+        _worker = Worker(plan)
     return cell, _worker.rows(cell)
 
 
-def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int, ray: str = "") -> None:
+def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:
     """Run the cells that `out` lacks, over processes or a Ray cluster, and append their rows."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    done = finished(out, plan)
+    table = Table(out, COLUMNS, plan.episodes)
+    done = table.finished()
     left = [cell for cell in cells if cell.key not in done]
-    fresh = not out.exists()
     began = time.monotonic()
-    with out.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if fresh:
-            writer.writeheader()
-        for count, (cell, rows) in enumerate(_results(plan, left, processes, ray), 1):
-            writer.writerows(rows)
-            file.flush()
-            spent = time.monotonic() - began
-            mean = float(np.mean([row["return"] for row in rows]))
-            print(f"{len(done) + count}/{len(cells)}  {spent / count * (len(left) - count) / 60:5.1f} min left   "
-                  f"{cell.level} {cell.kind} {cell.severity:g} {cell.target} {cell.information}: {mean:.4g}",
-                  file=sys.stderr, flush=True)
-
-
-def _results(plan: Plan, cells: Sequence[Cell], processes: int, ray: str
-             ) -> Iterator[tuple[Cell, list[dict[str, Any]]]]:
-    if not cells:
-        return
-    if processes == 1 and not ray:
-        _open(plan)
-        yield from map(_run, cells)
-        return
-    if ray:
-        from ray.util.multiprocessing import Pool
-
-        pool = Pool(processes, initializer=_open, initargs=(plan,), ray_address=ray)
-    else:
-        # Spawned, since threads of the simulator and of backends do not survive a fork.
-        pool = multiprocessing.get_context("spawn").Pool(processes, _open, (plan,))
-    with pool:
-        yield from pool.imap_unordered(_run, cells)
-
-
-def finished(out: Path, plan: Plan) -> set[tuple[str, str, float, str, str]]:
-    """List the cells of which every episode is in the table; a cell that was cut short is dropped from it."""
-    if not out.exists():
-        return set()
-    with out.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if all(row.get(name) not in (None, "") or name == "target"
-                                                           for name in COLUMNS)]
-    counts: dict[tuple[str, str, float, str, str], int] = {}
-    for row in rows:
-        counts[_key(row)] = counts.get(_key(row), 0) + 1
-    if counts and max(counts.values()) > plan.episodes:
-        raise Refused(f"table {out}", f"{plan.episodes} episodes per cell", max(counts.values()),
-                      "give the same --episodes, or another --out")
-    whole = {key for key, count in counts.items() if count == plan.episodes}
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(row for row in rows if _key(row) in whole)
-    return whole
-
-
-def _key(row: dict[str, Any]) -> tuple[str, str, float, str, str]:
-    return row["level"], row["kind"], float(row["severity"]), row["target"], row["information"]
+    for count, (cell, rows) in enumerate(spread(rows_of, plan, left, processes, ray), 1):
+        table.add(rows)
+        spent = time.monotonic() - began
+        mean = float(np.mean([row["return"] for row in rows]))
+        print(f"{len(cells) - len(left) + count}/{len(cells)}  {spent / count * (len(left) - count) / 60:5.1f} min left"
+              f"   {cell.words}: {mean:.4g}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -223,26 +170,40 @@ def main(arguments: list[str]) -> int:
                         help="patience of the chain where messages or nodes break")
     parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--ray", default="", help="address of a Ray cluster to spread over instead")
+    parser.add_argument("--processes", type=int, default=0,
+                        help="cells at a time; default: one here, as many as the cluster has processors on Ray")
+    parser.add_argument("--ray", default="", help="spread over Ray instead: `local`, or the address of a cluster whose "
+                        "machines have the package, the policy and the grid in the same places")
+    parser.add_argument("--live", type=int, default=0, metavar="N", help="also run N episodes of some cells as a live "
+                        "graph of node processes over DDS, free-running against the wall clock; 0: none")
+    parser.add_argument("--live-only", action="append", metavar="PATTERN", help="cells to run live, by the patterns of "
+                        "--only, beside the nominal one; may be repeated; default: the first actuator that is off, the "
+                        "most messages dropped, and the first node that crashes; not possible for gaps and oracles")
     parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
     parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
     given = parser.parse_args(arguments)
-    from mat_ros.fault_report import headline, read_table, write_report
+    from mat_ros.fault_figures import headline, read_table
+    from mat_ros.fault_report import write_report
     from mat_ros.fault_summary import write_summary
+    from mat_ros.live_faults import Live, compare
 
-    grid = shipped.config_file("faults", given.grid)
-    plans = {}
+    grid = shipped.config_file("faults", given.grid).resolve()
+    plans, live = {}, Live()
     for name in given.policy:
         folder = shipped.policy_folder(name).resolve()
         bundle = Bundle.load(folder)
         plan = Plan(str(folder), given.backend, str(grid), given.episodes, given.seed, given.ticks, given.mode)
-        cells = matching(Grid.load(Path(grid), bundle.manifest).cells, given.only)
+        cells = matching(Grid.load(grid, bundle.manifest).cells, given.only)
         plans[bundle.manifest.name] = plan
-        run(plan, cells, given.out / bundle.manifest.name / "episodes.csv", given.processes, given.ray)
+        out = given.out / bundle.manifest.name
+        run(plan, cells, out / "episodes.csv", given.processes, given.ray)
+        if given.live:
+            live.run(plan, bundle, cells, given.live, given.live_only or (), out / "live.csv")
     table = read_table([given.out / name / "episodes.csv" for name in plans])
-    write_report(given.out / "report.html", table, plans, "mat-ros bench faults " + " ".join(arguments))
-    write_summary(given.out / "summary.md", table, "mat-ros bench faults " + " ".join(arguments))
+    lines = compare(table, live.files)
+    command = "mat-ros bench faults " + shlex.join(arguments)
+    write_report(given.out / "report.html", table, plans, command, lines, live.left_out)
+    write_summary(given.out / "summary.md", table, command, lines, live.left_out)
     if given.json:
         print(json.dumps(headline(table)))
     else:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from mat_ros.core.faults import KINDS, LEVELS, Fault, Schedule
 from mat_ros.core.manifest import Manifest
 from mat_ros.lockstep import INFORMATION
 from mat_ros.worlds.randomise import Row
+from mat_ros.worlds.scatter import Scatter
 
 NOMINAL, GAP, TOGETHER = "nominal", "gap", "together"
-FIELDS = ("onset_s", "information", "faults", "gap")
+FIELDS = ("onset_s", "start", "information", "faults", "gap")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,15 @@ class Cell:
         """Give what identifies the cell in the table of results."""
         return self.level, self.kind, self.severity, self.target, self.information
 
+    @property
+    def words(self) -> str:
+        """Name the cell for a person."""
+        return " ".join(filter(None, (self.level, self.kind, f"{self.severity:g}", self.target, self.information)))
+
+    def fits(self, pattern: str) -> bool:
+        """Say whether a shell pattern selects the cell's `level:kind:target`."""
+        return fnmatchcase(f"{self.level}:{self.kind}:{self.target}", pattern)
+
     def schedule(self, manifest: Manifest, onset: int, seed: int) -> Schedule:
         """Give the faults of an episode: the same seed gives the same trace to every policy."""
         if self.level in (NOMINAL, GAP):
@@ -57,6 +67,11 @@ class Grid:
 
     onset_s: float
     cells: tuple[Cell, ...]
+    scatter: Scatter = field(default_factory=Scatter)  # of the starts, on top of what the task does
+
+    def onset(self, period_ns: int, horizon: int) -> int:
+        """Give the tick at which things break: early enough in a short episode to see what follows."""
+        return min(round(self.onset_s * 1e9 / period_ns), horizon // 3)
 
     @classmethod
     def load(cls, path: Path, manifest: Manifest) -> Grid:
@@ -76,7 +91,7 @@ class Grid:
             cells += _faults(row, manifest, information)
         for row in data.get("gap", ()):
             cells += _gaps(row)
-        return cls(float(data.get("onset_s", 0.0)), tuple(cells))
+        return cls(float(data.get("onset_s", 0.0)), tuple(cells), Scatter.read(data.get("start", {})))
 
 
 def _faults(row: Mapping[str, Any], manifest: Manifest, information: tuple[str, ...]) -> Iterator[Cell]:
@@ -111,4 +126,4 @@ def _gaps(row: Mapping[str, Any]) -> Iterator[Cell]:
 
 def matching(cells: tuple[Cell, ...], pattern: str) -> tuple[Cell, ...]:
     """Keep the nominal cell and those whose `level:kind:target` a shell pattern selects."""
-    return tuple(c for c in cells if c.level == NOMINAL or fnmatchcase(f"{c.level}:{c.kind}:{c.target}", pattern))
+    return tuple(c for c in cells if c.level == NOMINAL or c.fits(pattern))

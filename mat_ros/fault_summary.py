@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mat_ros.fault_figures import cell_words, condition, headline, truth_against_intent
 from mat_ros.fault_grid import NOMINAL
-from mat_ros.fault_report import condition, headline, truth_against_intent
 
 HEAD = "| {} |\n|{}|"
 
 
-def write_summary(path: Path, rows: list[dict[str, Any]], command: str) -> None:
-    """Write what was run, what is left under each condition, and what telling the truth changes."""
+def write_summary(path: Path, rows: list[dict[str, Any]], command: str, live: Sequence[dict[str, Any]] = (),
+                  left_out: Sequence[str] = ()) -> None:
+    """Write what was run, what is left under each condition, what telling the truth changes, and what ran live."""
     lines = headline(rows)
     policies = list(dict.fromkeys(line["policy"] for line in lines))
     nominal = {line["policy"]: line for line in lines if line["level"] == NOMINAL}
@@ -35,7 +36,20 @@ def write_summary(path: Path, rows: list[dict[str, Any]], command: str) -> None:
              f"{line['gain']:+.3f} ({line['low']:+.3f} – {line['high']:+.3f})"] for line in truth_against_intent(rows)]
     parts.append("Gain in retention when the chain is told the truth, paired by episode.\n\n"
                  + _table(["policy", "condition", "told", "gain"], told))
+    if live:
+        parts.append("The same episodes on a live graph, free-running against the wall clock.\n\n" + _table(
+            ["policy", "condition", "episodes", "return in lock-step", "return live", "commands in time",
+             "missed decisions", "p50, p99 of a tick"],
+            [[line["policy"], _cell(line), f"{line['episodes']}", f"{line['lockstep']:.1f}",
+              f"{line['live']:.1f}", f"{line['availability']:.2%}", f"{line['missing']}",
+              f"{line['p50_ms']:.2f}, {line['p99_ms']:.2f} ms"] for line in live]))
+    parts += [f"Left out: {sentence}" for sentence in left_out]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _cell(line: dict[str, Any]) -> str:
+    words, _, target = cell_words(line).partition(": ")
+    return f"{words}: `{target}`" if target else words
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

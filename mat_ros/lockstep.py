@@ -35,6 +35,7 @@ from mat_ros.hardware.io import Columns
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser
 from mat_ros.worlds.randomise import Row as Variation
+from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.score import open_world, score_of
 
 Float = NDArray[np.float64]
@@ -75,9 +76,11 @@ class LockStep:
 
     def __init__(self, bundle: Bundle, backend: Backend, rows: int, *, mode: str = "optimistic",
                  wiring: str = "per_agent", gate: GateSettings | None = None, deadline: float = 0.8,
-                 detect: DetectorSettings | None = None, table: Sequence[Variation] = (), threads: int = 1) -> None:
+                 detect: DetectorSettings | None = None, table: Sequence[Variation] = (), threads: int = 1,
+                 scatter: Scatter | None = None) -> None:
         self.bundle, self.manifest, self.backend, self.rows = bundle, bundle.manifest, backend, rows
         self.world = FaultyWorld(open_world(self.manifest, rows, threads))
+        self.world.world.scatter = scatter or Scatter()
         self.score = score_of(self.world.world)
         self._randomiser = Randomiser(self.world.world, table, 0) if table else None  # another robot than the trained
         self.model: Model | None = None  # of the healthy robot; without one nothing is detected

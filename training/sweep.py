@@ -3,23 +3,31 @@
 """Run many trainings: `python -m training.sweep --presets mat_halfcheetah happo_halfcheetah --seeds 1 2 3`.
 
 Each run is its own process and folder and resumes where it stopped, so that a sweep that is started again goes on. With
-Ray (`pip install "mat_ros[sweep]"`) the runs spread over a cluster and survive a killed worker; without it they go one
+Ray (`pip install "mat_ros[ray]"`) the runs spread over a cluster and survive a killed worker; without it they go one
 after another, or `--parallel` at a time, on this machine.
 """
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tyro
 
 from mat_ros.core.errors import Missing
 from training.checkpoint import checkpoints_of
+
+PR_SET_PDEATHSIG = 1
+# Ray listens on every interface of a Linux machine. Its switch for the other systems keeps it to the loopback here too.
+LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 @dataclass(frozen=True)
@@ -73,16 +81,24 @@ def jobs_of(config: SweepConfig) -> list[Job]:
 def run_job(job: Job) -> tuple[str, int]:
     """Train one run to its end, resuming after every death; give its name and last exit status."""
     status = 1
+    # The training ends with a worker that is killed: its run is resumed elsewhere, and two would write into it.
+    with_parent = partial(_end_with_parent, ctypes.CDLL(None)) if sys.platform == "linux" else None
     for _ in range(1 + job.retries):
         job.run.mkdir(parents=True, exist_ok=True)
         if not checkpoints_of(job.run):
             (job.run / "metrics.csv").unlink(missing_ok=True)  # it died before its first checkpoint
         with (job.run / "output.log").open("a", encoding="utf-8") as log:
             command = [sys.executable, "-m", "training.train", *job.words, "--resume"]
-            status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+            status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False,
+                                    preexec_fn=with_parent).returncode
         if status in (0, 130):  # done, or stopped by a person
             break
     return job.name, status
+
+
+def _end_with_parent(libc: ctypes.CDLL) -> None:
+    """Ask the kernel for the signal; called in the new process."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run_locally(jobs: list[Job], parallel: int) -> list[tuple[str, int]]:
@@ -93,12 +109,14 @@ def run_locally(jobs: list[Job], parallel: int) -> list[tuple[str, int]]:
 
 def run_on_ray(jobs: list[Job], address: str) -> list[tuple[str, int]]:
     """Run the jobs as Ray tasks; a task whose worker dies is started again and resumes its run."""
+    if address == "local" or address.startswith(("127.", "localhost")):
+        os.environ.setdefault(*LOOPBACK_ONLY)  # read once, when Ray is imported
     try:
         import ray
     except ImportError as error:
-        remedy = 'pip install "mat_ros[sweep]", or leave out --ray'
+        remedy = 'pip install "mat_ros[ray]", or leave out --ray'
         raise Missing("Ray, which spreads a sweep over machines", remedy) from error
-    ray.init(address=None if address == "local" else address, include_dashboard=False)
+    ray.init(address=address, include_dashboard=False if address == "local" else None)
     try:
         remote = ray.remote(num_cpus=1, max_retries=3)(run_job)
         results: list[tuple[str, int]] = ray.get([remote.remote(job) for job in jobs])

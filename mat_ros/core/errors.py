@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Refused(ValueError):
     """Refuse an input: a file, a name, a number that the contract does not allow."""
 
     def __init__(self, what: str, expected: object, got: object, remedy: str) -> None:
         super().__init__(f"{what}: expected {expected}, got {got}; {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Reach another process whole: an exception is otherwise made again from its message alone, and cannot be."""
+        return _again, (type(self), str(self))
 
     def at(self, place: str) -> Refused:
         """Give the same refusal with the place where it was found in front."""
@@ -23,3 +29,13 @@ class Missing(RuntimeError):
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(f"{what} is missing; {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Reach another process whole."""
+        return _again, (type(self), str(self))
+
+
+def _again(kind: type[Exception], message: str) -> Exception:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    return error

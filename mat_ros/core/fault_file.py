@@ -54,6 +54,20 @@ def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault
     )
 
 
+def plan_text(schedule: Schedule, name: str, period_ns: int) -> str:
+    """Write the faults of an episode as a plan, so that a live graph breaks the very same things in the same ticks."""
+    entries = []
+    for fault in schedule.faults:
+        entry: dict[str, str | float] = {"id": fault.id, fault.level: fault.kind, "target": fault.target,
+                                         "start_s": fault.start * period_ns * 1e-9}
+        if KINDS[fault.level, fault.kind].severity:
+            entry["severity"] = fault.severity
+        if fault.end is not None:
+            entry["duration_s"] = (fault.end - fault.start) * period_ns * 1e-9
+        entries.append(entry)
+    return yaml.safe_dump({"name": name, "seed": schedule.seed, "faults": entries}, sort_keys=False)
+
+
 class _Reader:
     """Read nodes of one file, so that each refusal can name the line."""
 

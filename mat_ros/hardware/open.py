@@ -35,13 +35,15 @@ def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics:
     raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name), "name an adapter")
 
 
-def open_simulated(manifest: Manifest, task: str, seed: int) -> Any:
+def open_simulated(manifest: Manifest, task: str, seed: int, number: int = 0, scatter_rad: float = 0.0,
+                   ticks: int = 0) -> Any:
     """Open the simulated robot of a policy; a policy of no world moves the joints of a fake bus."""
     if not manifest.world:
         return FakeBus(manifest, seed)
     from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large: only where it is used
+    from mat_ros.worlds.scatter import Scatter
 
-    return SimulatedRobot(manifest, task, seed)
+    return SimulatedRobot(manifest, task, seed, number, Scatter(scatter_rad), ticks)
 
 
 def open_breaking(robot: Any, manifest: Manifest, faults: str, inject: bool) -> Any:

@@ -13,6 +13,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.hardware.io import Columns, Description, Float, Reading, check_command, description_of
 from mat_ros.worlds.faults import FaultyWorld
+from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.score import open_world, score_of
 
 
@@ -29,9 +30,12 @@ class Episode:
 class SimulatedRobot:
     """Step physics once for each command. `faulty` is where faults are put in."""
 
-    def __init__(self, manifest: Manifest, task: str = "", seed: int = 0) -> None:
+    def __init__(self, manifest: Manifest, task: str = "", seed: int = 0, number: int = 0,
+                 scatter: Scatter | None = None, ticks: int = 0) -> None:
+        """Begin an episode of so many ticks (0: the task's); `number` makes it start as that row of a batch does."""
         self._description = description_of(manifest)
         world = open_world(replace(manifest, task=task or manifest.task), 1)
+        world.first, world.scatter = number, scatter or Scatter()
         self.faulty = FaultyWorld(world)
         self.world = world
         if world.joint_names != self._description.joints or world.control_period_ns != manifest.period_ns:
@@ -39,6 +43,7 @@ class SimulatedRobot:
                           (world.joint_names, world.control_period_ns), "choose the task of the policy")
         self._columns = Columns(manifest.layout.terms, world.terms)
         self._score = score_of(world)
+        self._horizon = ticks or self._score.horizon
         self._no_actions = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)
         self._actions = self._no_actions
         self.episode = -1
@@ -67,7 +72,7 @@ class SimulatedRobot:
         self._actions = self._no_actions
         self._total += float(verdict.reward[0])
         self._success |= bool(verdict.success[0])
-        self._over = bool(verdict.over[0]) or int(self.world.ticks[0]) >= self._score.horizon
+        self._over = bool(verdict.over[0]) or int(self.world.ticks[0]) >= self._horizon
 
     @property
     def ended(self) -> Episode | None:

@@ -56,8 +56,8 @@ class SafetyNode(Shell):
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
         self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
-        self._latency = Latency()
-        # Tick, missed, and in ns from the tick's start: heard, first decision, applied.
+        self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
+        # Tick, joints without a decision, and in ns from the tick's start: heard, first decision, applied.
         self._trace: list[tuple[int, ...]] = []
         self._start_ns = self._heard_ns = self._first_ns = 0
         if s.hardware != "sim":
@@ -126,7 +126,7 @@ class SafetyNode(Shell):
             self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
             self._latency.add(outcome.latency_ns)
             if self.settings.trace:
-                missed, start_ns = int((outcome.validity == NONE).any()), self._start_ns
+                missed, start_ns = int((outcome.validity[self._slots] == NONE).sum()), self._start_ns
                 self._trace.append((outcome.tick, missed, self._heard_ns - start_ns, self._first_ns - start_ns,
                                     outcome.latency_ns))
             if outcome.applied.stopped != self.keeper.stopped:

@@ -33,6 +33,9 @@ class SimSettings(NodeSettings):
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
     seed: int = option(0, "seed of the world", 0, 2**31 - 1)
+    number: int = option(0, "number of this robot in a benchmark's batch, whose starts are then its own", 0, 10**6)
+    ticks: int = option(0, "length of an episode; 0: the task's", 0, 10**9)
+    scatter_rad: float = option(0.0, "how far driven hinges may start from where the task places them", 0.0, 10.0)
     episodes: int = option(0, "end the process after so many episodes; 0: never", 0, 10**9)
     faults: str = option("", "fault plan: a shipped name or a YAML file; empty: none")
     inject: bool = option(False, "allow faults to be injected while the graph runs")
@@ -48,7 +51,7 @@ class SimNode(Shell):
     def set_up(self) -> None:
         """Build the world."""
         s = self.settings
-        robot = open_simulated(self.manifest, s.task, s.seed)
+        robot = open_simulated(self.manifest, s.task, s.seed, s.number, s.scatter_rad, s.ticks)
         breaking = open_breaking(robot, self.manifest, s.faults, s.inject)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)

@@ -18,6 +18,7 @@ from mat_ros.view.page import Block, number
 
 Float = NDArray[np.float64]
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 18.0, 34.0, 44.0  # margins of a chart with axes
+WIDEST = 104.0  # of a heat map's cell: wider is no cell any more
 SERIES = tuple(f"var(--series-{k})" for k in range(6))
 
 
@@ -60,7 +61,7 @@ def histogram(values: ArrayLike, unit: str, *, marks: Mapping[str, float] | None
     counts, edges = np.histogram(finite, bins=bins, range=(x.low, x.high))
     y = Scale.over([1.0 if log else 0.0, float(counts.max())], height - BOTTOM, TOP, log=log)
     bars = [element("rect", tip(f"{label(a)} to {label(b)} {unit}: {number(int(count))} {name}"), x=x(a),
-                    y=y(float(count)) if not log or count > 1 else y.start - 2.0, width=max(0.8, x(b) - x(a) - 0.8),
+                    y=min(y.start - 2.0, y(float(count))), width=max(0.8, x(b) - x(a) - 0.8),
                     height=max(2.0, y.start - y(float(count))), class_="bar")
             for count, a, b in zip(counts, edges[:-1], edges[1:], strict=True) if count]
     lines = []
@@ -90,9 +91,9 @@ def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str], *, 
     top = float(finite.max()) if high is None and finite.size else high or 1.0
     left = min(220.0, 14.0 + CHARACTER * max(map(len, rows), default=1))
     tall, longest = 26.0, CHARACTER * max(map(len, columns), default=1)
-    wide = (WIDTH - left - 4.0) / max(1, len(columns))
+    wide = min((WIDTH - left - 4.0) / max(1, len(columns)), max(WIDEST, longest + 8.0))
     if slanted := longest > wide - 6:
-        wide = (WIDTH - left - 0.7 * longest) / len(columns)  # the last name leans out to the right
+        wide = min(WIDEST, (WIDTH - left - 0.7 * longest) / len(columns))  # the last name leans out to the right
     head = 20.0 + (0.64 * longest if slanted else 0.0)
     parts = []
     for j, column in enumerate(columns):

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
 from mat_ros.core.observe import Term
+from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.signals import COMMAND_FIELD, Signals, Source, find
 
 Float = NDArray[np.float64]
@@ -45,6 +46,8 @@ class World:
                           "give positive numbers")
         self.model = model
         self.count = count
+        self.first = 0  # number of the first simulation, where others of a larger batch live elsewhere
+        self.scatter = Scatter()  # of starts, on top of what the task does
         self.substeps = substeps
         self.control_period_ns = round(NANOSECONDS * substeps * model.opt.timestep)
         self.joint_names = tuple(actuators)
@@ -77,6 +80,8 @@ class World:
             self._episodes[rows] = 0
         self._batch.reset(ids=rows, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
         self._start(rows)
+        if self.scatter.joint_position:
+            self.scatter.move(self._qpos, rows, self)
         self._episodes[rows] += 1
         self.ticks[rows], self._command_share[rows] = 0, 0.0
         self._batch.forward(ids=rows)
@@ -86,9 +91,9 @@ class World:
     def _start(self, rows: Ids) -> None:
         """Place the simulations of `rows` for a new episode; what is not touched stands at the model's defaults."""
 
-    def uniform(self, rows: Ids, size: int) -> Float:
-        """Draw (row, size) numbers in [0, 1) that depend on seed, simulation and episode only."""
-        keys = [randomness.stream(int(self._seeds[row]), f"reset/{row}") for row in rows]
+    def uniform(self, rows: Ids, size: int, name: str = "reset") -> Float:
+        """Draw (row, size) numbers in [0, 1) that depend on name, seed, simulation and episode only."""
+        keys = [randomness.stream(int(self._seeds[row]), f"{name}/{row + self.first}") for row in rows]
         return np.array([randomness.uniform(key, int(episode), size)
                          for key, episode in zip(keys, self._episodes[rows], strict=True)])
 

@@ -19,7 +19,6 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mat_ros.core import randomness
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.observe import Term
 from mat_ros.worlds.batch import Ids, World
@@ -103,12 +102,12 @@ class Locomotion(World):
 
     def __init__(self, name: str, count: int = 1, threads: int = 1, first: int = 0) -> None:
         """Make `count` robots; `first` is the number of the first where others of a larger batch live elsewhere."""
-        self._first = first
         model = load_model(name)
         self.name, self.task = name, TASKS[name]
         joints = tuple(model.actuator(k).name for k in range(model.nu))  # a motor is called as the joint that it drives
         super().__init__(model, count, threads, self.task.substeps, dict(zip(joints, joints, strict=True)),
                          _sources(model, joints, self.task))
+        self.first = first
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._mass = self._batch.bind("subtree_com") if self.task.centre_of_mass else None
         free = model.joint(0).type[0] == mujoco.mjtJoint.mjJNT_FREE
@@ -116,12 +115,6 @@ class Locomotion(World):
         self._height = 2 if free else 1
         self._pitch = None if free else 2
         self._before = np.zeros(count)  # m, forward place before the last tick
-
-    def uniform(self, rows: Ids, size: int) -> Float:
-        """Draw (row, size) numbers in [0, 1) that depend on seed, the robot's number and episode only."""
-        keys = [randomness.stream(int(self._seeds[row]), f"reset/{row + self._first}") for row in rows]
-        return np.array([randomness.uniform(key, int(episode), size)
-                         for key, episode in zip(keys, self._episodes[rows], strict=True)])
 
     def _start(self, rows: Ids) -> None:
         task, model = self.task, self.model

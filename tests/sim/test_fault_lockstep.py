@@ -14,13 +14,14 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
-from mat_ros.bench_faults import Plan, finished, recovery, run
+from mat_ros.bench_faults import COLUMNS, Plan, recovery, run
 from mat_ros.breakable import find_plan
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.faults import Fault, Schedule
 from mat_ros.core.record import Recorder, facts
 from mat_ros.core.replay import Recording, diff, replay
 from mat_ros.fault_grid import Grid, matching
+from mat_ros.fault_table import Table
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.lockstep import LockStep
@@ -118,7 +119,7 @@ def test_a_benchmark_that_was_cut_short_goes_on_where_it_was(bundle, tmp_path):
     whole = _rows(out)
     lines = out.read_text().splitlines()
     out.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])  # killed within a line
-    assert len(finished(out, plan)) == len(cells) - 1
+    assert len(Table(out, COLUMNS, plan.episodes).finished()) == len(cells) - 1
     run(plan, cells, out, 1)
     assert _rows(out) == whole
 

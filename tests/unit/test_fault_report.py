@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.bench_faults import COLUMNS
-from mat_ros.fault_report import headline, interval, iqm, read_table, truth_against_intent, write_report
+from mat_ros.fault_figures import headline, interval, iqm, read_table, truth_against_intent
+from mat_ros.fault_report import write_report
 
 
 @pytest.fixture

@@ -1,0 +1,131 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn the raw table of a fault benchmark into figures with intervals."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.faults import KINDS
+from mat_ros.fault_grid import GAP, NOMINAL
+
+Float = NDArray[np.float64]
+Rows = list[dict[str, Any]]
+TEXTS = ("policy", "level", "kind", "target", "information")
+RESAMPLES = 2000
+WORST = 25.0  # percent that the interquartile mean leaves out on each side
+
+
+def read_rows(files: Sequence[Path]) -> Rows:
+    """Read raw tables."""
+    rows: Rows = []
+    for file in files:
+        with file.open(newline="", encoding="utf-8") as text:
+            rows += [{k: v if k in TEXTS else float(v) for k, v in row.items()} for row in csv.DictReader(text)]
+    return rows
+
+
+def read_table(files: Sequence[Path]) -> Rows:
+    """Read raw tables and pair every episode with the same one where nothing broke."""
+    rows = read_rows(files)
+    whole = {(r["policy"], r["episode"]): r["return"] for r in rows if r["level"] == NOMINAL}
+    for row in rows:
+        row["together"] = row["target"] if any(c in row["target"] for c in "*?[") and row["level"] != GAP else ""
+        nominal = whole[row["policy"], row["episode"]]
+        row["retention"] = row["return"] / nominal if nominal > 0 else float("nan")
+    return rows
+
+
+def iqm(values: Float) -> float:
+    """Give the mean of the middle half."""
+    finite = np.sort(values[np.isfinite(values)])
+    cut = int(len(finite) * WORST / 100)
+    return float(finite[cut:len(finite) - cut].mean()) if len(finite) else float("nan")
+
+
+def interval(groups: Sequence[Float], statistic: Callable[[Float], float] = iqm) -> tuple[float, float, float]:
+    """Give a statistic of pooled groups with its 95 % interval; resampling stays within each group (stratified)."""
+    rng = np.random.default_rng(0)
+    drawn = [statistic(np.concatenate([rng.choice(g, len(g)) for g in groups])) for _ in range(RESAMPLES)]
+    low, high = np.nanpercentile(drawn, (2.5, 97.5)) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    return statistic(np.concatenate(groups)), float(low), float(high)
+
+
+def grouped(rows: Rows, *names: str) -> dict[tuple[Any, ...], Rows]:
+    """Group rows by columns, in the order in which they first appear."""
+    found: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return found
+
+
+def column(rows: Rows, name: str) -> Float:
+    """Give one column of rows."""
+    return np.array([row[name] for row in rows], dtype=np.float64)
+
+
+def condition(level: str, kind: str, severity: float) -> str:
+    """Name a condition in words."""
+    with_degree = level == GAP or bool(KINDS[level, kind].severity)
+    return f"{level} {kind}" + (f" {severity:g}" if with_degree else "")
+
+
+def named(line: dict[str, Any]) -> str:
+    return condition(line["level"], line["kind"], line["severity"]) + (
+        f", all of {line['together']}" if line["together"] else "")
+
+
+def cell_words(row: dict[str, Any]) -> str:
+    """Name the cell of a row in words."""
+    if row["level"] == NOMINAL:
+        return "nothing broken"
+    told = ", told the truth" if row["information"] == "truth" else ""
+    return f"{condition(row['level'], row['kind'], row['severity'])}: {row['target']}{told}"
+
+
+def headline(rows: Rows) -> Rows:
+    """Give the table that a reader takes home: a line for each policy, condition and chain information."""
+    found = []
+    for (policy, level, kind, severity, information, together), part in grouped(
+            rows, "policy", "level", "kind", "severity", "information", "together").items():
+        targets = grouped(part, "target")
+        middle, low, high = interval([column(r, "retention") for r in targets.values()])
+        worst = {target[0]: float(np.mean(column(r, "retention"))) for target, r in targets.items()}
+        late = column(part, "detect_ticks")
+        found.append({
+            "policy": policy, "level": level, "kind": kind, "severity": severity, "information": information,
+            "together": together, "episodes": len(part), "return_mean": float(column(part, "return").mean()),
+            "retention_iqm": middle,
+            "retention_low": low, "retention_high": high, "worst_target": min(worst, key=lambda k: worst[k]),
+            "worst_retention": min(worst.values()), "detected": float((late >= 0).mean()),
+            "detect_ticks_median": float(np.median(late[late >= 0])) if (late >= 0).any() else None,
+            "false_alarms_per_episode": float(column(part, "false_alarms").mean()),
+            "recovered": float((column(part, "recover_ticks") >= 0).mean()),
+            "availability": 1.0 - float(column(part, "missing").sum() / column(part, "commands").sum()),
+            "outside_before": int(column(part, "outside_before").sum()),
+            "outside_after": int(column(part, "outside_after").sum())})
+    return found
+
+
+def truth_against_intent(rows: Rows) -> Rows:
+    """Compare, episode by episode, a chain that is told the truth with one that is told intentions."""
+    found = []
+    for (policy, kind, severity), part in grouped(
+            [r for r in rows if r["level"] == "actuator"], "policy", "kind", "severity").items():
+        told = grouped(part, "information")
+        intent = {(r["target"], r["episode"]): r["retention"] for r in told.get(("intent",), [])}
+        for (information,), others in told.items():
+            if information == "intent" or not intent:
+                continue
+            gains = [np.array([r["retention"] - intent[r["target"], r["episode"]] for r in joint])
+                     for joint in grouped(others, "target").values()]
+            middle, low, high = interval(gains, lambda v: float(np.nanmean(v)))
+            found.append({"policy": policy, "kind": kind, "severity": severity, "information": information,
+                          "gain": middle, "low": low, "high": high})
+    return found

@@ -1,0 +1,58 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep the raw rows of a benchmark on disk, a whole cell at a time, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mat_ros.core.errors import Refused
+
+KEY = ("level", "kind", "severity", "target", "information")  # what a cell is
+Key = tuple[str, str, float, str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file with a row for each episode of each cell."""
+
+    path: Path
+    columns: tuple[str, ...]
+    episodes: int  # of a whole cell
+
+    def finished(self) -> set[Key]:
+        """List the cells of which every episode is in the table; a cell that was cut short is dropped from it."""
+        if not self.path.exists():
+            return set()
+        with self.path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file)
+                    if all(row.get(name) not in (None, "") or name == "target" for name in self.columns)]
+        counts = Counter(map(key_of, rows))
+        if counts and max(counts.values()) > self.episodes:
+            raise Refused(f"table {self.path}", f"{self.episodes} episodes per cell", max(counts.values()),
+                          "give the same number of episodes, or another --out")
+        whole = {key for key, count in counts.items() if count == self.episodes}
+        self._write([row for row in rows if key_of(row) in whole], "w")
+        return whole
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append the rows of a cell."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(rows, "a")
+
+    def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
+        with self.path.open(mode, newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerows(rows)
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    """Give the key of the cell to which a row belongs."""
+    return row["level"], row["kind"], float(row["severity"]), row["target"], row["information"]

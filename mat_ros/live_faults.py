@@ -1,0 +1,172 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run cells of a fault benchmark as live graphs: node processes over DDS, free-running against the wall clock.
+
+Each episode is a graph of its own that starts whole, with the start and the schedule of faults that the same episode
+has in lock-step. The schedule travels as a fault plan, so that robot, receivers and injector break what they break in
+any deployment. The simulated robot tells the return, the safety gate when each command left it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing
+from mat_ros.core.fault_file import plan_text
+from mat_ros.core.options import Value
+from mat_ros.deployment import plan_bundle
+from mat_ros.fault_figures import Rows, column, grouped, read_rows
+from mat_ros.fault_grid import GAP, NOMINAL, Cell, Grid
+from mat_ros.fault_table import KEY, Table
+from mat_ros.graph import Graph, LaunchSettings
+from mat_ros.launcher import Supervisor
+
+if TYPE_CHECKING:
+    from mat_ros.bench_faults import Plan
+
+COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
+           "load")
+SUBSET = ("actuator:off:*", "message:drop:*", "node:crash:*")  # of each the severest, and of those the first
+DOMAIN = "88"  # of ROS, that of this benchmark alone
+START_S = 90.0  # patience with the start of all nodes
+SLOWER = 3.0  # than the wall clock: how much a machine may be behind
+PUMP_S = 0.5
+
+
+def live_cells(cells: Sequence[Cell], patterns: Sequence[str] = ()) -> list[Cell]:
+    """Choose what can run live: the nominal cell, and what patterns select, or one cell of each of the `SUBSET`."""
+    able = [cell for cell in cells if cell.level not in (NOMINAL, GAP) and cell.information != "oracle"]
+    if patterns:
+        chosen = [cell for cell in able if any(cell.fits(pattern) for pattern in patterns)]
+    else:
+        found = [[cell for cell in able if cell.fits(pattern)] for pattern in SUBSET]
+        chosen = [max(some, key=lambda cell: cell.severity) for some in found if some]
+    return [cell for cell in cells if cell.level == NOMINAL] + chosen
+
+
+@dataclass
+class Live:
+    """What was run, and what could not be."""
+
+    files: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # a sentence for each cell
+
+    def run(self, plan: Plan, bundle: Bundle, cells: Sequence[Cell], episodes: int, patterns: Sequence[str],
+            out: Path) -> None:
+        """Run the cells that `out` lacks and append their rows; one that does not run is left out, the others go on."""
+        if importlib.util.find_spec("rclpy") is None:
+            raise Missing("ROS, in which --live runs its graphs,", 'pip install "mat_ros[ros]", or leave out --live')
+        table = Table(out, COLUMNS, episodes)
+        done = table.finished()
+        self.files.append(out)
+        for cell in live_cells(cells, patterns):
+            if cell.key in done:
+                continue
+            rows = []
+            for number in range(episodes):
+                row, trouble = episode(plan, bundle, cell, number)
+                if row is None:
+                    self.left_out.append(f"{bundle.manifest.name}, {cell.words}: {trouble}")
+                    print(self.left_out[-1], file=sys.stderr, flush=True)
+                    break
+                rows.append(row)
+            else:
+                table.add(rows)
+                print(f"live   {cell.words}: {np.mean([row['return'] for row in rows]):.4g}, "
+                      f"{sum(row['missing'] for row in rows)} decisions missed", file=sys.stderr, flush=True)
+
+
+def lay_out(plan: Plan, bundle: Bundle, cell: Cell, number: int, onset: int, folder: Path) -> Graph:
+    """Build the graph of an episode; the robot ends it and leaves its result, the gate the times of its commands."""
+    manifest, grid = bundle.manifest, Grid.load(Path(plan.grid), bundle.manifest)
+    schedule = cell.schedule(manifest, onset, plan.seed + number)
+    faults = folder / "plan.yaml"
+    faults.write_text(plan_text(schedule, cell.words, manifest.period_ns), encoding="utf-8")
+    settings = LaunchSettings(sim="free", episodes=1, seed=plan.seed, mode=plan.mode, backend=plan.backend, check=False,
+                              chain_information=cell.information, faults=str(faults) if schedule.faults else "")
+    graph = plan_bundle(settings, bundle).graph
+    own: dict[str, dict[str, Value]] = {
+        "sim": {"results": str(folder / "results.jsonl"), "number": number, "ticks": plan.ticks or 0,
+                "scatter_rad": grid.scatter.joint_position},
+        "safety": {"trace": str(folder / "trace.npy")}}
+    dead = {fault.target for fault in schedule.faults if (fault.level, fault.kind) == ("node", "crash")}
+    return replace(graph, nodes=tuple(
+        replace(spec, parameters={**spec.parameters, **own.get(spec.name, {})},
+                respawn=spec.respawn and spec.name not in dead) for spec in graph.nodes))
+
+
+def episode(plan: Plan, bundle: Bundle, cell: Cell, number: int, start_s: float = START_S
+            ) -> tuple[dict[str, Any] | None, str]:
+    """Run an episode and give its row, or none and the reason."""
+    from mat_ros.worlds.score import open_world, score_of
+
+    manifest = bundle.manifest
+    horizon = plan.ticks or score_of(open_world(manifest, 1)).horizon
+    onset = Grid.load(Path(plan.grid), manifest).onset(manifest.period_ns, horizon)
+    patience_s = start_s + SLOWER * horizon * manifest.period_ns * 1e-9
+    said: deque[str] = deque(maxlen=1)
+    with tempfile.TemporaryDirectory(prefix="mat_ros_live_") as name:
+        folder = Path(name)
+        graph = lay_out(plan, bundle, cell, number, onset, folder)
+        variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": name}
+        end = time.monotonic() + patience_s
+        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables, fork=True) as supervisor:
+            while supervisor.status is None and time.monotonic() < end:
+                supervisor.pump(PUMP_S)
+            load = os.getloadavg()[0]
+            heard = f"the last word was `{said[-1]}`" if said else "no node said a word"
+        results, trace = folder / "results.jsonl", folder / "trace.npy"
+        if not results.exists() or not trace.exists():
+            return None, f"the graph gave no episode within {patience_s:.0f} s; {heard}."
+        result = json.loads(results.read_text(encoding="utf-8").splitlines()[0])
+        measured = commands(np.load(trace), result["ticks"], onset, len(manifest.joints), manifest.period_ns)
+        return {"policy": manifest.name, **dict(zip(KEY, cell.key, strict=True)), "episode": number,
+                "return": result["total"], "ticks": result["ticks"], **measured, "load": round(load, 1)}, ""
+
+
+def commands(trace: NDArray[np.int64], ticks: int, onset: int, joints: int, period_ns: int) -> dict[str, float]:
+    """Count the decisions (joints x ticks) that were in no command before the robot moved on, and time the commands.
+
+    The gate goes on commanding where nobody measures; only the first command of a tick answers its observation.
+    """
+    _, first = np.unique(trace[:, 0], return_index=True)
+    seen = trace[first]
+    seen = seen[seen[:, 0] < ticks]
+    latency_ns = seen[:, 4]
+    late = latency_ns > period_ns
+    missing = int(seen[~late, 1].sum()) + joints * (int(late.sum()) + ticks - len(seen))
+    after = latency_ns[seen[:, 0] >= onset] * 1e-6
+    p50, p99 = np.percentile(after, (50, 99)) if len(after) else (math.nan, math.nan)
+    return {"missing": missing, "commands": ticks * joints, "latency_p50_ms": round(float(p50), 3),
+            "latency_p99_ms": round(float(p99), 3)}
+
+
+def compare(rows: Rows, files: Sequence[Path]) -> Rows:
+    """Lay each live cell beside the same episodes of the same cell in lock-step."""
+    lockstep = {(r["policy"], *(r[name] for name in KEY), r["episode"]): r["return"] for r in rows}
+    found = []
+    for key, part in grouped(read_rows([file for file in files if file.exists()]), "policy", *KEY).items():
+        twins = [lockstep[(*key, r["episode"])] for r in part if (*key, r["episode"]) in lockstep]
+        found.append({
+            **dict(zip(("policy", *KEY), key, strict=True)), "episodes": len(part),
+            "lockstep": float(np.mean(twins)) if twins else math.nan, "live": float(column(part, "return").mean()),
+            "missing": int(column(part, "missing").sum()),
+            "availability": 1.0 - float(column(part, "missing").sum() / column(part, "commands").sum()),
+            "p50_ms": float(np.median(column(part, "latency_p50_ms"))),
+            "p99_ms": float(column(part, "latency_p99_ms").max()), "load": float(column(part, "load").mean())})
+    return found

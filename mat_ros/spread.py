@@ -1,0 +1,79 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Spread the items of a benchmark over processes of this machine, or over a Ray cluster that may lose workers.
+
+The work is a function of a module, called with what all items share and with an item; what is costly to make it keeps
+in its process from item to item. Paths in what is shared are absolute: workers stand in folders of their own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from mat_ros.core.errors import Missing, Refused
+
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+LOCAL = "local"  # a Ray of its own, on this machine
+RETRIES = 3  # how often the worker of an item may die
+# Ray listens on every interface of a Linux machine. Its switch for the other systems keeps it to the loopback here too.
+LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+def spread(work: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item], processes: int = 0,
+           ray: str = "") -> Iterator[Result]:
+    """Give results as they come. `processes` at a time; 0: one here, as many as the cluster has on Ray."""
+    if not items:
+        return
+    if ray:
+        yield from _over_ray(work, shared, items, processes, ray)
+    elif processes <= 1:
+        yield from map(partial(work, shared), items)
+    else:
+        # Spawned, since threads of the simulator and of backends do not survive a fork.
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            yield from pool.imap_unordered(partial(work, shared), items)
+
+
+def _over_ray(work: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item], processes: int,
+              address: str) -> Iterator[Result]:
+    cluster = connect(address)
+    try:
+        remote = cluster.remote(num_cpus=1, max_retries=RETRIES)(work)
+        waiting = list(items)[::-1]
+        running: list[Any] = []
+        while waiting or running:
+            while waiting and (not processes or len(running) < processes):
+                running.append(remote.remote(shared, waiting.pop()))
+            done, running = cluster.wait(running)
+            try:
+                yield cluster.get(done[0])
+            except cluster.exceptions.RayTaskError as error:
+                if isinstance(error.cause, (Refused, Missing)):
+                    raise error.cause from None
+                raise
+    finally:
+        cluster.shutdown()
+
+
+def connect(address: str) -> Any:
+    """Join a cluster, or start one of this machine's processors that nobody else can reach."""
+    if address == LOCAL or address.startswith(("127.", "localhost")):
+        os.environ.setdefault(*LOOPBACK_ONLY)  # read once, when Ray is imported
+    try:
+        import ray
+    except ImportError as error:
+        raise Missing("Ray, which --ray spreads the work with,", 'pip install "mat_ros[ray]", or leave out --ray'
+                      ) from error
+    try:
+        ray.init(address=address, include_dashboard=False if address == LOCAL else None, log_to_driver=False)
+    except ConnectionError as error:
+        raise Refused("--ray", "`local`, or the address of a cluster that lets us in", address,
+                      "start it, and where it asks for a token set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here as there"
+                      ) from error
+    return ray
