@@ -20,10 +20,13 @@ PATIENCE_S = 20.0
 @pytest.fixture
 def node():
     """A process that looks like a node's."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "mat_ros"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "mat_ros"],
+                               stdout=subprocess.PIPE)
+    process.stdout.readline()  # before it runs, it still looks like us
     yield process
     process.kill()
     process.wait()
+    process.stdout.close()
 
 
 def state(pid: int) -> str:
