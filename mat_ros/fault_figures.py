@@ -101,9 +101,9 @@ def headline(rows: Rows) -> Rows:
         found.append({
             "policy": policy, "level": level, "kind": kind, "severity": severity, "information": information,
             "together": together, "episodes": len(part), "return_mean": float(column(part, "return").mean()),
-            "retention_iqm": middle,
-            "retention_low": low, "retention_high": high, "worst_target": min(worst, key=lambda k: worst[k]),
-            "worst_retention": min(worst.values()), "detected": float((late >= 0).mean()),
+            "targets": len(targets), "retention_iqm": middle, "retention_low": low, "retention_high": high,
+            "worst_target": min(worst, key=lambda k: worst[k]), "worst_retention": min(worst.values()),
+            "detected": float((late >= 0).mean()),
             "detect_ticks_median": float(np.median(late[late >= 0])) if (late >= 0).any() else None,
             "false_alarms_per_episode": float(column(part, "false_alarms").mean()),
             "recovered": float((column(part, "recover_ticks") >= 0).mean()),

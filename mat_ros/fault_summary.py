@@ -28,8 +28,9 @@ def write_summary(path: Path, rows: list[dict[str, Any]], command: str, live: Se
         if line["level"] != NOMINAL and line["information"] == "intent":
             name = condition(line["level"], line["kind"], line["severity"])
             name += f", all of `{line['together']}`" if line["together"] else ""
+            worst = f", worst `{line['worst_target']}` {line['worst_retention']:.2f}" if line["targets"] > 1 else ""
             found.setdefault(name, {})[line["policy"]] = (
-                f"{line['retention_iqm']:.2f} ({line['retention_low']:.2f} – {line['retention_high']:.2f})")
+                f"{line['retention_iqm']:.2f} ({line['retention_low']:.2f} – {line['retention_high']:.2f}){worst}")
     parts.append("Retention with its 95 % interval; the chain hears intentions.\n\n" + _table(
         ["condition", *policies], [[name, *(cells.get(p, "") for p in policies)] for name, cells in found.items()]))
     told = [[line["policy"], condition("actuator", line["kind"], line["severity"]), line["information"],
