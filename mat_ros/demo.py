@@ -21,12 +21,14 @@ from mat_ros.core.errors import Missing
 from mat_ros.deployment import Plan, plan_bundle
 from mat_ros.graph import Graph, LaunchSettings
 from mat_ros.launcher import Supervisor, forwarded_signals
+from mat_ros.peers import count_peers
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import Watch
 
 POLICY = "dexhands_door_mat"  # agents are fingers
 JOINT_POLICY = "dexhands_door_joint_mat"  # agents are joints
 VICTIM = "robot0:FF"  # the agent whose node is killed: the first hand's forefinger
+LISTENED = ("observation", "applied")  # what this process hears of the graph, as view.listen does
 KILL_TICK = 20  # of the second episode: the door is still shut
 START_S = 90.0  # patience with the start of all nodes
 STALL_S = 20.0  # patience with a graph that does not tick
@@ -78,9 +80,12 @@ def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed:
     settings = LaunchSettings(policy=str(policy), wiring="per_joint" if per_joint else "per_agent", episodes=episodes,
                               seed=seed)
     planned = plan_bundle(settings, Bundle.load(policy))
-    nodes = tuple(replace(node, essential=False, parameters={**node.parameters, "results": str(results)})
-                  if node.name == "sim" else node for node in planned.graph.nodes)
-    return replace(planned, graph=replace(planned.graph, nodes=nodes))
+    nodes = [replace(node, essential=False, parameters={**node.parameters, "results": str(results)})
+             if node.name == "sim" else node for node in planned.graph.nodes]
+    peers = count_peers(((node.name, node.executable, node.parameters) for node in nodes if node.name != "supervisor"),
+                        planned.bundle.manifest.network.agents, LISTENED)
+    nodes = [replace(node, parameters={**node.parameters, "peers": peers.get(node.name, "")}) for node in nodes]
+    return replace(planned, graph=replace(planned.graph, nodes=tuple(nodes)))
 
 
 def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0) -> Run:

@@ -39,13 +39,17 @@ def read(executable: str, parameters: Mapping[str, Value], everything: set[str])
             "checker": {"observation", "applied"}, "detector": {"observation", "applied"}}.get(executable, set())
 
 
-def count_peers(nodes: Iterable[Node], agents: int) -> dict[str, str]:
-    """Give for each node what `NodeSettings.peers` takes: its topics, each with the number of its other ends."""
+def count_peers(nodes: Iterable[Node], agents: int, listened: Iterable[str] = ()) -> dict[str, str]:
+    """Give for each node what `NodeSettings.peers` takes: its topics, each with the number of its other ends.
+
+    `listened` names topics that a program outside the graph hears as well; DDS does not tell it from a node.
+    """
     nodes = list(nodes)
     writes = {name: written(executable, parameters, agents) for name, executable, parameters in nodes}
     everything = set().union(*writes.values())
     reads = {name: read(executable, parameters, everything) for name, executable, parameters in nodes}
     writers, readers = Counter(t for ts in writes.values() for t in ts), Counter(t for ts in reads.values() for t in ts)
+    readers.update(listened)
     return {name: ",".join(f"{topic}={count}" for topic, count in sorted(
         [(t, readers[t]) for t in writes[name]] + [(t, writers[t]) for t in reads[name]]) if count)
         for name, _, _ in nodes}

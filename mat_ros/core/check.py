@@ -12,7 +12,7 @@ from mat_ros.core.decide import Decider, Validity
 from mat_ros.core.encode import Encoder
 from mat_ros.core.keeper import Observation, Outcome
 
-KEPT = 64  # ticks whose outcome may still come
+KEPT = 64  # ticks whose other half may still come
 
 
 class Checker:
@@ -23,19 +23,30 @@ class Checker:
         self.difference = ""  # the first one
         self._encoder, self._decider, self._slots = encoder, decider, slots
         self._observations: OrderedDict[tuple[int, int], Observation] = OrderedDict()  # by tick and source
+        self._outcomes: OrderedDict[tuple[int, int], Outcome] = OrderedDict()  # that have overtaken their observation
 
-    def on_observation(self, observation: Observation) -> None:
-        """Remember what was measured."""
-        self._observations[observation.tick, observation.source_ns] = observation
+    def on_observation(self, observation: Observation) -> bool | None:
+        """Remember what was measured, or compare where the outcome has been faster; answer as `on_outcome`."""
+        place = observation.tick, observation.source_ns
+        if place in self._outcomes:
+            return self._compare(observation, self._outcomes.pop(place))
+        self._observations[place] = observation
         while len(self._observations) > KEPT:
             self._observations.popitem(last=False)
+        return None
 
     def on_outcome(self, outcome: Outcome) -> bool | None:
-        """Say whether the actions of a tick are those that one process would have decided; None: cannot be said."""
-        observation = self._observations.pop((outcome.tick, outcome.source_ns), None)
-        if observation is None:
+        """Say whether the actions of a tick are those that one process would have decided; None: not to be said yet."""
+        place = outcome.tick, outcome.source_ns
+        if place in self._observations:
+            return self._compare(self._observations.pop(place), outcome)
+        self._outcomes[place] = outcome
+        while len(self._outcomes) > KEPT:
+            self._outcomes.popitem(last=False)
             self.counts["unmatched"] += 1
-            return None
+        return None
+
+    def _compare(self, observation: Observation, outcome: Outcome) -> bool | None:
         enc = self._encoder.encode_again(observation)
         if enc is None:
             self.counts["undecidable"] += 1

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.check import Checker
@@ -15,6 +15,8 @@ from mat_ros.graph import BACKENDS
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell
+
+DEPTH = 256  # ticks that may wait: whoever checks every tick must not lose one because it was slow once
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class CheckerNode(Shell):
         decider = make_decider(self.settings, backend, self.manifest)
         self._checker = Checker(Encoder(backend, self.manifest), decider, self.manifest.network.agents)
         self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
-        self.hear(topics.OBSERVATION, self._heard_observation)
-        self.hear(topics.APPLIED, self._heard_applied)
+        self.hear(replace(topics.OBSERVATION, depth=DEPTH), self._heard_observation)
+        self.hear(replace(topics.APPLIED, depth=DEPTH), self._heard_applied)
 
     def facts(self) -> Mapping[str, object]:
         """Give what was compared."""

@@ -185,6 +185,16 @@ def test_a_pilot_gives_the_same_bits_twice_and_the_checker_agrees():
     assert checker.difference.startswith("tick 7, slot 2:")
 
 
+def test_an_outcome_that_overtakes_its_observation_is_compared_all_the_same():
+    backend, m = open_backend("native", BUNDLE), BUNDLE.manifest
+    (outcome,) = ticks_of(Pilot(m, backend, SETTINGS), 1)
+    checker = Checker(Encoder(backend, m), Decider(backend, m.network, m.state), m.network.agents)
+    assert checker.on_outcome(outcome) is None
+    signals = np.random.default_rng(0).normal(size=8).astype(np.float32)
+    assert checker.on_observation(Observation(0, 0, 0, 0, 0, signals)) is True
+    assert (checker.counts["compared"], checker.counts["unmatched"]) == (1, 0)
+
+
 def test_measurements_that_are_not_finite_are_never_decided_on():
     pilot = Pilot(BUNDLE.manifest, open_backend("native", BUNDLE), SETTINGS)
     good = pilot.tick(np.full(8, 0.1, np.float32))

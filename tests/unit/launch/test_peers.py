@@ -10,8 +10,10 @@ import pytest
 
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.demo import plan_demo
 from mat_ros.graph import LaunchSettings, build
 from mat_ros.peers import read_peers
+from mat_ros.shipped import policy_folder
 
 ARM = Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4"
 
@@ -38,6 +40,15 @@ def test_a_central_wiring_has_no_batons_and_a_replicated_encoder_no_encodings():
 
 def test_whoever_starts_a_part_of_a_graph_waits_for_the_whole():
     assert peers(nodes="sim")["sim"] == peers()["sim"]
+
+
+def test_a_listener_outside_the_graph_is_waited_for_where_it_is_announced(tmp_path):
+    planned = plan_demo(policy_folder("dexhands_door_mat"), False, 2, tmp_path / "results.jsonl")
+    found = {node.name: read_peers(str(node.parameters["peers"])) for node in planned.graph.nodes
+             if node.name in ("sim", "safety", "checker")}
+    assert found["sim"]["observation"] == 5  # encoder, gate, checker, detector and the listener
+    assert found["safety"]["applied"] == 4  # simulator, checker, detector and the listener
+    assert found["checker"] == {"observation": 1, "applied": 1}
 
 
 def test_what_is_no_count_is_refused():
