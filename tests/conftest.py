@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -85,3 +86,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_unconfigure() -> None:
     """Leave no log folder behind."""
     shutil.rmtree(LOG_FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def rtx() -> Any:
+    """TensorRT for RTX, which builds engines without a GPU."""
+    from mat_ros.core.errors import Missing
+    from trt_engines.flavour import load_flavour
+
+    try:
+        return load_flavour("tensorrt_rtx")
+    except Missing:
+        pytest.skip("needs the rtx extra")

@@ -115,7 +115,7 @@ def _latency(page: Page, run: Run) -> None:
                            "observation, encoding, decisions and collection, in processes of their own.")
     section.add(figure(
         charts.histogram(latencies, "ms", marks={"p50": p50, "p99": p99, "period": period_ms}, log=True, bins=80,
-                         cut=2.0 * period_ms),
+                         cut=max(2.0 * period_ms, 1.2 * p99)),
         "Lock-step physics waits, so a slow tick costs time and not truth. After a node dies, the gate waits for it in "
         "two ticks and then goes on without."))
 

@@ -28,7 +28,7 @@ from training.wkv_graphs import operator_graphs  # noqa: E402
 from trt_engines import __main__ as command  # noqa: E402
 from trt_engines import build, wkv_plugin  # noqa: E402
 from trt_engines.fingerprint import plan_path, read  # noqa: E402
-from trt_engines.flavour import Flavour, load_flavour  # noqa: E402
+from trt_engines.flavour import Flavour  # noqa: E402
 
 pytestmark = pytest.mark.train
 if not LIBRARY.exists():
@@ -169,14 +169,6 @@ def test_the_network_is_told_to_prefer_ahead_of_time_plugins() -> None:
 
 
 # ---- with the library that builds without a GPU ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Flavour:
-    try:
-        return load_flavour("tensorrt_rtx")
-    except Missing:
-        pytest.skip("needs the rtx extra")
 
 
 @pytest.mark.slow

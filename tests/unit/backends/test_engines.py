@@ -13,11 +13,11 @@ import pytest
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Refused
 from trt_engines import __main__ as command
 from trt_engines.build import build_engines, build_plan, profile
 from trt_engines.fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write
-from trt_engines.flavour import MODULES, Flavour, load_flavour
+from trt_engines.flavour import MODULES, Flavour
 from trt_engines.machine import Machine, this_machine
 
 BUNDLES = Path(__file__).parents[2] / "golden" / "bundles"
@@ -116,14 +116,6 @@ KERNELS = {  # after fusion; with more than before, a graph has lost something
     "rwkv4": {"encoder": 17, "step": 11},
     "attention": {"encoder": 17, "step": 31},
 }
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Flavour:
-    try:
-        return load_flavour("tensorrt_rtx")
-    except Missing:
-        pytest.skip("needs the rtx extra")
 
 
 @pytest.mark.slow

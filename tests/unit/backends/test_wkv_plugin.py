@@ -23,11 +23,11 @@ from typing import Any, get_args, get_origin
 import pytest
 
 from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Refused
 from trt_engines import __main__ as command
 from trt_engines import wkv_plugin
 from trt_engines.build import build_engines
-from trt_engines.flavour import Flavour, load_flavour
+from trt_engines.flavour import Flavour
 
 ROOT = Path(__file__).parents[3]
 BUNDLES = ROOT / "tests" / "golden" / "bundles"
@@ -226,14 +226,6 @@ def test_a_library_that_lost_its_plugin_module_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, module.__name__, module)
     with pytest.raises(Refused, match="expected a module tensorrt.plugin, got tensorrt_without_plugins.plugin: "):
         wkv_plugin.register(Flavour("tensorrt", module, "11.0"))
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Flavour:
-    try:
-        return load_flavour("tensorrt_rtx")
-    except Missing:
-        pytest.skip("needs the rtx extra")
 
 
 def test_tensorrt_for_rtx_has_no_such_plugins_and_says_so_in_one_line(
