@@ -42,10 +42,11 @@ class Actor(nn.Module):
     def decide(self, obs: Tensor, generator: torch.Generator | None, team: Team = ALONE) -> tuple[Tensor, Tensor]:
         """Act on (B, obs_dim): actions (B, act), log-probabilities (B, act); without a generator the likeliest."""
         params = self.mean(obs)
-        noise = None
+        deviation = None
         if generator is not None:
             noise = team.own(self.actions.noise((len(obs) * team.size, 1), params, generator))[:, 0]
-        action = self.actions.draw(params, noise, self.mask)
+            deviation = self.actions.deviation(noise)
+        action = self.actions.draw(params, deviation, self.mask)
         return action, self.actions.log_prob(params, action, self.mask)
 
     def log_prob(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:

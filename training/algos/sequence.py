@@ -73,11 +73,12 @@ class SequencePpo:
         policy, drawing = self.policy, self.policy.actions
         enc, values = policy.encode_with_values(obs)
         state, previous = policy.initial_state(len(obs)), policy.start_action(len(obs))
+        deviation = None if noise is None else drawing.deviation(noise)
         params, actions = [], []
         for slot in range(enc.shape[1]):
             mean, state = policy.step(enc[:, slot], previous, state)
             mask = None if policy.action_mask is None else policy.action_mask[slot]
-            action = drawing.draw(mean, None if noise is None else noise[:, slot], mask)
+            action = drawing.draw(mean, None if deviation is None else deviation[:, slot], mask)
             previous = action * told[:, slot]
             params.append(mean)
             actions.append(action)

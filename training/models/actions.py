@@ -34,10 +34,14 @@ class GaussianActions(nn.Module):
         """Give the standard deviation per dimension, (act_dim,)."""
         return torch.sigmoid(self.log_std) * self.scale
 
-    def draw(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
-        """Take the mean (no noise) or a sample; params, noise, mask (B, act_dim) -> action (B, act_dim)."""
-        action = params if noise is None else torch.addcmul(params, self.std(), noise)
+    def draw(self, params: Tensor, deviation: Tensor | None, mask: Tensor | None) -> Tensor:
+        """Take the mean, or a sample that deviates from it; params, deviation, mask (B, act_dim) -> (B, act_dim)."""
+        action = params if deviation is None else params + deviation
         return action if mask is None else action * mask
+
+    def deviation(self, noise: Tensor) -> Tensor:
+        """Scale the randomness of a whole tick to what `draw` adds, (B, n, act_dim)."""
+        return noise * self.std()
 
     def noise(self, shape: tuple[int, int], like: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw the randomness of a whole tick at once, (B, n, act_dim)."""
@@ -71,10 +75,14 @@ class CategoricalActions(nn.Module):
         super().__init__()
         self.choices = config.act_dim
 
-    def draw(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def draw(self, params: Tensor, deviation: Tensor | None, mask: Tensor | None) -> Tensor:
         """Take the likeliest choice or, by the Gumbel trick, a sample; (B, choices) -> (B, 1)."""
         logits = self._allowed(params, mask)
-        return (logits if noise is None else logits + noise).argmax(-1, keepdim=True)
+        return (logits if deviation is None else logits + deviation).argmax(-1, keepdim=True)
+
+    def deviation(self, noise: Tensor) -> Tensor:
+        """Give what `draw` adds to the logits: the randomness as it is."""
+        return noise
 
     def noise(self, shape: tuple[int, int], like: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw the Gumbel randomness of a whole tick at once, (B, n, choices)."""

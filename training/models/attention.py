@@ -163,10 +163,11 @@ def attend_by_sums(query: Tensor, asked: Tensor, *, causal: bool) -> Tensor:
 
 def attend_newest(query: Tensor, past: Tensor, newest: Tensor, heads: int) -> Tensor:
     """Attend from one slot to its predecessors and itself: (B, d), (B, i, 2d), (B, 2d) -> (B, d)."""
-    key, value = torch.cat([past, newest.unsqueeze(1)], dim=1).chunk(2, dim=-1)  # (B, i + 1, d)
-    return attend(query.unsqueeze(1), key, value, heads, causal=False).squeeze(1)
+    answers = split_heads(torch.cat([past, newest.unsqueeze(1)], dim=1), 2 * heads)  # keys, then values
+    key, value = answers.chunk(2, dim=1)  # (B, heads, i + 1, d / heads)
+    return F.scaled_dot_product_attention(split_heads(query.unsqueeze(1), heads), key, value).flatten(1)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Cut the width into heads: (B, n, d) -> (B, heads, n, d / heads)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.view(*x.shape[:-1], heads, -1).transpose(1, 2)

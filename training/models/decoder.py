@@ -45,7 +45,8 @@ class AttentionDecoder(nn.Module):
         for block, past in zip(self.blocks, state.chunk(len(self.blocks), dim=-1), strict=True):
             x_i, row = block.step(x_i, enc_i, past)
             rows.append(row)
-        return self.head(x_i), torch.cat([state, torch.cat(rows, dim=-1).unsqueeze(1)], dim=1)
+        row = rows[0] if len(rows) == 1 else torch.cat(rows, dim=-1)
+        return self.head(x_i), torch.cat([state, row.unsqueeze(1)], dim=1)
 
 
 class RwkvDecoder(nn.Module):

@@ -108,7 +108,6 @@ class Policy(nn.Module):
 
     # ---- what training asks for --------------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def act(
         self,
         obs: Tensor,
@@ -118,7 +117,11 @@ class Policy(nn.Module):
         order: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decide all slots, one step each; give actions, log-probabilities (one per action dimension) and values."""
-        return self.decide(obs, None if deterministic else self.draw_noise(obs.shape[0], generator), available, order)
+        with torch.inference_mode():  # books less than no_grad, which a tick of small calls feels
+            noise = None if deterministic else self.draw_noise(obs.shape[0], generator)
+            actions, log_probs, values = self.decide(obs, noise, available, order)
+        # Copies, made outside: an inference tensor itself could not take part in a backward pass.
+        return actions.clone(), log_probs.clone(), values.clone()
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw the randomness of one tick of `decide`, (B, n, act_dim)."""
@@ -139,12 +142,13 @@ class Policy(nn.Module):
         batch, slots = enc.shape[:2]
         mask = self._allowed(available, order, batch)
 
+        deviation = None if noise is None else self.actions.deviation(noise)
+
         state, a_prev = self.initial_state(batch), self.start_action(batch)
         params, actions = [], []
-        for slot in range(slots):
-            params_i, state = step(enc[:, slot], a_prev, state)
-            noise_i, mask_i = (None if x is None else x[:, slot] for x in (noise, mask))
-            action = self.actions.draw(params_i, noise_i, mask_i)
+        for enc_i, deviation_i, mask_i in zip(*(_by_slot(x, slots) for x in (enc, deviation, mask)), strict=True):
+            params_i, state = step(enc_i, a_prev, state)
+            action = self.actions.draw(params_i, deviation_i, mask_i)
             a_prev = self.action_input(action)
             params.append(params_i)
             actions.append(action)
@@ -214,6 +218,10 @@ def build_policy(config: PolicyConfig) -> Policy:
 
 def _as_tensor(mask: Mask | None) -> Tensor | None:
     return None if mask is None else torch.tensor(mask, dtype=torch.bool)
+
+
+def _by_slot(x: Tensor | None, slots: int) -> tuple[Tensor | None, ...]:
+    return (None,) * slots if x is None else x.unbind(1)
 
 
 def _to_slots(x: Tensor, order: Tensor | None) -> Tensor:
