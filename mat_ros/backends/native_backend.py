@@ -45,15 +45,16 @@ class NativeBackend:
         self._workspace = _aligned(self._library.mat_ros_workspace(self._policy))
         self._obs, self._enc = _aligned(network.agents * network.obs_dim), _aligned(network.agents * network.enc_dim)
         self._previous, self._actions = _aligned(network.act_dim), _aligned(network.agents * network.act_dim)
-        self._values = _aligned(network.agents)
+        self._values, self._state = _aligned(network.agents), _aligned(max(self._state_sizes))
+        self._states = [self._state[:size] for size in self._state_sizes]
         self._obs_view = self._obs.reshape(self._obs_shape)
         self._enc_view = self._enc.reshape(network.agents, network.enc_dim)
         self._actions_view = self._actions.reshape(network.agents, network.act_dim)
         self._at = {name: getattr(self, f"_{name}").ctypes.data
-                    for name in ("workspace", "obs", "enc", "previous", "actions", "values")}
-        self._step_arguments = (self._at["enc"], self._at["previous"])
+                    for name in ("workspace", "obs", "enc", "previous", "actions", "values", "state")}
         self._slot_enc, self._slot_action = self._enc_view[0], self._actions_view[0]
         self._decide_in_c = self._library.mat_ros_decide
+        self._from_there = tuple(self._at[name] for name in ("enc", "previous", "state", "actions", "state"))
 
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:
         """Map the raw observation (n, obs_dim) to encodings (n, enc_dim) and values (n,)."""
@@ -98,14 +99,10 @@ class NativeBackend:
         if not 0 <= first < last <= self._agents or state.shape != (self._state_sizes[first],):
             wanted = (f"slots of 0 .. {self._agents}", self._state_sizes[first:first + 1])
             self._refuse(first, (last, state.shape), wanted)
-        handed = np.empty(self._state_sizes[last], np.float32)  # the state is changed where it will be handed on
-        handed[:self._state_sizes[first]] = state
+        self._states[first][:] = state
         self._previous[:] = previous
-        address = ctypes.addressof(ctypes.c_char.from_buffer(handed.data)) if len(handed) else 0
-        at = self._at
-        self._decide_in_c(self._policy, at["workspace"], first, last, *self._step_arguments, address, at["actions"],
-                          address)
-        return handed
+        self._decide_in_c(self._policy, self._at["workspace"], first, last, *self._from_there)
+        return self._states[last].copy()
 
     @staticmethod
     def _refuse(slot: int, got: object, expected: object) -> None:
