@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mat_ros import __version__, ros_environment
+from mat_ros import __version__, forked, ros_environment
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         near = difflib.get_close_matches(given.command, known, n=1)
         parser.error(f"there is no command '{given.command}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
     ros_environment.set_defaults()
+    forked.keep_numpy_single_threaded()
     return _run(known[given.command], given.arguments)
 
 

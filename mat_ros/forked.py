@@ -4,7 +4,7 @@
 
 A node spends most of its start on imports, and most of its memory on what they load. A fork has both at once, and
 shares the memory. It is allowed before DDS runs only: its threads do not survive a fork. So the supervisor forks while
-it has a single thread, and starts a fresh interpreter otherwise, which gives the same node a moment later.
+nothing but its own thread is at work, and starts a fresh interpreter otherwise: the same node, a moment later.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 PRELOADED = ("rclpy.lifecycle", "mat_ros.nodes.shell", "mat_ros.nodes.chain_node", "mat_ros.nodes.__main__")
+TRACING, TRACING_THREADS = "/liblttng-ust", 2  # rclpy may load it: its threads sleep until someone traces
 INHERITED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # handlers that are the supervisor's own business
 NAME_LENGTH = 15  # of a process, as Linux shows it
 PR_SET_NAME = 15
@@ -30,19 +31,41 @@ def preload() -> bool:
     """Import what nodes need, once; say whether a node may be forked now."""
     if sys.platform != "linux":
         return False
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # a thread of numpy's would forbid the fork
+    keep_numpy_single_threaded()
     try:
         for module in PRELOADED:
             importlib.import_module(module)
+        topics, support = (importlib.import_module(name) for name in ("mat_ros.nodes.topics", "rclpy.type_support"))
+        for topic in vars(topics).values():
+            if isinstance(topic, topics.Topic):
+                support.check_for_type_support(topic.type)  # loads the compiled part of a message
     except ImportError:
         return False  # the node itself will say what is missing
-    return single_threaded()
+    return may_fork()
 
 
-def single_threaded() -> bool:
-    """Say whether this process has no second thread, be it Python's or a library's."""
-    return len(os.listdir("/proc/self/task")) == 1
+def keep_numpy_single_threaded() -> None:
+    """Call it before numpy is imported: its threads would forbid the fork."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+def may_fork() -> bool:
+    """Say whether no second thread could hold a lock, be it Python's or a library's."""
+    others = [_state(thread) for thread in os.listdir("/proc/self/task") if int(thread) != os.getpid()]
+    if not others:
+        return True
+    # Asleep, tracing holds no lock, and a child never needs its threads.
+    return len(others) == TRACING_THREADS and set(others) == {"S"} and TRACING in _read("/proc/self/maps")
+
+
+def _state(thread: str) -> str:
+    return _read(f"/proc/self/task/{thread}/stat").rpartition(")")[2].split()[0]
+
+
+def _read(file: str) -> str:
+    with open(file, encoding="utf-8", errors="replace") as opened:
+        return opened.read()
 
 
 class ForkedNode:

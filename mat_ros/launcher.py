@@ -179,7 +179,7 @@ class Supervisor:
         group = self._warden.pid
         environment = {**os.environ, **self.graph.environment, "PYTHONUNBUFFERED": "1", **self.environment}
         command = self.command(process.spec, self.graph)
-        if self.fork and forked.single_threaded():
+        if self.fork and forked.may_fork():
             process.popen = ForkedNode(process.spec.name, command[NODE_COMMAND:], environment, group)
         else:
             process.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

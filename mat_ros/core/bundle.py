@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +67,10 @@ class Bundle:
         """Verify a folder and give its bundle."""
         text = _read(folder / MANIFEST)
         try:
-            data = yaml.load(text, Loader=LOADER)
+            manifest = _parsed(text)
         except yaml.YAMLError as error:
             raise Refused(f"bundle {folder}, {MANIFEST}", "YAML", str(error).replace("\n", " "),
                           "copy the bundle anew") from error
-        if not isinstance(data, dict):
-            raise Refused(f"bundle {folder}, {MANIFEST}", "a mapping", type(data).__name__, "copy the bundle anew")
-        manifest = Manifest.from_dict(data)
         if absent := sorted(set(FILES) - set(manifest.files)):
             raise Refused(f"bundle {folder}", f"the files {FILES}", f"no {absent}", "export it anew")
         for name, expected in manifest.files.items():
@@ -116,6 +114,14 @@ def hash_files(folder: Path) -> dict[str, str]:
     """Hash the files of a bundle folder."""
     names = [name for name in FILES + OPTIONAL_FILES if (folder / name).exists()]
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+@lru_cache(maxsize=4)  # a forked node inherits what its supervisor has read
+def _parsed(text: bytes) -> Manifest:
+    data = yaml.load(text, Loader=LOADER)
+    if not isinstance(data, dict):
+        raise Refused(MANIFEST, "a mapping", type(data).__name__, "copy the bundle anew")
+    return Manifest.from_dict(data)
 
 
 def _check_hash(folder: Path, name: str, data: bytes, expected: str) -> None:

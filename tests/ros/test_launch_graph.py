@@ -72,6 +72,12 @@ def test_a_killed_launch_leaves_no_orphan(launch: subprocess.Popen[str]):
         time.sleep(0.1)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nodes are forked on Linux only")
+def test_nodes_are_forked_from_what_the_supervisor_has_imported(launch: subprocess.Popen[str]):
+    names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes_of(launch.marker)}
+    assert {"sim", "encoder", "chain", "safety", "supervisor"} <= names  # a fresh interpreter would be called python
+
+
 def test_a_policy_of_another_robot_is_refused_before_anything_starts(tmp_path: Path):
     command = [sys.executable, "-m", "mat_ros.cli", "launch", "mamujoco", "policy:=dexhands_door_mat"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)

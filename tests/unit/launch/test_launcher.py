@@ -146,6 +146,7 @@ PROGRAM = textwrap.dedent("""
     from mat_ros.graph import Graph, NodeSpec
     scripts = dict(zip("ab", sys.argv[1:]))
     launcher.node_command = lambda spec, _: ["/bin/sh", "-c", scripts[spec.name]]
+    launcher.forked.preload = lambda: False  # a fork would be a node of ROS and no shell
     graph = Graph("", tuple(NodeSpec(name, "shell", {}) for name in scripts))
     sys.exit(launcher.run(graph, lambda name, line: print(name, line, flush=True)))
 """)
