@@ -12,6 +12,7 @@ import argparse
 import importlib
 import itertools
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -28,14 +29,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mat_ros import forked
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.bundle import MANIFEST, Bundle
 from mat_ros.core.decide import Decider, Validity
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.observe import Layout, Observer, Part, Term, View
 from mat_ros.core.options import Value
+from mat_ros.forked import ForkedNode
 from mat_ros.graph import Graph, LaunchSettings, NodeSpec, build, environment
-from mat_ros.launcher import node_command
+from mat_ros.launcher import NODE_COMMAND, node_command
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
 SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
@@ -116,7 +119,10 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
     graph = lay_out(row, policy, trace)
     environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": row.executor}
     began = time.monotonic()
-    processes = [subprocess.Popen(_command(group, graph), env=environment) for group in groups(row, graph)]
+    if not forked.preload():
+        raise Refused("the benchmark", "a process that may fork, as `mat-ros launch` does", "one with threads",
+                      "run it on Linux, by `mat-ros bench chain`")
+    processes = [ForkedNode(group[0].name, _arguments(group, graph), environment, 0) for group in groups(row, graph)]
     try:
         handling_us = wait_until_whole(row, processes)
         ready_s = time.monotonic() - began
@@ -129,6 +135,7 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
             process.send_signal(signal.SIGTERM)
         for process in processes:
             process.wait(PATIENCE_S)
+            sys.stderr.write(process.stdout.read().decode(errors="replace"))
     # The last ticks are those in which others had already left.
     times = np.load(trace)[-row.ticks - round(row.hz * TAIL_S):][:row.ticks]
     heard, first, latency = times[:, 2:].T * MS
@@ -146,7 +153,7 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
             "ready_s": round(ready_s, 1), **floor(row, policy), "load": round(os.getloadavg()[0], 1)}
 
 
-def wait_until_whole(row: Row, processes: list[subprocess.Popen[bytes]]) -> dict[str, float]:
+def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
     """Listen to the gate until it misses nothing for a second; give how long nodes handle a message, by role."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -230,7 +237,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--best-effort", action="store_true", help="hear nothing twice")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`, so that no node is left behind
+    _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
     rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
                 given.deadline, not given.best_effort)
@@ -241,12 +248,20 @@ def main(arguments: list[str]) -> int:
         os.environ["ROS_LOG_DIR"] = name
         for row in rows:
             print(f"{row.n} {row.mode} {row.wiring} ...", file=sys.stderr)
-            found.append(run(row, make_policy(Path(name), row.n), Path(name)))
+            policy = make_policy(Path(name), row.n)
+            # Each row in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
+            with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
+                found.append(pool.apply(run, (row, policy, Path(name))))
     if given.json:
         print(json.dumps({"rows": found}))
     else:
         show(found)
     return 0
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM go through every `finally`, so that no node is left behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def show(rows: list[dict[str, Any]]) -> None:
@@ -259,14 +274,13 @@ def show(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def _command(group: list[NodeSpec], graph: Graph) -> list[str]:
-    """Join the commands of several nodes to that of one process."""
-    first, *others = (node_command(spec, graph) for spec in group)
-    start = first.index(group[0].executable)
-    return first + [part for command in others for part in ("+", *command[start:])]
+def _arguments(group: list[NodeSpec], graph: Graph) -> list[str]:
+    """Join the arguments of several nodes to those of one process."""
+    first, *others = (node_command(spec, graph)[NODE_COMMAND:] for spec in group)
+    return first + [part for arguments in others for part in ("+", *arguments)]
 
 
-def _cpu_s(processes: list[subprocess.Popen[bytes]]) -> Any:
+def _cpu_s(processes: list[ForkedNode]) -> Any:
     ticks = os.sysconf("SC_CLK_TCK")
     fields = [Path(f"/proc/{p.pid}/stat").read_text().rpartition(")")[2].split() for p in processes]
     return np.array([(int(f[11]) + int(f[12])) / ticks for f in fields])

@@ -35,7 +35,7 @@ from mat_ros.peers import read_peers
 from mat_ros.shipped import policy_folder
 
 DIAGNOSTICS_S = 1.0  # between two reports, and so the heartbeat
-CONNECTED_S = 0.05  # between two looks at whether all peers are connected
+CONNECTED_S = 0.1  # between two looks at whether all peers are connected
 # Every process learns of every end of every topic and service, so what a node offers costs the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
 LEAN_NODE: Mapping[str, Any] = {
