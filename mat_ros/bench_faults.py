@@ -9,6 +9,7 @@ raw table `episodes.csv` is written cell by cell, so that a run that was killed 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shlex
 import sys
@@ -51,6 +52,12 @@ class Plan:
     seed: int
     ticks: int | None
     mode: str
+
+    def origin(self) -> dict[str, object]:
+        """Give what the rows of a table have in common, wherever policy and grid lie."""
+        grid = hashlib.sha256(Path(self.grid).read_bytes()).hexdigest()
+        return {"policy": Bundle.load(Path(self.policy)).digest, "grid": grid, "backend": self.backend,
+                "mode": self.mode, "seed": self.seed, "ticks": self.ticks}
 
 
 class Worker:
@@ -146,7 +153,7 @@ def rows_of(plan: Plan, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
 
 def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:
     """Run the cells that `out` lacks, over processes or a Ray cluster, and append their rows."""
-    table = Table(out, COLUMNS, plan.episodes)
+    table = Table(out, COLUMNS, plan.episodes, plan.origin())
     done = table.finished()
     left = [cell for cell in cells if cell.key not in done]
     began = time.monotonic()

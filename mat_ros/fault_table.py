@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,18 @@ class Table:
     path: Path
     columns: tuple[str, ...]
     episodes: int  # of a whole cell
+    origin: Mapping[str, object]  # what all rows have in common; kept beside the table, so that no others join them
+
+    @property
+    def origin_path(self) -> Path:
+        """Give the file of the origin."""
+        return self.path.with_suffix(".json")
 
     def finished(self) -> set[Key]:
         """List the cells of which every episode is in the table; a cell that was cut short is dropped from it."""
         if not self.path.exists():
             return set()
+        self._require_same_origin()
         with self.path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file)
                     if all(row.get(name) not in (None, "") or name == "target" for name in self.columns)]
@@ -43,7 +51,18 @@ class Table:
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append the rows of a cell."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.origin_path.write_text(json.dumps(self.origin, indent=1) + "\n", encoding="utf-8")
         self._write(rows, "a")
+
+    def _require_same_origin(self) -> None:
+        try:
+            before = json.loads(self.origin_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Refused(f"table {self.path}", f"a readable {self.origin_path.name} beside it", error,
+                          "give another --out") from error
+        if apart := [name for name, value in self.origin.items() if before.get(name) != value]:
+            raise Refused(f"table {self.path}", {name: before.get(name) for name in apart},
+                          {name: self.origin[name] for name in apart}, "ask for the same, or give another --out")
 
     def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
         with self.path.open(mode, newline="", encoding="utf-8") as file:

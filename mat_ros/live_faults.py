@@ -71,7 +71,7 @@ class Live:
         """Run the cells that `out` lacks and append their rows; one that does not run is left out, the others go on."""
         if importlib.util.find_spec("rclpy") is None:
             raise Missing("ROS, in which --live runs its graphs,", 'pip install "mat_ros[ros]", or leave out --live')
-        table = Table(out, COLUMNS, episodes)
+        table = Table(out, COLUMNS, episodes, plan.origin())
         done = table.finished()
         self.files.append(out)
         for cell in live_cells(cells, patterns):

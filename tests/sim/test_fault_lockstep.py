@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mat_ros.backends.choose import open_backend
 from mat_ros.bench_faults import COLUMNS, Plan, recovery, run
 from mat_ros.breakable import find_plan
 from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Fault, Schedule
 from mat_ros.core.record import Recorder, facts
 from mat_ros.core.replay import Recording, diff, replay
@@ -119,8 +121,14 @@ def test_a_benchmark_that_was_cut_short_goes_on_where_it_was(bundle, tmp_path):
     whole = _rows(out)
     lines = out.read_text().splitlines()
     out.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])  # killed within a line
-    assert len(Table(out, COLUMNS, plan.episodes).finished()) == len(cells) - 1
+    assert len(Table(out, COLUMNS, plan.episodes, plan.origin()).finished()) == len(cells) - 1
     run(plan, cells, out, 1)
+    assert _rows(out) == whole
+    with pytest.raises(Refused, match=r"expected \{'seed': 0\}, got \{'seed': 1\}; ask for the same"):
+        run(replace(plan, seed=1), cells, out, 1)
+    out.with_suffix(".json").unlink()
+    with pytest.raises(Refused, match=r"a readable episodes\.json beside it"):
+        run(plan, cells, out, 1)
     assert _rows(out) == whole
 
 
