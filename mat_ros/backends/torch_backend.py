@@ -80,4 +80,4 @@ class TorchBackend:
         return self._torch.tensor(array, device=self._device)
 
     def _array(self, tensor: Any) -> Float32:
-        return np.array(tensor.cpu(), np.float32)
+        return tensor.cpu().numpy().copy()
