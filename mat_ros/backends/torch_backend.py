@@ -7,8 +7,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import numpy as np
-
 from mat_ros.backends.backend import BackendInfo, Float32
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing
