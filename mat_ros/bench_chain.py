@@ -252,6 +252,8 @@ def main(arguments: list[str]) -> int:
             # Each row in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
             with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
                 found.append(pool.apply(run, (row, policy, Path(name))))
+                pool.close()
+                pool.join()  # leaving the block would end it by SIGTERM
     if given.json:
         print(json.dumps({"rows": found}))
     else:
