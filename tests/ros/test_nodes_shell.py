@@ -221,4 +221,17 @@ def test_an_inactive_node_decides_nothing(bench):
 
 def test_a_baton_topic_that_no_earlier_slot_has_is_refused(bench):
     node = bench.open(ChainShell, first_slot=1, stop_slot=2, hear="'1'")
+def test_ends_that_dds_has_forgotten_to_count_are_seen_all_the_same(bench, monkeypatch):
+    monkeypatch.setattr(rclpy.publisher.Publisher, "get_subscription_count", lambda self: 0)
+    monkeypatch.setattr(rclpy.subscription.Subscription, "get_publisher_count", lambda self: 0)
+    described = []
+    topic = topics.DESCRIPTOR
+    bench.hand.create_subscription(topic.type, topic.name, described.append, topic.qos)
+    bench.open(EncoderNode, autostart="configure", peers="encoding=1,observation=1")
+    bench.hand.create_publisher(topics.OBSERVATION.type, topics.OBSERVATION.name, topics.OBSERVATION.qos)
+    assert not bench.until(lambda: described and described[-1].connected, spins=20)
+    bench.hear(topics.ENCODING)
+    assert bench.until(lambda: described[-1].connected)
+
+
     assert "slots before 1" in node.reason
