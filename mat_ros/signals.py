@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mat_ros.forked import NAME_LENGTH
+
 # Continues every process that is named on its input, once the input ends: so does a stopped graph when we are killed.
 GUARD = """
 import os, signal, sys
@@ -24,19 +26,25 @@ for pid in [int(line) for line in sys.stdin]:
 
 @dataclass
 class NodeProcesses:
-    """Which process is which node, and signals to them. Only a process of this package on this host gets any."""
+    """Which process is which node, and signals to them. Only a process that says it is that node gets any."""
 
     pids: dict[str, int] = field(default_factory=dict)
     _guard: subprocess.Popen[bytes] | None = None
 
     def ours(self, node: str) -> bool:
-        """Say whether the process that a node claims to be is one of a graph's, on this host, and not ourselves."""
+        """Say whether the process that a node claims to be is this node, on this host, and not ourselves.
+
+        A node that was started has its name on the command line, one that was forked is named after it. A path tells
+        nothing: everything that runs from a clone of this project has its name there.
+        """
         pid = self.pids.get(node, 0)
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            name = Path(f"/proc/{pid}/comm").read_bytes().rstrip(b"\n")
         except OSError:
             return False
-        return pid not in (0, 1, os.getpid(), os.getppid()) and b"mat_ros" in command
+        is_node = f"__node:={node}".encode() in arguments or name == node.encode()[:NAME_LENGTH]
+        return pid not in (0, 1, os.getpid(), os.getppid()) and is_node
 
     def kill(self, node: str) -> bool:
         """End a node without a word; say whether it was ours to end."""

@@ -4,15 +4,15 @@
 #
 # Make, mend or confirm .venv:  scripts/setup_venv.sh EXTRA...
 #
-# A second run only compares fingerprints. A .venv that is broken (its Python deleted, its folder moved, an install
-# cut short) is mended in place when pip can do it, else made anew; should that fail too, as it does without a network,
-# the old one is put back. PYTHON=... chooses the Python.
+# A second run only compares fingerprints. A .venv that is broken (an install cut short, files of a package gone, its
+# Python deleted, its folder moved) is mended in place when pip can do it, else made anew; should that fail too, as it
+# does without a network, the old one is put back. PYTHON=... chooses the Python, of a .venv that is there as well.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 requested="$*"
 venv=$PWD/.venv
-stamp=$venv/mat_ros_setup # two lines: fingerprint, installed extras
+stamp=$venv/mat_ros_setup # lines: fingerprint, extras, packages, those of them that lack files as they were installed
 log=$venv/mat_ros_setup.log
 
 say() { echo "setup: $*" >&2; }
@@ -20,9 +20,21 @@ fail() { say "$*"; exit 1; }
 
 # --- what is there ---------------------------------------------------------------------------------------------------
 
-# A moved .venv still runs, but its scripts name the old place.
-venv_is_usable() {
-  [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2> /dev/null && grep -qF "$venv" "$venv/bin/activate"
+python_runs() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2> /dev/null; }
+version_of() { "$1" -c 'import sys; print(sys.version)' 2> /dev/null || true; }
+
+# Why .venv is past mending; nothing where it is not. A moved one still runs, but its scripts name the old place.
+what_ails_venv() {
+  local python=$venv/bin/python
+  if ! "$python" -c 'import pip' 2> /dev/null; then
+    echo "is broken"
+  elif ! grep -qsF "$venv" "$venv/bin/activate"; then
+    echo "was moved here, or is half made"
+  elif ! python_runs "$python"; then
+    echo "has a Python that is not one from 3.10 to 3.13"
+  elif [ -n "${PYTHON:-}" ] && [ "$(version_of "$PYTHON")" != "$(version_of "$python")" ]; then
+    echo "was not made by PYTHON=$PYTHON"
+  fi
 }
 
 # Everything that compiled or installed files depend on; sources of plain Python are not among it.
@@ -60,22 +72,45 @@ sys.exit(f"not installed: {absent}" if absent else 0)
 PYTHON
 }
 
+installed_packages() { ls "$venv"/lib/python3.*/site-packages | grep '^[^~].*\.dist-info$' | xargs; }
+
+# Packages of which files are gone, as requirements; bytecode may go.
+damaged_packages() {
+  "$venv/bin/python" - $(sed -n 3p "$stamp" 2> /dev/null) << 'PYTHON'
+import csv, os, sys, sysconfig
+os.chdir(sysconfig.get_path("purelib"))
+present = [name for name in os.listdir() if name.endswith(".dist-info") and not name.startswith("~")]
+names = {info.partition("-")[0] for info in present}
+lost = [info for info in sys.argv[1:] if info.partition("-")[0] not in names]
+for info in sorted(present + lost):
+    try:
+        with open(f"{info}/RECORD", newline="", encoding="utf-8") as record:
+            files = [row[0] for row in csv.reader(record) if row and not row[0].endswith(".pyc")]
+    except FileNotFoundError:  # pip writes it last
+        files = [f"{info}/RECORD"]
+    if not all(map(os.path.exists, files)):
+        name, _, version = info.removesuffix(".dist-info").partition("-")
+        print(f"{name}=={version}")
+PYTHON
+}
+
 is_up_to_date() {
   [ -f "$stamp" ] && [ "$(sed -n 1p "$stamp")" = "$(fingerprint)" ] || return 1
   local extra
   for extra in $requested; do
     [[ " $(installed_extras) " == *" $extra "* ]] || return 1
   done
-  venv_keeps_its_promises "$(installed_extras)"
+  [ "$(damaged_packages | xargs)" = "$(sed -n 4p "$stamp")" ] && venv_keeps_its_promises "$(installed_extras)"
 }
 
 # --- the system's part -----------------------------------------------------------------------------------------------
 
-python_runs() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2> /dev/null; }
 python_has_venv() { "$1" -c 'import ensurepip, venv' 2> /dev/null; }
 python_has_header() {
   "$1" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))'
 }
+
+python_draws() { "$1" -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' 2> /dev/null; }
 
 install_system_packages() {
   local become=()
@@ -95,6 +130,7 @@ install_system_packages() {
 choose_python() {
   local candidate
   if [ -n "${PYTHON:-}" ]; then
+    command -v "$PYTHON" > /dev/null || fail "PYTHON=$PYTHON is not installed"
     python_runs "$PYTHON" || fail "PYTHON=$PYTHON is not a Python from 3.10 to 3.13"
     echo "$PYTHON" && return
   fi
@@ -106,31 +142,38 @@ choose_python() {
   echo /usr/bin/python3
 }
 
+# What draws the pictures of reports is asked for with the rest, but stops nobody: all else works without.
 prepare_system() {
-  local python=$1 packages=()
+  local python=$1 packages=() pictures=()
+  if [[ " $requested " == *" sim "* ]]; then pictures=(libegl1 libgl1-mesa-dri); fi
   if [ -x "$python" ] || command -v "$python" > /dev/null; then
     python_runs "$python" || fail "$python is not a Python from 3.10 to 3.13; choose one with PYTHON=..."
     local version
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     python_has_venv "$python" || packages+=("$version-venv")
     python_has_header "$python" || packages+=("$version-dev")
+    if python_draws "$python"; then pictures=(); fi
   else
     packages+=(python3 python3-venv python3-dev)
   fi
   command -v g++ > /dev/null || packages+=(g++)
-  [ ${#packages[@]} = 0 ] || install_system_packages "${packages[@]}"
+  if [ ${#packages[@]} != 0 ]; then
+    install_system_packages "${packages[@]}" "${pictures[@]}"
+  elif [ ${#pictures[@]} != 0 ]; then
+    (install_system_packages "${pictures[@]}") || say "going on all the same: only the pictures of reports need it"
+  fi
 }
 
 # --- the venv --------------------------------------------------------------------------------------------------------
 
+# By the Python below all environments: the one that is found may lie in the .venv that is moved aside.
 make_venv() {
-  local python
-  python=$(choose_python)
-  prepare_system "$python"
-  say "making .venv with $("$python" --version)"
-  rm -rf "$venv.old"
-  if [ -e "$venv" ]; then mv "$venv" "$venv.old"; fi
-  "$python" -m venv "$venv"
+  local base
+  base=$("$1" -c 'import sys; print(getattr(sys, "_base_executable", "") or sys.executable)')
+  say "making .venv with $("$base" --version)"
+  # An old one that is there already was left by a run that was cut short; it is the better of the two.
+  if [ -e "$venv.old" ]; then rm -rf "$venv"; elif [ -e "$venv" ]; then mv "$venv" "$venv.old"; fi
+  "$base" -m venv "$venv"
 }
 
 put_old_venv_back() {
@@ -150,10 +193,13 @@ print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requ
 }
 
 install_package() {
-  local extras=$1
+  local extras=$1 build damaged
+  rm -rf "$venv"/lib/python3.*/site-packages/~* # what a pip that was cut short had put aside
+  mapfile -t damaged < <(damaged_packages | grep -v '^mat_ros==')
   # Without build isolation: a changed message is compiled in seconds, with the very wheels that will run it.
   mapfile -t build < <(build_requirements)
-  "$venv/bin/python" -m pip install "${build[@]}" \
+  { [ ${#damaged[@]} = 0 ] || "$venv/bin/python" -m pip install --ignore-installed --no-deps "${damaged[@]}"; } \
+    && "$venv/bin/python" -m pip install "${build[@]}" \
     && "$venv/bin/python" -m pip install --no-build-isolation --editable ".[${extras// /,}]" \
     && link_into_ament_index
 } >> "$log" 2>&1
@@ -172,11 +218,11 @@ link_into_ament_index() {
 bring_up_to_date() {
   local extras
   extras=$(printf '%s\n' $(installed_extras) $requested | sort -u | xargs)
-  rm -f "$stamp"
+  if [ -f "$stamp" ]; then sed -i '1s/.*/unfinished/' "$stamp"; fi
   : > "$log"
   say "installing .[${extras// /,}] and compiling the messages (the first time takes minutes)"
   if install_package "$extras" && venv_keeps_its_promises "$extras"; then
-    printf '%s\n%s\n' "$(fingerprint)" "$extras" > "$stamp"
+    printf '%s\n' "$(fingerprint)" "$extras" "$(installed_packages)" "$(damaged_packages | xargs)" > "$stamp"
   else
     return 1
   fi
@@ -184,21 +230,30 @@ bring_up_to_date() {
 
 # Two runs at once (an editor and a terminal) wait for each other.
 exec 9> .venv.lock
-flock 9 2> /dev/null || true
-
-if venv_is_usable; then
-  if is_up_to_date; then exit 0; fi
-  prepare_system "$venv/bin/python"
-  if bring_up_to_date; then exit 0; fi
-  say "the existing .venv cannot be mended ($(tail -n 1 "$log"))"
-elif [ -e "$venv" ]; then
-  say "the existing .venv is broken"
+if command -v flock > /dev/null && ! flock -n 9; then
+  say "waiting until another setup in this folder has ended"
+  flock 9 || true
 fi
-make_venv
-if bring_up_to_date; then
+
+if [ -e "$venv" ]; then
+  ailment=$(what_ails_venv)
+  if [ -z "$ailment" ]; then
+    if is_up_to_date; then exit 0; fi
+    prepare_system "$venv/bin/python"
+    if bring_up_to_date; then
+      rm -rf "$venv.old"
+      exit 0
+    fi
+    ailment="cannot be mended ($(tail -n 1 "$log"))"
+  fi
+  say "the existing .venv $ailment"
+fi
+python=$(choose_python)
+prepare_system "$python"
+if make_venv "$python" && bring_up_to_date; then
   rm -rf "$venv.old"
 else
-  tail -n 25 "$log" >&2
+  tail -n 25 "$log" >&2 || true
   put_old_venv_back
   fail "failed; the whole log is in $log"
 fi

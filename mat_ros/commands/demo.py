@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> int:
     film = demo_report.write(found, report, command)
     if given.view and film is not None:
         rerun.Stream(found.planned.bundle.manifest, given.seed).feed(found.watch)
-    print(sentence(found), f"\nreport: {report}")
+    print(f"{sentence(found)}\nreport: {report}")
+    if film is not None and film.trouble:
+        print(f"It has no pictures: {film.trouble}.")
     print(json.dumps(found.summary()))
     return 0 if found.success else 1
 

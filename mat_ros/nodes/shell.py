@@ -84,7 +84,9 @@ class Shell(LifecycleNode):
         self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
         self._disturbance: Disturbance | None = None
         self._entities: list[Callable[[], object]] = []  # how to take down what `set_up` has made
-        self._other_ends: dict[str, Callable[[], int]] = {}  # how many DDS has connected, by topic
+        # How many other ends are connected, by topic. A topic's own count stays too low for ever where two ends came at
+        # the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371); what the participant knows does not.
+        self._other_ends: dict[str, Callable[[], int]] = {}
         self._descriptor = self.create_publisher(topics.DESCRIPTOR.type, topics.DESCRIPTOR.name,
                                                  topics.DESCRIPTOR.qos)
         self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
@@ -124,7 +126,8 @@ class Shell(LifecycleNode):
         """Make a publisher of bytes."""
         publisher = self.create_publisher(topic.type, topic.name, topic.qos)
         self._entities.append(lambda: self.destroy_publisher(publisher))
-        self._other_ends[topic.name] = publisher.get_subscription_count
+        self._other_ends[topic.name] = lambda: max(publisher.get_subscription_count(),
+                                                   self.count_subscribers(publisher.topic_name))
         return publisher.publish
 
     def hear(self, topic: Topic, handler: Callable[[bytes], None]) -> None:
@@ -156,7 +159,8 @@ class Shell(LifecycleNode):
         """Hear a topic as bytes, whether active or not."""
         subscription = self.create_subscription(topic.type, topic.name, handler, qos, raw=True)
         self._entities.append(lambda: self.destroy_subscription(subscription))
-        self._other_ends[topic.name] = subscription.get_publisher_count
+        self._other_ends[topic.name] = lambda: max(subscription.get_publisher_count(),
+                                                   self.count_publishers(subscription.topic_name))
 
     def hear_messages(self, topic: Topic, handler: Callable[[Any], None]) -> None:
         """Hear a topic that is not of the tick, as message objects, whether active or not."""

@@ -94,5 +94,9 @@ def test_the_demo_opens_the_door_although_a_node_is_killed(tmp_path: Path):
     assert found["success"] is True and found["ticks"] == 500 and found["missed"] == 0
     assert found["compared"] > 400 and found["differing"] == 0 and found["killed"] == "chain_robot0_ff"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "chain_robot0_ff killed" in page and "data:image/png;base64," in page
+    assert "chain_robot0_ff killed" in page
+    if "It has no pictures: a way to draw off screen" in done.stdout:  # a machine without any OpenGL
+        assert "No pictures: a way to draw off screen" in page
+    else:
+        assert "data:image/png;base64," in page
     assert "500 of 500 observations came out with the same bits" in page

@@ -15,13 +15,13 @@ import pytest
 from mat_ros.signals import NodeProcesses
 
 PATIENCE_S = 20.0
+SLEEP = "import time; print(flush=True); time.sleep(60)"
 
 
 @pytest.fixture
 def node():
-    """A process that looks like a node's."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "mat_ros"],
-                               stdout=subprocess.PIPE)
+    """A process that looks like that of the node `chain`."""
+    process = subprocess.Popen([sys.executable, "-c", SLEEP, "-r", "__node:=chain"], stdout=subprocess.PIPE)
     process.stdout.readline()  # before it runs, it still looks like us
     yield process
     process.kill()
@@ -53,15 +53,34 @@ def test_a_node_is_stopped_woken_and_killed(node):
     assert not processes.wake("chain")
 
 
-def test_a_process_of_another_program_gets_no_signal():
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+@pytest.mark.parametrize("arguments", [["/home/me/mat_ros/run"], ["mat_ros.nodes", "chain", "-r", "__node:=chain_2"]])
+def test_a_process_of_another_program_or_node_gets_no_signal(arguments):
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEP, *arguments], stdout=subprocess.PIPE)
     try:
+        stranger.stdout.readline()
         processes = NodeProcesses({"chain": stranger.pid, "init": 1})
         assert not any((processes.stop("chain"), processes.kill("chain"), processes.kill("init"), processes.kill("x")))
         assert stranger.poll() is None
     finally:
         stranger.kill()
         stranger.wait()
+        stranger.stdout.close()
+
+
+def test_a_forked_node_is_known_by_its_name_of_which_linux_keeps_15_letters():
+    code = ("import sys, time; from mat_ros.forked import ForkedNode; import mat_ros.nodes.__main__ as main; "
+            "main.main = lambda words: time.sleep(60); "
+            "node = ForkedNode('chain_robot0_ff_distal', [], {}, 0); print(node.pid, flush=True); node.wait()")
+    launcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid = int(launcher.stdout.readline())
+    processes = NodeProcesses({"chain_robot0_ff_distal": pid, "chain_robot1_ff_distal": pid})
+    end = time.monotonic() + PATIENCE_S
+    while not processes.ours("chain_robot0_ff_distal") and time.monotonic() < end:
+        time.sleep(0.01)  # its name comes after the fork
+    assert not processes.kill("chain_robot1_ff_distal")
+    assert processes.kill("chain_robot0_ff_distal")
+    launcher.wait(PATIENCE_S)
+    launcher.stdout.close()
 
 
 def test_a_stopped_node_goes_on_when_whoever_stopped_it_is_killed(node):
