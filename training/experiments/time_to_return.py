@@ -1,0 +1,110 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds until HalfCheetah 6x1 first returns so much in training: the yardstick, with its legacy habits, and we.
+
+    python -m training.experiments.time_to_return --json
+
+One after the other, each with the same threads. A return is the mean of the last hundred training episodes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from training.config import TrainConfig
+from training.envs import make
+from training.plain import PlainTrainer
+from training.trainer import Trainer
+
+EPISODES = 100  # that a return is the mean of
+Iterate = Callable[[], float]  # collects and learns once, and gives the return; NaN before an episode has ended
+
+
+@dataclass(frozen=True)
+class RaceConfig:
+    """What to reach, and how."""
+
+    json: bool = False
+    """Print one JSON object instead of a line for each goal."""
+    goals: tuple[float, ...] = (2000.0, 3500.0)
+    """Returns to reach, ascending."""
+    steps: int = 2_000_000
+    """Environment steps after which a side gives up."""
+    threads: int = 2
+    """Threads of torch and of our simulator; the yardstick has a process per environment besides."""
+    seed: int = 1
+    """Seed of both sides."""
+    sides: tuple[str, ...] = ("plain", "ours")
+    """Who runs."""
+
+
+def race(iterate: Iterate, samples: int, goals: tuple[float, ...], limit: int,
+         clock: Callable[[], float] = time.perf_counter) -> dict[str, Any]:
+    """Iterate until the last goal is reached or the steps are used up; say when each was."""
+    began, steps, found = clock(), 0, float("nan")
+    reached: dict[str, dict[str, float]] = {}
+    while len(reached) < len(goals) and steps < limit:
+        found, steps = iterate(), steps + samples
+        for goal in goals[len(reached):]:
+            if not found >= goal:
+                break
+            reached[f"{goal:g}"] = {"steps": steps, "seconds": round(clock() - began, 1)}
+    return {"steps": steps, "seconds": round(clock() - began, 1), "return": round(found, 1), "reached": reached}
+
+
+@contextmanager
+def plain(config: RaceConfig) -> Iterator[Iterate]:
+    """Train in the structure and the environment of the first public code."""
+    trainer = PlainTrainer("mat", config.seed)
+
+    def iterate() -> float:
+        trainer.iterate()
+        return float(np.mean(trainer.returns[-EPISODES:])) if trainer.returns else float("nan")
+
+    try:
+        yield iterate
+    finally:
+        trainer.close()
+
+
+@contextmanager
+def ours(config: RaceConfig) -> Iterator[Iterate]:
+    """Train as `python -m training.train` does."""
+    settings = TrainConfig(threads=config.threads, seed=config.seed, run=Path(os.devnull))
+    trainer = Trainer(settings, make(settings.task, settings.envs, threads=config.threads))
+    yield lambda: trainer.iterate()["return"]
+
+
+SIDES = {"plain": plain, "ours": ours}
+
+
+def main() -> int:
+    """Run the command line."""
+    config = tyro.cli(RaceConfig, description=__doc__)
+    torch.set_num_threads(config.threads)
+    result: dict[str, Any] = {"cores": os.cpu_count(), "threads": config.threads, "load": os.getloadavg()[0]}
+    for side in config.sides:
+        with SIDES[side](config) as iterate:
+            result[side] = race(iterate, TrainConfig().samples, config.goals, config.steps)
+        if not config.json:
+            print(f"{side}: {result[side]}", flush=True)
+    result["load_after"] = os.getloadavg()[0]
+    if config.json:
+        print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
