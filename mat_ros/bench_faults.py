@@ -28,9 +28,10 @@ from mat_ros.core.decide import Decider
 from mat_ros.core.detect import Model
 from mat_ros.core.influence import influence
 from mat_ros.core.observe import Observer
+from mat_ros.episodes import Episodes
 from mat_ros.fault_grid import GAP, Cell, Grid, matching
 from mat_ros.fault_table import Table
-from mat_ros.lockstep import Episodes, LockStep
+from mat_ros.lockstep import LockStep
 from mat_ros.spread import spread
 
 COLUMNS = ("policy", "level", "kind", "severity", "target", "information", "episode", "return", "ticks",

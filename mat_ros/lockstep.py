@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Protocol
 
@@ -24,13 +23,14 @@ from mat_ros.core.bundle import Bundle
 from mat_ros.core.chain import Decision, Encoding
 from mat_ros.core.collect import NONE
 from mat_ros.core.decide import Decider, Float32, Override, Sampling, Validity
-from mat_ros.core.detect import Detector, DetectorSettings, Health, Model, Places
+from mat_ros.core.detect import Detector, DetectorSettings, Model, Places
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Schedule, followed_share
 from mat_ros.core.links import SimulatedChain
 from mat_ros.core.observe import Observer
 from mat_ros.core.safety import Applied, Gate, GateSettings
 from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.episodes import Episodes
 from mat_ros.hardware.io import Columns
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser
@@ -50,25 +50,6 @@ class Recording(Protocol):
     def write(self, topic: str, time_ns: int, message: object) -> None:
         """Keep a message."""
         ...
-
-
-@dataclass
-class Episodes:
-    """What happened in each row; arrays are (row,) unless they say otherwise."""
-
-    returns: Float
-    lengths: NDArray[np.int64]  # ticks
-    rewards: Float  # (tick, row), NaN after the end
-    detected: NDArray[np.int64]  # tick at which a broken joint was first found in error, -1: never
-    alarmed: NDArray[np.bool_]  # (row, joint): healthy joints that were found in error
-    missing: NDArray[np.int64]  # joints x ticks without a decision in time
-    outside_before: NDArray[np.int64]  # joints x ticks: what the policy wanted lay outside the joint's limits
-    outside_after: NDArray[np.int64]  # the same behind the gate
-    clamped: NDArray[np.int64]  # joints x ticks in which the gate changed the request
-    latency_ns: NDArray[np.int64]  # (tick, row) of the last decision in simulated time; 0 where decided centrally
-    computing_ns: NDArray[np.int64]  # (tick, row): what encoding, deciding and guarding took on this machine
-    signals: Float32 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))  # (tick + 1, row, signal)
-    commands: Float = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (tick, row, joint)
 
 
 class LockStep:
@@ -127,7 +108,7 @@ class LockStep:
             self._randomiser.arrive(np.arange(self.rows))
         lives = [_Row(self, schedule) for schedule in schedules]
         detector = None if self.model is None else Detector(self.places, self.model, self._detect_settings, self.rows)
-        out = _empty(self.rows, horizon, len(self.joint_names))
+        out = Episodes.empty(self.rows, horizon, len(self.joint_names))
         alive = np.ones(self.rows, dtype=bool)
         commands = np.zeros((self.rows, len(self.joint_names)))
         actions = np.zeros((self.rows, self._slots, self._act_dim))
@@ -137,7 +118,7 @@ class LockStep:
             signals = self._signals()
             observations = self._observer.observe(signals)
             if detector is not None:
-                _count(out, detector.observe(signals.astype(np.float64)), self._suspects(schedules, tick), alive, tick)
+                out.alarm(detector.observe(signals.astype(np.float64)), self._suspects(schedules, tick), alive, tick)
             for row in np.flatnonzero(alive).tolist():
                 kept = recording if row == 0 else None
                 overrides = lives[row].told(tick, information, detector, row)
@@ -291,24 +272,6 @@ class _Row:
         return collector.actions.copy(), collector.validity.copy()
 
 
-def _count(out: Episodes, health: NDArray[np.int64], broken: NDArray[np.bool_], alive: NDArray[np.bool_], tick: int
-           ) -> None:
-    """Count when broken joints are first found in error, and healthy ones that are."""
-    found = (health >= Health.ERROR) & alive[:, None]
-    first = (out.detected < 0) & (found & broken).any(axis=1)
-    out.detected[first] = tick
-    out.alarmed |= found & ~broken
-
-
 def _same(a: dict[int, Override], b: dict[int, Override]) -> bool:
     return a.keys() == b.keys() and all(a[k].validity == b[k].validity and np.array_equal(a[k].share, b[k].share)
                                         for k in a)
-
-
-def _empty(rows: int, horizon: int, joints: int) -> Episodes:
-    def counts() -> NDArray[np.int64]:
-        return np.zeros(rows, np.int64)
-
-    return Episodes(np.zeros(rows), counts(), np.full((horizon, rows), np.nan), np.full(rows, -1),
-                    np.zeros((rows, joints), dtype=bool), counts(), counts(), counts(), counts(),
-                    *np.zeros((2, horizon, rows), np.int64))
