@@ -91,7 +91,7 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(figsize=(7.5, 4.5))
     for k, curve in enumerate(curves):
@@ -101,6 +101,7 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
         if curve.seeds > 1:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
     axes.set_xlabel("seconds" if config.wall_clock else "environment steps")
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=" "))  # 2 M rather than 0.2 and a 1e7 in the corner
     axes.set_ylabel(config.column)
     axes.set_title(config.title)
     axes.grid(alpha=0.25)
