@@ -142,7 +142,7 @@ def mujoco() -> Finding:
 
 def headless_rendering() -> Finding:
     """Draw one picture without a display: on the GPU's EGL, else in software."""
-    remedy = "apt-get install libegl1 libgl1-mesa-dri"
+    remedy = "apt-get install libegl1 libopengl0 libgl1-mesa-dri"
     for backend in ("egl", "osmesa"):
         finding = _probe("GL without display", RENDER, remedy, environment={"MUJOCO_GL": backend})
         if finding.found:

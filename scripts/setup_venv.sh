@@ -110,7 +110,9 @@ python_has_header() {
   "$1" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))'
 }
 
-python_draws() { "$1" -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' 2> /dev/null; }
+python_draws() {
+  "$1" -c 'from ctypes.util import find_library as f; exit(not (f("EGL") and (f("OpenGL") or f("GL"))))'
+}
 
 install_system_packages() {
   local become=()
@@ -145,7 +147,7 @@ choose_python() {
 # What draws the pictures of reports is asked for with the rest, but stops nobody: all else works without.
 prepare_system() {
   local python=$1 packages=() pictures=()
-  if [[ " $requested " == *" sim "* ]]; then pictures=(libegl1 libgl1-mesa-dri); fi
+  if [[ " $requested " == *" sim "* ]]; then pictures=(libegl1 libopengl0 libgl1-mesa-dri); fi
   if [ -x "$python" ] || command -v "$python" > /dev/null; then
     python_runs "$python" || fail "$python is not a Python from 3.10 to 3.13; choose one with PYTHON=..."
     local version

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 from collections.abc import Sequence
@@ -75,9 +76,9 @@ def _open_graphics(width: int, height: int) -> mujoco.GLContext:
     try:
         context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
         context.make_current()
-    except (ImportError, RuntimeError, AttributeError, OSError) as error:
-        raise Missing(f"a way to draw off screen ({backend}: {error})",
-                      "install libegl1 and libgl1-mesa-dri, or set MUJOCO_GL to egl, osmesa or glfw") from error
+    except (ImportError, RuntimeError, AttributeError, OSError, ctypes.ArgumentError) as error:  # the last: EGL, no GL
+        remedy = "install libegl1, libopengl0 and libgl1-mesa-dri, or set MUJOCO_GL to egl, osmesa or glfw"
+        raise Missing(f"a way to draw off screen ({backend}: {error})", remedy) from error
     return context
 
 

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -188,6 +191,17 @@ def camera():
             yield camera
     except Missing as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("error", [ImportError, AttributeError, ctypes.ArgumentError], ids=lambda error: error.__name__)
+def test_a_machine_that_cannot_draw_is_told_what_to_install(monkeypatch, error):
+    def gl_context(width, height):
+        raise error("'NoneType' object has no attribute 'glGetError'")
+
+    monkeypatch.setitem(sys.modules, "mujoco.none", types.SimpleNamespace(GLContext=gl_context))
+    monkeypatch.setenv("MUJOCO_GL", "none")
+    with pytest.raises(Missing, match="draw off screen.*install libegl1, libopengl0 and libgl1-mesa-dri"):
+        Camera(DexHands("door_open_outward", 1))
 
 
 def test_pictures_show_the_scene_through_each_camera(camera):

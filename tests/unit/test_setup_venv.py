@@ -19,7 +19,7 @@ PYTHON = """#!/bin/bash
 case "$*" in
   *_base_executable*) echo "$0" ;;
   *Python.h*) [ -z "$LACKS_HEADER" ] ;;
-  *libEGL*) [ -z "$LACKS_EGL" ] ;;
+  *EGL*) [ -z "$LACKS_EGL" ] ;;
   "-m venv "*)
     [ -z "$VENV_FAILS" ] || exit 1
     {python} -m venv --without-pip "$3" || exit 1
@@ -119,7 +119,7 @@ def test_what_the_system_lacks_is_named_with_the_line_that_installs_it_and_nothi
 def test_what_only_draws_pictures_is_named_but_not_waited_for(tree):
     done = tree.run("sim", LACKS_EGL="1")
     assert done.returncode == 0
-    assert "apt-get install -y --no-install-recommends libegl1 libgl1-mesa-dri\n" in done.stderr
+    assert "apt-get install -y --no-install-recommends libegl1 libopengl0 libgl1-mesa-dri\n" in done.stderr
     assert tree.asked_of_pip == [EDITABLE.format("sim")]
     assert tree.run("sim", LACKS_EGL="1").stderr == ""
 
