@@ -34,9 +34,10 @@ from mat_ros.core.keeper import Keeper, Observation, Outcome
 from mat_ros.core.manifest import Manifest
 from mat_ros.core.robot import Robot as RobotDescription
 from mat_ros.core.safety import Applied, Gate, GateSettings
-from mat_ros.hardware.io import HardwareIO
+from mat_ros.hardware.io import HardwareIO, check_reading
 
 Float = NDArray[np.float64]
+FIRST_S = 5.0  # patience with a robot that has not measured anything yet
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,15 @@ class Chain:
         robot.check(self.manifest)
         keeper = Keeper(self.manifest, Gate(self.manifest.joints, self.manifest.period_ns, robot.gate), robot.lockstep)
         robot.keeper = keeper
+        begun_ns, steps = time.monotonic_ns(), 0
         for tick in itertools.count() if ticks is None else range(ticks):
             start_ns = time.monotonic_ns()
-            yield from self._tick(robot, keeper, tick, start_ns)
+            for step in self._tick(robot, keeper, tick, start_ns):
+                steps += 1
+                yield step
+            if not steps and (tick + 1 == ticks or time.monotonic_ns() - begun_ns > FIRST_S * 1e9):
+                raise Refused("robot", "a first measurement", f"none in {tick + 1} ticks",
+                              "start the robot, or correct where its adapter looks for it")
             if not robot.lockstep:
                 time.sleep(max(0, start_ns + self.manifest.period_ns - time.monotonic_ns()) * 1e-9)
 
@@ -89,6 +96,7 @@ class Chain:
         reading, outcomes = robot.hardware.read(), list[Outcome]()
         signals = np.full(self._encoder.signal_count, np.nan, np.float32)
         if reading is not None:
+            check_reading(reading, self.manifest)
             signals = reading.signals
             observation = Observation(tick, start_ns, end_ns, reading.source_ns, reading.episode, signals)
             outcomes += keeper.on_observation(observation, start_ns)

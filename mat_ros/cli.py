@@ -135,7 +135,7 @@ def _run(command: Command, arguments: list[str]) -> int:
 
 def _refusal(error: Exception, command: Command) -> str | None:
     """Put an error that the user can mend into one sentence; None for a mistake of ours, which keeps its traceback."""
-    from mat_ros.core.errors import Missing, Refused
+    from mat_ros.core.errors import Missing, Refused, unusable
     from mat_ros.shipped import install_command
 
     if isinstance(error, Missing | Refused):
@@ -146,7 +146,7 @@ def _refusal(error: Exception, command: Command) -> str | None:
         if error.name.partition(".")[0] not in ("mat_ros", "training", "trt_engines"):
             return f"the Python package '{error.name}' is missing; run {install_command(command.extra)}"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"cannot use {error.filename}: {error.strerror}"
+        return unusable(error)
     return None
 
 

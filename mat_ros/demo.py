@@ -34,6 +34,7 @@ START_S = 90.0  # patience with the start of all nodes
 STALL_S = 20.0  # patience with a graph that does not tick
 SETTLE_S = 5.0  # after the last tick, until checker and supervisor have told their counts
 PUMP_S = 0.02
+INTERRUPTED = "interrupted"  # the trouble of a run that was told to end
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def conduct(found: Run, supervisor: Supervisor, screen: Screen, episodes: int, f
             found.trouble = f"no tick for {now_s - moved_s:.0f} s: {watch.health.reason or 'the nodes are not heard'}"
             return
     if not found.trouble and "sim" in supervisor.running:
-        found.trouble = "interrupted"
+        found.trouble = INTERRUPTED
 
 
 def door_progress(watch: Watch) -> str:

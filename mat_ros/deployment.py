@@ -15,6 +15,8 @@ from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, options, read
 from mat_ros.graph import Graph, LaunchSettings, build, replace
+from mat_ros.hardware.open import check_adapter, find_robot
+from mat_ros.places import writable_file
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,19 @@ def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Plan:
     check_security()
     settings = replace(settings, robot=_robot_path(settings.robot), faults=_fault_path(settings.faults),
                        record=str(Path(settings.record).resolve()) if settings.record else "")
+    if settings.robot:
+        find_robot(settings.robot, bundle.manifest)
     return Plan(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
+
+
+def check_start(planned: Plan) -> None:
+    """Refuse what the nodes of this host would refuse one by one: an absent adapter, a place to record into."""
+    here, settings = {node.name for node in planned.graph.nodes}, planned.settings
+    if settings.sim == "none" and here & {"observer", "safety"}:
+        check_adapter(settings.hardware)
+    if "recorder" in here:
+        for name in filter(None, (settings.record, settings.flight)):
+            writable_file(Path(name))
 
 
 def parse(words: Sequence[str], name: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ import mat_ros
 from mat_ros.backends import golden
 from mat_ros.backends.choose import installed, open_backend
 from mat_ros.core.bundle import Bundle, hash_files, write_manifest
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Missing, Refused, unusable
 from mat_ros.core.joints import ActionMap, Joint
 from mat_ros.core.manifest import Manifest, Network, Normaliser, StateLayout, Training
 from mat_ros.core.observe import Layout
@@ -253,6 +253,9 @@ def main() -> int:
         bundle = export_run(config)
     except (Refused, Missing) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {unusable(error)}", file=sys.stderr)
         return 1
     size = sum(path.stat().st_size for path in bundle.folder.iterdir())
     print(f"{bundle.folder}: {size / 1e6:.2f} MB, sha256 {bundle.digest[:16]}…")

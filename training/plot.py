@@ -136,10 +136,12 @@ def plot(config: PlotConfig) -> list[Curve]:
 def main() -> int:
     """Run the command line."""
     try:
-        plot(tyro.cli(PlotConfig, description=__doc__))
+        config = tyro.cli(PlotConfig, description=__doc__)
+        plot(config)
     except Refused as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    print(f"written: {', '.join(map(str, config.out))}")
     return 0
 
 

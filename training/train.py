@@ -14,7 +14,7 @@ import torch
 import tyro
 import yaml
 
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Missing, Refused, unusable
 from training.checkpoint import newest_checkpoint, read_checkpoint
 from training.config import TrainConfig
 from training.distributed import join_team, leave_team
@@ -33,6 +33,8 @@ def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trai
     if started and not config.resume:
         raise Refused(f"run {config.run}", "a folder that no run has used", "metrics of an earlier run",
                       "add --resume, or choose another --run")
+    if config.resume and not started:
+        print(f"{config.run} has no earlier run: a new one begins", file=sys.stderr, flush=True)
     config.run.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, team=team)
     resumed = None
@@ -89,12 +91,18 @@ def main() -> int:
     """Run the command line; every refusal is one sentence."""
     stop = Interrupt()
     try:
-        train(read_command_line(sys.argv[1:]), stop)
+        trainer = train(read_command_line(sys.argv[1:]), stop)
     except (Refused, Missing, Diverged) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {unusable(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
+    if trainer.team.leads:
+        print(f"{trainer.config.run}: kept at {trainer.steps:,} steps; "
+              f"{'--resume goes on' if stop() else 'python -m training.export packs it'}", file=sys.stderr)
     return 130 if stop() else 0
 
 

@@ -31,6 +31,8 @@ from training.normalise import ObservationNormaliser
 from training.provenance import manifest_of
 from training.rollout import Rollout, generalised_advantages, standardise
 
+# Settings that a resumed run may change: they decide how long it runs, where and how fast, and not what is learned.
+FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "engine", "device")
 SEED_MASK = 2**63 - 1  # torch generators take 63 bits
 
 
@@ -188,6 +190,10 @@ class Trainer:
             raise Refused("checkpoint", f"{self.config.algorithm} on {self.spec.task}",
                           f"{checkpoint.manifest['algorithm']} on {checkpoint.manifest['task']}",
                           "resume it with its own settings")
+        then, now = TrainConfig.from_dict(checkpoint.manifest["config"]).to_dict(), self.config.to_dict()
+        if changed := [name for name in now if name not in FREE and then[name] != now[name]]:
+            raise Refused("checkpoint", ", ".join(f"{name} {then[name]}" for name in changed),
+                          ", ".join(str(now[name]) for name in changed), "resume it with its own settings")
         self.learner.load_policy(checkpoint.policy)
         self.learner.load_training(checkpoint.part("learner"))
         kept = _arrays(checkpoint, "environment")

@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from mat_ros import ros_environment, shipped
-from mat_ros.demo import Run
+from mat_ros.demo import INTERRUPTED, Run
+from mat_ros.places import writable_file
 
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 
@@ -35,12 +36,16 @@ def main(arguments: list[str]) -> int:
     from mat_ros import demo
     from mat_ros.view import demo_report
 
+    writable_file(given.out / "report.html")
     name = given.policy or (demo.JOINT_POLICY if given.per_joint else demo.POLICY)
     if given.view:
         from mat_ros.view import rerun  # refuses before anything starts where it is missing
     with tempfile.TemporaryDirectory(prefix="mat_ros_log_") as logs:  # or each process leaves a file in the user's home
         os.environ["ROS_LOG_DIR"] = logs
         found = demo.run(shipped.policy_folder(name).resolve(), given.per_joint, not given.no_fault, given.seed)
+    if found.trouble == INTERRUPTED:  # whoever stops it needs no report, and may want that of the run before
+        print(f"{sentence(found)} No report is written.")
+        return 130
     report = given.out / "report.html"
     command = " ".join(["mat-ros demo", *arguments])
     film = demo_report.write(found, report, command)

@@ -52,7 +52,8 @@ def _list(given: argparse.Namespace) -> int:
         print(json.dumps({"kinds": fault_kinds(), "targets": names}))
         return 0
     for kind in fault_kinds():
-        degree = f"  severity: {kind['severity']}, {kind['range'][0]:g} to {kind['range'][1]:g} {kind['unit']}, " \
+        unit = {"1": "", "of the sensor": " in the sensor's unit"}.get(kind["unit"], f" {kind['unit']}")
+        degree = f"  severity: {kind['severity']}, {kind['range'][0]:g} to {kind['range'][1]:g}{unit}, " \
                  f"default {kind['default']:g}" if kind["severity"] else ""
         print(f"{kind['level'] + ':' + kind['kind']:<20}{kind['meaning']}.{degree}")
     for level, found in names.items():

@@ -9,7 +9,7 @@ import sys
 import textwrap
 
 from mat_ros import launcher, ros_environment
-from mat_ros.deployment import DEPLOYMENTS, Plan, launch_options, parse, plan
+from mat_ros.deployment import DEPLOYMENTS, Plan, check_start, launch_options, parse, plan
 from mat_ros.launcher import Sink
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of node names on a terminal
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
     if given.dry_run:
         print(describe(planned))
         return 0
+    check_start(planned)
     ros_environment.set_defaults()
     return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]))
 

@@ -35,6 +35,11 @@ class Missing(RuntimeError):
         return _again, (type(self), str(self))
 
 
+def unusable(error: OSError) -> str:
+    """Say in one sentence which file the system refuses, and why."""
+    return f"cannot use {error.filename}: {error.strerror}" if error.filename is not None else str(error)
+
+
 def _again(kind: type[Exception], message: str) -> Exception:
     error = kind.__new__(kind)
     error.args = (message,)

@@ -18,6 +18,8 @@ from fnmatch import fnmatchcase
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import KINDS, Fault, Schedule, Targets
 
+NAMED = 12  # targets that a refusal names
+
 
 class Answer(enum.IntEnum):
     """How a request is acknowledged, as in InjectFault.srv."""
@@ -54,14 +56,17 @@ class Requests:
         if not self.enabled:
             return Answer.DENIED, "injection is off; expected a graph started with inject:=true", []
         if (level, kind) not in KINDS:
-            return Answer.DENIED, f"expected one of {[f'{a}: {b}' for a, b in KINDS]}, got {level}: {kind}", []
+            known = ", ".join(f"{a}:{b}" for a, b in KINDS)
+            return Answer.DENIED, f"expected one of {known}, got {level}:{kind}; correct it", []
         if level not in self.supported:
             return (Answer.UNSUPPORTED,
                     f"this graph can break {', '.join(self.supported) or 'nothing'}, not {level}s", [])
         names = self.targets.matching(level, target)
         if not names:
-            known = ", ".join(getattr(self.targets, level)[:12])
-            return Answer.DENIED, f"expected a {level} among {known}, got {target}", []
+            known = ", ".join(getattr(self.targets, level)[:NAMED])
+            more = len(getattr(self.targets, level)) - NAMED
+            return (Answer.DENIED, f"expected one of the {level}s {known}{f' and {more} more' if more > 0 else ''}, "
+                    f"got {target}; `mat-ros faults list` names all", [])
         if not id_ or any(known == id_ or known.startswith(f"{id_}/") for known in self.active):
             return Answer.DENIED, f"expected an id that is not in use, got {id_!r}; clear it or choose another", []
         if math.isnan(duration_s) or duration_s <= 0.0:

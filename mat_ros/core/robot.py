@@ -91,7 +91,8 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise Refused(f"robot file {path}", "readable YAML", error, "correct the path or the file") from error
+        raise Refused(f"robot file {path}", "readable YAML", " ".join(str(error).split()),
+                      "correct the path or the file") from error
     extends = isinstance(data, dict) and "extends" in data
     fields = EXTENSION_FIELDS if extends else FIELDS
     needed = {"name"} if extends else {"name", "rate_hz", "joints"}

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 # Who waits for whom: what decides is active before what guards, and what measures comes last and starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
 RETRY_NS = 1_000_000_000  # before a transition is asked for again
+# A node that starts for the first time and was asked is given longer: it cannot have missed the request, and one that
+# is asked again when it is active logs an error. That of a restarted node may have gone to its dead predecessor.
+ANSWER_NS = 10_000_000_000
 
 
 class Mode(enum.IntEnum):
@@ -33,7 +36,9 @@ class Member:
     stop_slot: int = 0
     connected: bool = False  # its topics have all their other ends
     heard_ns: int = 0  # when it last reported
-    asked_ns: int | None = None  # when it was last asked to become active
+    asked_ns: int | None = None  # when it was last asked to become active, or has answered
+    pending: bool = False  # it was asked and has not answered
+    restarted: bool = False
     active: bool = False
     reason: str = "not heard yet"
     values: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +70,7 @@ class Supervision:
         if member is None:
             return
         if pid != member.pid:
-            member.active, member.asked_ns = False, None
+            member.active, member.asked_ns, member.pending, member.restarted = False, None, False, member.pid != 0
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
         (member.first_slot, member.stop_slot), member.connected = slots, connected
         member.reason = "" if member.reason == "not heard yet" else member.reason
@@ -75,6 +80,8 @@ class Supervision:
         member = self.members.get(name)
         if member is None:
             return
+        if not active and member.active and member.asked_ns is not None and now_ns - member.asked_ns < RETRY_NS:
+            active = True  # told before it answered
         member.active, member.reason, member.values, member.heard_ns = active, reason, values, now_ns
 
     def to_activate(self, now_ns: int) -> list[str]:
@@ -91,15 +98,21 @@ class Supervision:
                 stages.setdefault(stage, []).append(name)
         if not stages:
             return []
-        asked = {name: self.members[name].asked_ns for name in stages[min(stages)]}
-        due = [name for name, at_ns in asked.items() if at_ns is None or now_ns - at_ns >= RETRY_NS]
+        due = [name for name in stages[min(stages)] if self._is_due(self.members[name], now_ns)]
         for name in due:
-            self.members[name].asked_ns = now_ns
+            self.members[name].asked_ns, self.members[name].pending = now_ns, True
         return due
 
-    def activated(self, name: str) -> None:
-        """Hear that a node has become active."""
-        self.members[name].active = True
+    def answered(self, name: str, active: bool, now_ns: int) -> None:
+        """Hear whether a node that was asked has become active."""
+        member = self.members[name]
+        member.active, member.asked_ns, member.pending = active or member.active, now_ns, False
+
+    @staticmethod
+    def _is_due(member: Member, now_ns: int) -> bool:
+        if member.asked_ns is None:
+            return True
+        return now_ns - member.asked_ns >= (ANSWER_NS if member.pending and not member.restarted else RETRY_NS)
 
     def refusal(self, now_ns: int) -> str:
         """Say why the graph may not start; empty where it may."""
@@ -132,8 +145,10 @@ class Supervision:
         if self.value("safety", "stopped") == "True":
             return Status(Mode.STOPPED, "a stop is latched", silent)
         inactive = [name for name, member in self.members.items() if not member.active]
-        if inactive and not now["missed"] and not self.value("safety", "ticks"):
-            return Status(Mode.WAITING, f"waiting for {', '.join(inactive)}", silent)
+        if not now["missed"] and not self.value("safety", "ticks"):
+            troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
+            awaited = f"waiting for {', '.join(inactive)}" if inactive else "waiting for the first tick"
+            return Status(Mode.WAITING, "; ".join([awaited, *troubles]), silent)
         troubles = [f"{', '.join(silent)} silent"] if silent else []
         troubles += [f"ticks {name}" for name in grown]
         return Status(Mode.DEGRADED if troubles else Mode.RUNNING, "; ".join(troubles), silent)

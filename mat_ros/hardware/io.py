@@ -70,6 +70,16 @@ def check_command(command: Float, description: Description) -> None:
         raise Refused("command", f"{len(description.joints)} finite values", command, "send what the gate has applied")
 
 
+def check_reading(reading: Reading, manifest: Manifest) -> None:
+    """Refuse measurements that are not those of the policy's terms."""
+    terms = manifest.layout.terms
+    count = sum(len(term.elements) for term in terms)
+    if np.shape(reading.signals) != (count,):
+        wanted = ", ".join(f"{term.name} ({len(term.elements)})" for term in terms)
+        raise Refused("measurements of the robot", f"{count} numbers: {wanted}", np.size(reading.signals),
+                      "let read() give the terms that the policy was trained with")
+
+
 class Columns:
     """Cut the terms of a policy out of the longer measurement vector of a robot, in the policy's order."""
 

@@ -30,9 +30,8 @@ def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics:
         return FakeBus(manifest)
     if name in COMMANDS:
         return RosRobot(link, manifest, name, description, topics)
-    if ":" in name:
-        return own_hardware(name, manifest)
-    raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name), "name an adapter")
+    check_adapter(name)
+    return own_hardware(name, manifest)
 
 
 def open_simulated(manifest: Manifest, task: str, seed: int, number: int = 0, scatter_rad: float = 0.0,
@@ -61,12 +60,7 @@ def open_breaking(robot: Any, manifest: Manifest, faults: str, inject: bool) -> 
 
 def own_hardware(name: str, manifest: Manifest) -> HardwareIO:
     """Make a class that is not ours, given the policy's manifest, and refuse one that is another robot."""
-    module, _, attribute = name.partition(":")
-    try:
-        made: HardwareIO = getattr(importlib.import_module(module), attribute)(manifest)
-    except (ImportError, AttributeError) as error:
-        raise Refused(f"hardware {name}", "an importable module:Class", error,
-                      "put its folder on PYTHONPATH, or correct the name") from error
+    made: HardwareIO = own_class(name)(manifest)
     if absent := [method for method in METHODS if not callable(getattr(made, method, None))]:
         raise Refused(f"hardware {name}", f"the methods {', '.join(METHODS)}", f"no {', '.join(absent)}", "add them")
     expected = tuple(joint.name for joint in manifest.joints)
@@ -74,6 +68,25 @@ def own_hardware(name: str, manifest: Manifest) -> HardwareIO:
         raise Refused(f"hardware {name}", f"the joints {list(expected)}", list(made.describe().joints),
                       "command the joints of the policy, in its order")
     return made
+
+
+def own_class(name: str) -> Any:
+    """Import a class that is not ours."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise Refused(f"hardware {name}", "an importable module:Class", error,
+                      "put its folder on PYTHONPATH, or correct the name") from error
+
+
+def check_adapter(name: str) -> None:
+    """Refuse an adapter that there is not, without opening one."""
+    if ":" in name:
+        own_class(name)
+    elif name not in ADAPTERS:
+        raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name),
+                      "name an adapter")
 
 
 def find_robot(name: str, manifest: Manifest) -> Robot | None:

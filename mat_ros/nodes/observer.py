@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mat_ros.core.errors import Refused
 from mat_ros.core.keeper import Observation
 from mat_ros.core.options import option
 from mat_ros.hardware.fake import FakeBus
+from mat_ros.hardware.io import Reading, check_reading
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
@@ -66,9 +68,7 @@ class ObserverNode(Shell):
 
     def _woken(self) -> None:
         """Begin a tick, unless any measurement is missing or old: the gate then helps itself."""
-        now_ns, reading = self.now_ns(), self._robot.read()
-        missing = self._robot.missing() if isinstance(self._robot, RosRobot) else ""
-        self.reason = f"no fresh measurement of {missing}" if missing else ""
+        now_ns, reading = self.now_ns(), self._read()
         if reading is not None:
             self._publish(wire.write_observation(
                 Observation(self._tick, now_ns, now_ns + round(self.settings.deadline * self._period_ns),
@@ -77,6 +77,21 @@ class ObserverNode(Shell):
         # From when it was due, so that lateness does not add up; ticks that have been slept through are left out.
         self._due_ns += self._period_ns * max(1, -(-(now_ns - self._due_ns) // self._period_ns))
         self._alarm.set(self._due_ns, self.now_ns())
+
+    def _read(self) -> Reading | None:
+        """Give what the robot measures; where that is nothing or wrong, keep the reason for the reports."""
+        reading: Reading | None = self._robot.read()
+        missing = self._robot.missing() if isinstance(self._robot, RosRobot) else "" if reading else "the robot"
+        reason = f"no fresh measurement of {missing}" if missing else ""
+        if reading is not None:
+            try:
+                check_reading(reading, self.manifest)
+            except Refused as error:
+                reading, reason = None, str(error)
+                if reason != self.reason:
+                    self.get_logger().error(reason)
+        self.reason = reason
+        return reading
 
     def _heard_applied(self, data: bytes) -> None:
         outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)

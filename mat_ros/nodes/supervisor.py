@@ -77,8 +77,7 @@ class SupervisorNode(Shell):
             self._tell()
 
     def _answered(self, name: str, answer: Any) -> None:
-        if answer.result() is not None and answer.result().success:
-            self.supervision.activated(name)
+        self.supervision.answered(name, answer.result() is not None and answer.result().success, self.now_ns())
 
     def _tell(self) -> None:
         watched, now_ns = self.supervision, self.now_ns()

@@ -73,3 +73,14 @@ def test_importing_the_package_alone_loads_neither_numpy_nor_ros():
     assert done.stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         mat_ros.Nothing
+
+
+def test_a_robot_that_never_measures_and_one_that_measures_something_else_are_said(chain: Chain):
+    with Robot.simulated(chain) as robot:
+        read = robot.hardware.read
+        robot.hardware.read = lambda: None
+        with pytest.raises(Refused, match="robot: expected a first measurement, got none in 3 ticks; start the robot"):
+            list(chain.run(robot, ticks=3))
+        robot.hardware.read = lambda: type(read())(read().signals[:-1], 0)
+        with pytest.raises(Refused, match=r"measurements of the robot: expected \d+ numbers: .*, got \d+; let read"):
+            next(chain.run(robot))

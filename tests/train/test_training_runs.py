@@ -135,6 +135,21 @@ def test_the_command_line_refuses_in_one_line(words: list[str], tmp_path: Path, 
     assert len(said) == 1 and said[0].startswith("error: ") and "expected" in said[0]
 
 
+def test_a_run_is_not_resumed_with_settings_that_would_learn_something_else(tmp_path: Path) -> None:
+    train(replace(SMALL, run=tmp_path / "run"))
+    with pytest.raises(Refused, match="checkpoint: expected policy mat, width 64, got marwkv4, 32; resume it with its"):
+        train(replace(SMALL, run=tmp_path / "run", resume=True, policy="marwkv4", width=32))
+    assert train(replace(SMALL, run=tmp_path / "run", resume=True, steps=400, keep=1)).steps == 400
+
+
+def test_a_folder_that_cannot_be_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["train", "--run", str(tmp_path / "file" / "run")])
+    assert command_line.main() == 1
+    assert capsys.readouterr().err == f"error: cannot use {tmp_path / 'file' / 'run'}: Not a directory\n"
+
+
 def test_an_interrupted_run_saves_and_can_be_resumed(tmp_path: Path) -> None:
     words = ["--task", "halfcheetah_6x1", "--run", str(tmp_path / "run"), "--envs", "4", "--ticks", "20",
              "--minibatches", "4", "--steps", "100000000", "--engine", "torch"]

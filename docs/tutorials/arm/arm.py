@@ -19,10 +19,11 @@ from mat_ros.hardware.io import Description, Reading, check_command, description
 
 JOINTS = ("shoulder", "elbow", "wrist")
 LINKS_M = np.array([0.4, 0.3, 0.2])
-SPEED_RAD = 0.08  # that a servo turns in one period
+SPEED_RAD = 0.08  # that a servo turns in one period: `rate` / `rate_hz` of arm.yaml
 TERMS = (Term("joint_position", "rad", JOINTS), Term("target", "m", ("x", "y")))
 BOX = ("127.0.0.1", int(os.environ.get("ARM_PORT", "47150")))
-STATE, COMMAND = struct.Struct("<5f"), struct.Struct("<3f")  # angles and target; wanted angles
+STATE = struct.Struct(f"<{len(JOINTS) + 2}f")  # angles and target
+COMMAND = struct.Struct(f"<{len(JOINTS)}f")  # wanted angles
 
 Float = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ class Arm:
 
 def serve(target: tuple[float, float]) -> None:
     """Be the box: hold the arm's state, turn the servos at each command, answer who asks."""
-    angles = np.zeros(3)
+    angles = np.zeros(len(JOINTS))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as box:
         box.bind(BOX)
         print("box ready", flush=True)

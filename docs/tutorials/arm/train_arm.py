@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from arm import TERMS, fingertip, turn
+from arm import JOINTS, TERMS, fingertip, turn
 from numpy.typing import NDArray
 
 from mat_ros.core import randomness
@@ -32,6 +32,7 @@ LAYOUT = Layout(TERMS, tuple(View(agent.name, (Part("joint_position"), Part("tar
                 agent_id=True)
 NEAR_M, FAR_M = 0.45, 0.8  # of targets from the shoulder
 SWING_RAD = 0.9  # of targets to either side
+START_RAD = 1.0  # of each joint at the start, to either side of zero
 
 
 class Reach:
@@ -43,10 +44,10 @@ class Reach:
         measured = self._observer.measured
         ones = np.ones_like(measured)
         self.spec = Spec(
-            task="reach_joint", robot="arm", split="joint", layout=LAYOUT, agents=tuple(a.name for a in AGENTS),
+            task="reach_joint", robot=ROBOT.name, split="joint", layout=LAYOUT, agents=tuple(a.name for a in AGENTS),
             obs_dim=measured.shape[1], act_dim=self._map.act_dim, obs_mask=ones, normalise_mask=measured,
             act_mask=self._map.mask, horizon=HORIZON)
-        self._angles, self._target = np.zeros((count, 3)), np.zeros((count, 2))
+        self._angles, self._target = np.zeros((count, len(JOINTS))), np.zeros((count, 2))
         self._ticks, self._return = np.zeros(count, np.int64), np.zeros(count)
         self._seed, self._episode = 0, np.zeros(count, np.int64)
 
@@ -84,11 +85,11 @@ class Reach:
 
     def _begin(self, rows: NDArray[np.intp]) -> None:
         keys = [randomness.stream(self._seed, f"reach/{row}") for row in rows]
-        draws = np.array([randomness.uniform(key, int(self._episode[row]), 5)
+        draws = np.array([randomness.uniform(key, int(self._episode[row]), 2 + len(JOINTS))
                           for key, row in zip(keys, rows, strict=True)])
         radius, swing = NEAR_M + (FAR_M - NEAR_M) * draws[:, 0], SWING_RAD * (2 * draws[:, 1] - 1)
         self._target[rows] = np.stack([radius * np.cos(swing), radius * np.sin(swing)], axis=-1)
-        self._angles[rows] = 2 * draws[:, 2:] - 1
+        self._angles[rows] = START_RAD * (2 * draws[:, 2:] - 1)
         self._ticks[rows], self._return[rows] = 0, 0.0
         self._episode[rows] += 1
 
@@ -127,5 +128,13 @@ def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(map(float, row)) for row in np.asarray(values))
 
 
+def main(run: Path, folder: Path, steps: int = 200_000) -> None:
+    """Train and pack; what is there already is refused before the training and not after it."""
+    for place in (run, folder):
+        if place.exists() and any(place.iterdir()):
+            sys.exit(f"folder {place}: expected an empty or a new one, got files in it; choose another, or remove it")
+    pack(train(run, steps), folder)
+
+
 if __name__ == "__main__":
-    pack(train(Path(sys.argv[1]), int(sys.argv[3]) if len(sys.argv) > 3 else 200_000), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -130,3 +130,12 @@ def test_every_node_changes_over_in_the_tick_that_the_notice_names_and_not_when_
     early.add(20, {})
     assert early.at(19) == word
     assert early.at(20) == {}
+
+
+def test_a_refusal_names_the_kinds_as_they_are_typed_and_says_that_there_are_more_targets():
+    many = Requests(Targets(node=tuple(f"n{k}" for k in range(20))), ("node",), True, 1_000_000)
+    _, words, _ = many.ask("x", "node", "crash", "m", 1.0, 1.0, 0)
+    assert words == ("expected one of the nodes n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11 and 8 more, got m; "
+                     "`mat-ros faults list` names all")
+    _, words, _ = many.ask("x", "node", "of", "m", 1.0, 1.0, 0)
+    assert words.endswith(", node:crash, node:hang, node:restart, got node:of; correct it")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from mat_ros.core.supervise import RETRY_NS, Mode, Supervision
+from mat_ros.core.supervise import ANSWER_NS, RETRY_NS, Mode, Supervision
 
 SECOND = 1_000_000_000
 SILENCE = 2_500_000_000
@@ -28,7 +28,7 @@ def bring_up(supervision: Supervision, now_ns: int = 0) -> list[list[str]]:
     while names := supervision.to_activate(now_ns):
         stages.append(names)
         for name in names:
-            supervision.activated(name)
+            supervision.answered(name, True, now_ns)
     return stages
 
 
@@ -69,8 +69,34 @@ def test_a_node_that_could_not_be_configured_says_why():
 def test_an_unanswered_request_is_repeated_and_not_at_once():
     supervision = graph()
     assert supervision.to_activate(0) == ["encoder", "chain_a"]
-    assert supervision.to_activate(RETRY_NS - 1) == []
-    assert supervision.to_activate(RETRY_NS) == ["encoder", "chain_a"]
+    assert supervision.to_activate(ANSWER_NS - 1) == []
+    assert supervision.to_activate(ANSWER_NS) == ["encoder", "chain_a"]
+
+
+def test_a_refused_request_is_repeated_sooner():
+    supervision = graph()
+    for name in supervision.to_activate(0):
+        supervision.answered(name, name == "encoder", 5)
+    assert supervision.to_activate(RETRY_NS) == []
+    assert supervision.to_activate(RETRY_NS + 5) == ["chain_a"]
+
+
+def test_a_report_from_before_the_activation_does_not_undo_it():
+    supervision = graph()
+    bring_up(supervision)
+    supervision.on_report("encoder", False, "", {}, RETRY_NS - 1)
+    assert supervision.to_activate(RETRY_NS) == []
+    supervision.on_report("encoder", False, "", {}, RETRY_NS)
+    assert supervision.to_activate(RETRY_NS) == ["encoder"]
+
+
+def test_a_graph_without_a_tick_is_waiting_and_says_who_has_trouble():
+    supervision = graph()
+    bring_up(supervision)
+    supervision.on_report("sim", True, "the robot gives no measurement", {}, 0)
+    status = supervision.status(0)
+    assert status.mode == Mode.WAITING
+    assert status.reason == "waiting for the first tick; sim: the robot gives no measurement"
 
 
 def test_a_restarted_node_is_activated_again():
@@ -78,6 +104,7 @@ def test_a_restarted_node_is_activated_again():
     bring_up(supervision)
     supervision.on_descriptor("chain_a", "chain_node", POLICY, 99, (0, 1), False, SECOND)
     assert supervision.to_activate(SECOND) == ["chain_a"]
+    assert supervision.to_activate(SECOND + RETRY_NS) == ["chain_a"]  # the request may have gone to the dead process
 
 
 def test_a_node_restarted_with_another_policy_stays_out_of_a_running_graph():

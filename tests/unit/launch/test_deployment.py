@@ -85,3 +85,21 @@ def test_the_graph_keeps_to_this_machine_unless_opened_in_so_many_words(monkeypa
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in environment("open")
     with pytest.raises(Refused, match="expected one of loopback, open, got world"):
         environment("world")
+
+
+def test_a_robot_file_that_is_not_the_policys_is_refused_before_any_node(tmp_path: Path):
+    (tmp_path / "other.yaml").write_text("name: other\nrate_hz: 20\njoints: {wheel: {quantity: position, unit: rad, "
+                                         "lower: -1, upper: 1, rate: 1, effort: 1, scale: 1, offset: 0, "
+                                         "default: 0, fallback: hold}}\n", encoding="utf-8")
+    with pytest.raises(Refused, match=r"robot other: expected a joint named \w+, got \['wheel'\]"):
+        deployment.plan("robot", {"policy": "halfcheetah_mat", "robot": str(tmp_path / "other.yaml")})
+
+
+def test_an_absent_adapter_and_a_place_that_cannot_be_recorded_into_are_refused_before_any_node(tmp_path: Path):
+    planned = deployment.plan("robot", {"policy": "halfcheetah_mat", "sim": "none", "hardware": "nowhere:Arm"})
+    with pytest.raises(Refused, match="hardware nowhere:Arm: expected an importable module:Class"):
+        deployment.check_start(planned)
+    elsewhere = {"policy": "halfcheetah_mat", "sim": "none", "hardware": "nowhere:Arm", "nodes": "chain_*"}
+    deployment.check_start(deployment.plan("robot", elsewhere))  # the robot is at another host
+    with pytest.raises(Refused, match="expected one that can be written, got a folder"):
+        deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path)}))
