@@ -31,8 +31,9 @@ from training.normalise import ObservationNormaliser
 from training.provenance import manifest_of
 from training.rollout import Rollout, generalised_advantages, standardise
 
-# Settings that a resumed run may change: they decide how long it runs, where and how fast, and not what is learned.
-FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "engine", "device")
+# Settings that a resumed run may change: how long it runs, where and how fast, and the pace, which people turn down.
+FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "engine", "device",
+        "learning_rate", "critic_learning_rate")
 SEED_MASK = 2**63 - 1  # torch generators take 63 bits
 
 
