@@ -16,7 +16,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, options, read
 from mat_ros.graph import Graph, LaunchSettings, build, replace
 from mat_ros.hardware.open import check_adapter, find_robot
-from mat_ros.places import writable_file
+from mat_ros.places import check_writable
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def check_start(planned: Plan) -> None:
         check_adapter(settings.hardware)
     if "recorder" in here:
         for name in filter(None, (settings.record, settings.flight)):
-            writable_file(Path(name))
+            check_writable(Path(name))
 
 
 def parse(words: Sequence[str], name: str) -> dict[str, str]:

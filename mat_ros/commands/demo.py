@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mat_ros import ros_environment, shipped
 from mat_ros.demo import INTERRUPTED, Run
-from mat_ros.places import writable_file
+from mat_ros.places import check_writable
 
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     from mat_ros import demo
     from mat_ros.view import demo_report
 
-    writable_file(given.out / "report.html")
+    check_writable(given.out / "report.html")
     name = given.policy or (demo.JOINT_POLICY if given.per_joint else demo.POLICY)
     if given.view:
         from mat_ros.view import rerun  # refuses before anything starts where it is missing

@@ -101,5 +101,7 @@ def test_an_absent_adapter_and_a_place_that_cannot_be_recorded_into_are_refused_
         deployment.check_start(planned)
     elsewhere = {"policy": "halfcheetah_mat", "sim": "none", "hardware": "nowhere:Arm", "nodes": "chain_*"}
     deployment.check_start(deployment.plan("robot", elsewhere))  # the robot is at another host
-    with pytest.raises(Refused, match="expected one that can be written, got a folder"):
+    with pytest.raises(IsADirectoryError):
         deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path)}))
+    deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path / "new" / "run.mcap")}))
+    assert list((tmp_path / "new").iterdir()) == []
