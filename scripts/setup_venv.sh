@@ -15,9 +15,6 @@ venv=$PWD/.venv
 stamp=$venv/mat_ros_setup # lines: fingerprint, extras, packages, those of them that lack files as they were installed
 log=$venv/mat_ros_setup.log
 
-# pip 23.0, which Python 3.10 brings, tries versions of dependencies for tens of minutes; this one needs no second try.
-PIP='pip>=25.1,<27'
-
 say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
@@ -201,8 +198,10 @@ install_package() {
   local extras=$1 build damaged
   rm -rf "$venv"/lib/python3.*/site-packages/~* # what a pip that was cut short had put aside
   mapfile -t damaged < <(damaged_packages | grep -v '^mat_ros==')
+  # pip 23.0, which Python 3.10 and Debian 12 bring, tries versions of everything for longer than anybody waits.
+  "$venv/bin/python" -m pip install 'pip>=25.1,<27' || true # without a network the old one does for a changed message
   # Without build isolation: a changed message is compiled in seconds, with the very wheels that will run it.
-  mapfile -t build < <(echo "$PIP"; build_requirements)
+  mapfile -t build < <(build_requirements)
   { [ ${#damaged[@]} = 0 ] || "$venv/bin/python" -m pip install --ignore-installed --no-deps "${damaged[@]}"; } \
     && "$venv/bin/python" -m pip install "${build[@]}" \
     && "$venv/bin/python" -m pip install --no-build-isolation --editable ".[${extras// /,}]" \

@@ -77,8 +77,9 @@ class Tree:
 
     @property
     def asked_of_pip(self) -> list[str]:
-        """What pip was asked, without the build requirements, which every install asks for."""
-        return [line for line in self.asked.read_text().splitlines() if "setuptools" not in line and line != "install"]
+        """What pip was asked, without itself and the build requirements, which every install asks for."""
+        lines = self.asked.read_text().splitlines()
+        return [line for line in lines if "setuptools" not in line and line != "install" and "install pip>" not in line]
 
     @property
     def site(self) -> Path:
