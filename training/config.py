@@ -105,6 +105,8 @@ class TrainConfig:
     """Automatic mixed precision on a GPU."""
     threads: int = 1
     """Threads of the update."""
+    physics_threads: int = 1
+    """Threads that step the copies of the environment; the results do not depend on it."""
     checkpoint_minutes: float = 3.0
     """Minutes between two checkpoints."""
     keep: int = 3
@@ -114,7 +116,8 @@ class TrainConfig:
 
     def check(self) -> None:
         """Refuse numbers that cannot work. The trainer calls it; a command line would quote a traceback otherwise."""
-        for name in ("steps", "envs", "ticks", "epochs", "minibatches", "width", "blocks", "heads", "threads"):
+        for name in ("steps", "envs", "ticks", "epochs", "minibatches", "width", "blocks", "heads", "threads",
+                     "physics_threads"):
             if getattr(self, name) < 1:
                 raise Refused(f"setting {name}", "at least 1", getattr(self, name), "give a positive number")
         if (self.envs * self.ticks) % self.minibatches:

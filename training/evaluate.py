@@ -115,7 +115,7 @@ def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bo
     """Evaluate one cell."""
     config = TrainConfig.from_dict(checkpoint.manifest["config"])
     told: Any = config.information if information == "trained" else information
-    options = environment_options(replace(config, faults=fault, information=told, curriculum=0.0))
+    options = environment_options(replace(config, faults=fault, information=told, curriculum=0.0, physics_threads=1))
     environment = make(config.task, episodes, **options)
     learner, normaliser = load_policy(checkpoint, environment)
     return run_episodes(environment, learner, normaliser, seed, deterministic)

@@ -32,8 +32,8 @@ from training.provenance import manifest_of
 from training.rollout import Rollout, generalised_advantages, standardise
 
 # Settings that a resumed run may change: how long it runs, where and how fast, and the pace, which people turn down.
-FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "engine", "device",
-        "learning_rate", "critic_learning_rate")
+FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "physics_threads", "engine",
+        "device", "learning_rate", "critic_learning_rate")
 SEED_MASK = 2**63 - 1  # torch generators take 63 bits
 
 
@@ -220,7 +220,8 @@ def environment_options(config: TrainConfig) -> dict[str, Any]:
     names = ("hops", "legacy", "observation", "reward", "randomisation", "faults", "information", "fault_flag",
              "curriculum")
     defaults = TrainConfig()
-    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(defaults, name)}
+    options = {name: getattr(config, name) for name in names if getattr(config, name) != getattr(defaults, name)}
+    return options if config.physics_threads == 1 else options | {"threads": config.physics_threads}
 
 
 def _arrays(checkpoint: Checkpoint, prefix: str) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,7 @@ import importlib.util
 
 BENCHES = {
     "backends": ("how long encoding and deciding take, by backend", "mat_ros.bench_backends"),
+    "decode": ("how long one GPU launch takes that decides for many robots", "mat_ros.bench_decode"),
     "chain": ("how long a tick of the live graph takes, by wiring and mode", "mat_ros.bench_chain"),
     "recovery": ("what it costs when nodes of the live graph are killed or stopped", "mat_ros.bench_recovery"),
     "faults": ("what faults leave of a policy", "mat_ros.bench_faults"),

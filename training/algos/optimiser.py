@@ -24,5 +24,8 @@ def load_optimiser(label: str, optimiser: torch.optim.Adam, network: nn.Module, 
     for name, parameter in network.named_parameters():
         prefix = f"{label}.{name}."
         if prefix + "step" in tensors:
+            # Adam keeps its step counts on the processor, except where one kernel steps everything on the GPU.
+            fused = optimiser.param_groups[0]["fused"]
             state = {key: tensors[prefix + key].to(parameter.device).clone() for key in MOMENTS}
-            optimiser.state[parameter] = {"step": tensors[prefix + "step"].clone(), **state}
+            step = tensors[prefix + "step"].to(parameter.device if fused else "cpu").clone()
+            optimiser.state[parameter] = {"step": step, **state}

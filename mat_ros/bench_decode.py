@@ -1,0 +1,108 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure whole ticks of many robots in one GPU launch, beside one processor core: `mat-ros bench decode --json`.
+
+The encodings come from a counter, since what is decided does not change how long it takes. A launch is timed with its
+copies to and from the GPU, as a training loop or a server would wait for it; the quietest of several rounds counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mat_ros.backends.backend import Float32
+from mat_ros.backends.choose import open_backend
+from mat_ros.backends.cuda_driver import Driver
+from mat_ros.backends.fused_decode import WIDTH, FusedDecode
+from mat_ros.backends.timing import measure
+from mat_ros.core import randomness
+from mat_ros.core.bundle import Bundle
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.shipped import policy_folder
+
+SOURCE = Path(__file__).parents[1] / "cuda" / "decode.cu"
+
+
+def compile_kernel(capability: tuple[int, int]) -> bytes:
+    """Compile cuda/decode.cu for a GPU's capability."""
+    if shutil.which("nvcc") is None or not SOURCE.is_file():
+        raise Missing("nvcc or cuda/decode.cu", "install the CUDA toolkit and run this in a checkout")
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "decode.cubin"
+        subprocess.run(["nvcc", "-std=c++17", "-O3", f"-arch=sm_{capability[0]}{capability[1]}", "-cubin",
+                        str(SOURCE), "-o", str(target)], check=True)
+        return target.read_bytes()
+
+
+def encodings(bundle: Bundle, batch: int) -> Float32:
+    """Give encodings (batch, n, 64) of about the size that a LayerNorm leaves."""
+    n = bundle.manifest.network.agents
+    drawn = randomness.uniform(randomness.stream(0, "encodings"), 0, batch * n * WIDTH)
+    return (3.4 * (drawn - 0.5)).astype(np.float32).reshape(batch, n, WIDTH)
+
+
+def decide_slot_by_slot(bundle: Bundle, enc: Float32) -> Float32:
+    """Decide on the processor what one launch decides on the GPU."""
+    backend, network = open_backend("native", bundle), bundle.manifest.network
+    decided = np.empty((len(enc), network.agents, network.act_dim), np.float32)
+    for row, of_robot in enumerate(enc):
+        told, state = np.zeros(network.act_dim, np.float32), bundle.manifest.state.start()
+        for slot in range(network.agents):
+            told, state = backend.step(slot, of_robot[slot], told, state)
+            decided[row, slot] = told
+    return decided
+
+
+def bench(bundle: Bundle, batches: Sequence[int]) -> dict[str, Any]:
+    """Measure launches of several sizes, and their error against the processor."""
+    driver = Driver()
+    code = compile_kernel(driver.capability)
+    some = encodings(bundle, 4)
+    core = measure(lambda: decide_slot_by_slot(bundle, some[:1])).p50
+    found = {}
+    for batch in batches:
+        fused, enc = FusedDecode(bundle, code, batch), encodings(bundle, batch)
+        decided, _ = fused.decide(enc)
+        few = min(batch, 64)
+        error = float(np.abs(decided[:few] - decide_slot_by_slot(bundle, enc[:few])).max())
+        launch = measure(lambda fused=fused, enc=enc: fused.decide(enc))  # type: ignore[misc]
+        found[str(batch)] = {"launch_us_p50": launch.p50, "launch_us_p99": launch.p99,
+                             "us_per_robot": launch.p50 / batch, "max_err": error}
+    return {"capability": list(driver.capability), "multiprocessors": driver.multiprocessors,
+            "agents": bundle.manifest.network.agents, "native_us_per_robot": core, "launches": found}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="mat-ros bench decode", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--policy", default="dexhands_door_marwkv4", help="bundle, by name or folder")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 40, 132, 1024, 8192], help="robots per launch")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(arguments)
+    try:
+        found = bench(Bundle.load(policy_folder(given.policy)), given.batches)
+    except (Missing, Refused) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if given.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    print(f"native, one core: {found['native_us_per_robot']:.1f} µs per robot")
+    for batch, row in found["launches"].items():
+        print(f"{batch:>6} robots: {row['launch_us_p50']:.0f} µs a launch, {row['us_per_robot']:.2f} per robot, "
+              f"max error {row['max_err']:.0e}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
