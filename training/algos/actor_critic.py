@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.algos.base import generator_on
 from training.algos.losses import clipped_value_loss
 from training.algos.networks import Actor, Perceptron
 from training.algos.optimiser import load_optimiser, optimiser_tensors
@@ -82,7 +83,7 @@ class SeparateLearner(ABC):
             told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         seen = self._tensor(obs)
-        chance = None if deterministic else generator
+        chance = None if deterministic else generator_on(self.device, generator)
         decided = [actor.decide(view, chance, self.team) for actor, view in self.network.views(seen)]
         shape = (len(obs), self.spec.agent_count, -1)
         actions, log_probs = (torch.stack(part, 1).reshape(shape).cpu().numpy() for part in zip(*decided, strict=True))

@@ -51,6 +51,14 @@ class Learner(Protocol):
         """Continue learning from a checkpoint."""
 
 
+def generator_on(device: torch.device, generator: torch.Generator) -> torch.Generator:
+    """Continue a generator where the networks compute; a GPU draws from its own."""
+    if device.type == "cpu":
+        return generator
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator(device).manual_seed(seed)
+
+
 def build_learner(config: TrainConfig, spec: Spec, team: Team = ALONE) -> Learner:
     """Build the algorithm of a configuration, freshly initialised from its seed."""
     torch.manual_seed(config.seed)

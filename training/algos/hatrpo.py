@@ -45,8 +45,9 @@ class Hatrpo(Happo):
         step = direction * (2.0 * self.config.kl_limit / curvature.clamp(min=1e-12)).sqrt()
         expected, start = float((gradient @ step).detach()), float(before.detach())
         kl, moved = line_search(parameters, step, expected, start, gain, divergence, self.config.kl_limit)
-        entropy = actor.log_prob(own["obs"], own["actions"])[1].mean()
-        return torch.stack([-before, entropy, torch.tensor(float(not moved)), torch.tensor(kl)]).detach().cpu()
+        with torch.no_grad():
+            entropy = float(actor.log_prob(own["obs"], own["actions"])[1].mean())
+        return torch.tensor([-start, entropy, float(not moved), kl])
 
 
 def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor, iterations: int) -> Tensor:

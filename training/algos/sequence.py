@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.algos.base import generator_on
 from training.algos.losses import clipped_surrogate, clipped_value_loss
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.config import TrainConfig
@@ -60,7 +61,7 @@ class SequencePpo:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         noise = None
         if not deterministic:
-            everybodys = self.policy.draw_noise(len(obs) * self.team.size, self._on_device(generator))
+            everybodys = self.policy.draw_noise(len(obs) * self.team.size, generator_on(self.device, generator))
             noise = self.team.own(everybodys)
         if told is not None:
             return self._act_told(self._tensor(obs), self._tensor(told), noise)
@@ -151,13 +152,6 @@ class SequencePpo:
         if self.spec.discrete or self.spec.act_mask.all():
             return entropy.mean()
         return entropy.sum() / (entropy.shape[0] * float(self.spec.act_mask.sum()))
-
-    def _on_device(self, generator: torch.Generator) -> torch.Generator:
-        """Continue a generator where the policy computes; a GPU draws from its own."""
-        if self.device.type == "cpu":
-            return generator
-        seed = int(torch.randint(2**62, (), generator=generator))
-        return torch.Generator(self.device).manual_seed(seed)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

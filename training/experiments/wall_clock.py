@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -24,15 +24,26 @@ from training.metrics import MetricLog
 from training.models import wkv_kernels
 from training.trainer import Trainer
 
-POLICIES = ("mat", "marwkv4", "hybrid")
+POLICIES: tuple[Literal["mat", "marwkv4", "hybrid"], ...] = ("mat", "marwkv4", "hybrid")
 RETURNS = (2000.0, 3500.0)
 
 
-def variants() -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class TimeConfig(StudyConfig):
+    """Settings of this experiment."""
+
+    policies: tuple[Literal["mat", "marwkv4", "hybrid"], ...] = POLICIES
+    """Policies to time."""
+    devices: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
+    """Devices to time, where the machine has them."""
+
+
+def variants(devices: Sequence[str]) -> list[dict[str, Any]]:
     """List what to time on this machine."""
-    found: list[dict[str, Any]] = [{"device": "cpu", "engine": "torch", "kernel": "on"},
-                                   {"device": "cpu", "engine": "auto", "kernel": "on"}]
-    if torch.cuda.is_available():
+    found: list[dict[str, Any]] = []
+    if "cpu" in devices:
+        found += [{"device": "cpu", "engine": engine, "kernel": "on"} for engine in ("torch", "auto")]
+    if "cuda" in devices and torch.cuda.is_available():
         found += [{"device": "cuda", "engine": "torch", "kernel": kernel} for kernel in ("on", "off")]
     return found
 
@@ -48,12 +59,12 @@ def without_kernel() -> Iterator[None]:
         wkv_kernels.fits = fits
 
 
-def time_run(policy: str, variant: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
+def time_run(policy: str, variant: dict[str, Any], config: TimeConfig) -> dict[str, Any]:
     """Train for the given steps and note the seconds."""
     run = config.out / f"time_{policy}_{variant['device']}_{variant['engine']}_kernel-{variant['kernel']}"
     settings = TrainConfig(policy=policy, engine=variant["engine"], device=variant["device"],  # type: ignore[arg-type]
                            steps=config.steps, seed=config.seeds[0], run=run)
-    trainer = Trainer(replace(settings))
+    trainer = Trainer(settings)
     run.mkdir(parents=True, exist_ok=True)
     (run / "metrics.csv").unlink(missing_ok=True)
     log = MetricLog(run, settings.steps, None)
@@ -77,12 +88,12 @@ def first_reached(metrics: Path, goal: float) -> str:
     return ""
 
 
-def main(config: StudyConfig) -> None:
+def main(config: TimeConfig) -> None:
     """Time everything, one after another."""
     torch.set_num_threads(1)
-    rows = [time_run(policy, variant, config) for policy in POLICIES for variant in variants()]
+    rows = [time_run(policy, variant, config) for policy in config.policies for variant in variants(config.devices)]
     write_table(config.out / "wall_clock.csv", rows)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(TimeConfig, description=__doc__))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mat_ros.backends.choose import open_backend
 from mat_ros.backends.cuda_driver import Driver
 from mat_ros.backends.fused_decode import FusedDecode
 from mat_ros.bench_decode import compile_kernel, decide_slot_by_slot, encodings
@@ -34,7 +35,7 @@ def test_one_launch_decides_what_the_slots_decide_in_turn(code: bytes, policy: s
     fused = FusedDecode(bundle, code, batch)
     decided, handed = fused.decide(enc)
     assert np.isfinite(handed).all()
-    np.testing.assert_allclose(decided, decide_slot_by_slot(bundle, enc), atol=2e-5)
+    np.testing.assert_allclose(decided, decide_slot_by_slot(open_backend("native", bundle), bundle, enc), atol=2e-5)
     again, _ = fused.decide(enc)
     np.testing.assert_array_equal(decided, again)
 
