@@ -94,7 +94,7 @@ class Chain:
     def _tick(self, robot: Robot, keeper: Keeper, tick: int, start_ns: int) -> Iterator[Step]:
         end_ns = start_ns + self.manifest.period_ns
         reading, outcomes = robot.hardware.read(), list[Outcome]()
-        signals = np.full(self._encoder.signal_count, np.nan, np.float32)
+        signals: NDArray[np.float32] = np.full(self._encoder.signal_count, np.nan, np.float32)
         if reading is not None:
             check_reading(reading, self.manifest)
             signals = reading.signals

@@ -56,7 +56,8 @@ def decide_slot_by_slot(backend: Backend, bundle: Bundle, enc: Float32) -> Float
     network = bundle.manifest.network
     decided = np.empty((len(enc), network.agents, network.act_dim), np.float32)
     for row, of_robot in enumerate(enc):
-        told, state = np.zeros(network.act_dim, np.float32), bundle.manifest.state.start()
+        told: Float32 = np.zeros(network.act_dim, np.float32)
+        state = bundle.manifest.state.start()
         for slot in range(network.agents):
             told, state = backend.step(slot, of_robot[slot], told, state)
             decided[row, slot] = told

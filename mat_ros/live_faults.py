@@ -161,7 +161,8 @@ def compare(rows: Rows, files: Sequence[Path]) -> Rows:
     lockstep = {(r["policy"], *(r[name] for name in KEY), r["episode"]): r["return"] for r in rows}
     found = []
     for key, part in grouped(read_rows([file for file in files if file.exists()]), "policy", *KEY).items():
-        twins = [lockstep[(*key, r["episode"])] for r in part if (*key, r["episode"]) in lockstep]
+        episodes = [(*key, r["episode"]) for r in part]
+        twins = [lockstep[episode] for episode in episodes if episode in lockstep]
         found.append({
             **dict(zip(("policy", *KEY), key, strict=True)), "episodes": len(part),
             "lockstep": float(np.mean(twins)) if twins else math.nan, "live": float(column(part, "return").mean()),

@@ -35,7 +35,8 @@ def verify(backend: Backend, bundle: Bundle, ticks: int | None = None) -> Verdic
     for tick in range(count):
         enc, values = backend.encode(golden["observation"][tick])
         found = {"values": values, "action": np.zeros_like(golden["action"][tick])}
-        state, action = manifest.state.start(), np.zeros(manifest.network.act_dim, np.float32)
+        action: Float32 = np.zeros(manifest.network.act_dim, np.float32)
+        state = manifest.state.start()
         for slot in range(manifest.network.agents):
             action, state = backend.step(slot, enc[slot], action, state)
             found["action"][slot] = action

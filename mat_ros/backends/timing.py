@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mat_ros.backends.backend import Backend
+from mat_ros.backends.backend import Backend, Float32
 from mat_ros.core.bundle import Bundle
 
 ROUNDS = 8
@@ -38,7 +38,8 @@ def time_backend(backend: Backend, bundle: Bundle) -> Timing:
     """Time a step of the middle slot, and a tick, as one process of a central wiring would run it."""
     observation = bundle.golden()["observation"][0]
     network, layout = bundle.manifest.network, bundle.manifest.state
-    nothing, start = np.zeros(network.act_dim, np.float32), layout.start()
+    nothing: Float32 = np.zeros(network.act_dim, np.float32)
+    start = layout.start()
     middle = network.agents // 2
     enc, _ = backend.encode(observation)
     rows = list(enc)

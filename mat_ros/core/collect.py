@@ -27,7 +27,7 @@ class Collector:
         self.tick: int | None = None
         self._owned = np.zeros(slots, dtype=bool)  # the owner has spoken
         self._rank = np.zeros(slots, dtype=np.int64)
-        self._silent = np.zeros(slots, dtype=np.int64)  # ticks in a row without the owner's word
+        self._silent: NDArray[np.int64] = np.zeros(slots, dtype=np.int64)  # ticks in a row without the owner's word
         self._excuse_ticks = excuse_ticks
 
     def begin(self, tick: int) -> None:

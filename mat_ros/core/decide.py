@@ -122,7 +122,7 @@ class Decider:
         told[:first] = prefix.actions
         how = np.full(stop, validity, np.uint8)
         how[:first] = prefix.validity
-        intended = np.zeros((stop - first, self.act_dim), np.float32)
+        intended: Float32 = np.zeros((stop - first, self.act_dim), np.float32)
         state = prefix.state
         previous = told[first - 1] if first else np.zeros(self.act_dim, np.float32)
         if self._decide_run is not None and not (overrides and any(first <= slot < stop for slot in overrides)):

@@ -145,9 +145,10 @@ class Model:
         own = np.arange(a.shape[1] - 1 - joints, a.shape[1] - 1)
         window = max(1, round(memory_ticks))
         spread = np.maximum(c.std(axis=0), 1e-9)
-        oddest = np.max([_running_mean((places.contradiction(s[:-1], s[1:]) / spread) ** 2, window).max(axis=0)
-                         for s in signals], axis=0)
-        slowest = np.min([_running_mean(np.abs(s[1:, places.velocity]), window).min(axis=0) for s in signals], axis=0)
+        oddest = np.stack([_running_mean((places.contradiction(s[:-1], s[1:]) / spread) ** 2, window).max(axis=0)
+                           for s in signals]).max(axis=0)
+        slowest = np.stack([_running_mean(np.abs(s[1:, places.velocity]), window).min(axis=0)
+                            for s in signals]).min(axis=0)
         return cls(mean, std, weights, weights[own, np.arange(joints)], np.maximum((y - a @ weights).std(axis=0), 1e-9),
                    spread, oddest, slowest)
 
@@ -169,12 +170,14 @@ class Detector:
         """Begin an episode."""
         shape = self._shape
         self._before: Float | None = None
-        self._command = np.zeros(shape)
+        self._command: Float = np.zeros(shape)
         self._xy, self._xx, self._rr = np.zeros((3, *shape))
-        self._odd, self._speed = np.zeros(shape), np.tile(self.model.slowest, (shape[0], 1))
+        self._odd: Float = np.zeros(shape)
+        self._speed = np.tile(self.model.slowest, (shape[0], 1))
         self._ticks = 0
         self._repeats, self._missing, self._raised, self._calm, self._last_causes = np.zeros((5, *shape), np.int64)
-        self._told, self._doubt = np.ones(shape), np.zeros(shape, dtype=bool)
+        self._told: Float = np.ones(shape)
+        self._doubt = np.zeros(shape, dtype=bool)
         self.health[:], self.causes[:], self.share[:] = 0, 0, 1.0
 
     def observe(self, signals: Float, age_ticks: float = 0.0) -> NDArray[np.int64]:

@@ -38,7 +38,8 @@ def normal(key: int, tick: int, size: int) -> NDArray[np.float64]:
     """Draw `size` standard normal numbers for one tick of a stream."""
     u = uniform(key, tick, 2 * size)
     radius = np.sqrt(-2.0 * np.log1p(-u[:size]))  # 1 - u is never zero
-    return radius * np.cos(2.0 * np.pi * u[size:])
+    drawn: NDArray[np.float64] = radius * np.cos(2.0 * np.pi * u[size:])
+    return drawn
 
 
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:

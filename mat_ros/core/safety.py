@@ -75,7 +75,7 @@ class Gate:
         self._fallback = np.array([j.default if j.fallback == "default" else 0.0 for j in joints])
         self._blend_step = 1.0 if self.settings.blend_s == 0.0 else period_ns * 1e-9 / self.settings.blend_s
         self._last = np.array([j.default for j in joints])  # the last command that left the gate
-        self._missed = np.zeros(len(joints), dtype=np.int64)
+        self._missed: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._stopped = np.ones(len(joints), dtype=bool)
         self._blend = 0.0  # 0: all present position, 1: all request
 

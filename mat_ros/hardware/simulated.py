@@ -44,7 +44,7 @@ class SimulatedRobot:
         self._columns = Columns(manifest.layout.terms, world.terms)
         self._score = score_of(world)
         self._horizon = ticks or self._score.horizon
-        self._no_actions = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)
+        self._no_actions: Float32 = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)
         self._actions = self._no_actions
         self.episode = -1
         self.reset(seed)

@@ -194,8 +194,9 @@ class World:
         self._calm[:] = self._warned()
 
     def _varied(self) -> dict[str, NDArray[Any]]:
-        found = {name: self._batch.expanded(name) for name in mujoco.batch.MODEL_FIELDS}
-        return {name: values for name, values in found.items() if values is not None}
+        # MuJoCo 3.17, the last for Python 3.10, answers this only underneath.
+        asked = self._batch if hasattr(mujoco.batch.Batch, "expanded") else self._batch._b
+        return {name: self.vary(name) for name in mujoco.batch.MODEL_FIELDS if asked.expanded(name) is not None}
 
     def warnings(self) -> NDArray[np.int64]:
         """Count MuJoCo's warnings since the reset, (simulation,): any makes the episode worthless."""

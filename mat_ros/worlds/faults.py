@@ -117,7 +117,8 @@ class _Actuators:
         self._strength, self._keep, self._mirrored = np.ones(shape), np.zeros(shape), np.zeros(shape)
         self._delay = np.zeros(shape, dtype=np.intp)
         self._obeyed = np.zeros(shape)  # the last command that took effect
-        self._past = np.zeros((0, *shape))  # (tick modulo DEPTH, simulation, joint); empty until a fault needs it
+        # (tick modulo DEPTH, simulation, joint); empty until a fault needs it
+        self._past: Float = np.zeros((0, *shape))
         self._active: list[tuple[Fault, ...]] = [()] * world.count
         self._next = np.full(world.count, NEVER)  # the tick at which something breaks or mends, (simulation,)
         self._own: dict[str, NDArray[Any]] = {}  # fields of MjModel per simulation, once a fault needs them
