@@ -89,12 +89,12 @@ def wkv5(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
     out_t = r_tᵀ (S_t + (u ⊙ k_t) v_tᵀ),   S_{t+1} = e^{-w} ⊙ S_t + k_t v_tᵀ   and in parallel
     out_t = Σ_i (r_t · (f_ti ⊙ k_i)) v_i,   f_tt = u,   f_ti = e^{-(|t - i| - 1) w},   i <= t if causal
     """
-    slots = k.shape[1]
-    r, k, v = (_lengthen(at_least_float32(x)) for x in (r, k, v))
-    ahead = _places_ahead(k)
+    slots, dtype = k.shape[1], at_least_float32(k).dtype
+    r, k, v = (_lengthen(accurate(x)) for x in (r, k, v))
+    rate, bonus, ahead = accurate(rate), accurate(bonus), _places_ahead(k)
     gap = (ahead.abs() - 1).clamp(min=0).to(rate.dtype)
     fade = torch.exp(-gap[..., None, None] * rate).unsqueeze(0)  # (1, t, i, h, c)
-    return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots)
+    return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots).to(dtype)
 
 
 def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
@@ -102,24 +102,25 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
 
     S_{t+1} = e^{-w_t} ⊙ S_t + k_t v_tᵀ,   so in parallel   f_ti = exp(-Σ w_j over the slots j strictly between i and t)
     """
-    slots = k.shape[1]
-    r, k, v, rate = (_lengthen(x) for x in (at_least_float32(r), at_least_float32(k), at_least_float32(v), rate))
-    ahead, longest = _places_ahead(k), k.shape[1]
+    slots, dtype = k.shape[1], at_least_float32(k).dtype
+    r, k, v, rate = (_lengthen(accurate(x)) for x in (r, k, v, rate))
+    bonus, ahead, longest = accurate(bonus), _places_ahead(k), k.shape[1]
     place = torch.arange(longest, device=k.device)
     low, high = torch.minimum(place[:, None], place), torch.maximum(place[:, None], place)  # (t, i)
     between = (low[..., None] < place) & (place < high[..., None])  # (t, i, j)
     # A sum over exactly the slots between: the difference of two running sums would lose small rates beside large ones.
     faded = between.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
     fade = torch.exp(-faded).unflatten(1, (longest, longest)).unflatten(-1, k.shape[-2:])  # (B, t, i, h, c)
-    return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots)
+    return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots).to(dtype)
 
 
 def wkv5_step(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     """Do one slot of version 5, or of 6 with this slot's rate: vectors (B, h, c), memory (B, h, c, c)."""
-    r, k, v = at_least_float32(r), at_least_float32(k), at_least_float32(v)
+    dtype = memory.dtype
+    r, k, v, rate, bonus, memory = (accurate(x) for x in (r, k, v, rate, bonus, memory))
     product = k.unsqueeze(-1) * v.unsqueeze(-2)  # (B, h, c, c)
     out = (r.unsqueeze(-2) @ (memory + bonus.unsqueeze(-1) * product)).squeeze(-2)
-    return out, torch.exp(-rate).unsqueeze(-1) * memory + product
+    return out.to(dtype), (torch.exp(-rate).unsqueeze(-1) * memory + product).to(dtype)
 
 
 def wkv7(
@@ -166,7 +167,7 @@ def wkv7_step(
 
 
 def accurate(x: Tensor) -> Tensor:
-    """Give float64 on a processor: what the delta rule leaves of a value may be small, and its readers divide by it.
+    """Give float64 on a processor: what a matrix memory leaves of a value may be small, and its readers divide by it.
 
     Exported graphs stay in float32, the only type that every engine has, and so do GPUs, where float64 is slow.
     """
