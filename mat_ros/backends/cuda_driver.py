@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load and launch a compiled kernel through the CUDA driver: no torch, no TensorRT, no CUDA toolkit.
 
-**Not yet run on a GPU by this project**; without one, `Driver` refuses in one sentence, which is tested.
+Run on an H200 (docs/results/gpu); without a GPU, `Driver` refuses in one sentence, which is tested.
 """
 
 from __future__ import annotations
