@@ -84,7 +84,8 @@ class TrainConfig:
     reward: Literal["paper", "shaped"] = "paper"
     """Reward of the dexterous hands: the published formula, or one that also pays for progress."""
     curriculum: float = 0.0
-    """Share of the episodes of a door to pull that begin along a scripted demonstration; evaluation has none."""
+    """Share of the episodes of a door to pull that begin along a scripted demonstration, first at its end, then earlier
+    as they succeed; evaluation has none."""
     legacy: bool = False
     """Reproduce the quirks of the first public environment copies, to compare with old curves."""
     normalise: bool = True

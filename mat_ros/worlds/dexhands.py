@@ -136,6 +136,8 @@ class DexHands(World):
                          (*hand_sources(model, HANDS, tuple(actuators)), *object_sources(model)))
         self._goal_quat = self._batch.bind("mocap_quat")  # (simulation, goal, 4)
         self._moments, self._moment_share = np.zeros((0, model.nq)), 0.0
+        self.reach = 1.0  # share of the moments, from the last one, at which episodes may begin
+        self.along = np.zeros(count, dtype=bool)  # whether the present episode began at one of them
 
     def mount_positions(self) -> NDArray[np.float64]:
         """Give where the mounts of flying hands are, (simulation, hand, 3), in m."""
@@ -147,12 +149,12 @@ class DexHands(World):
         """Copy the positions of all joints, (simulation, nq): what `begin_at` takes."""
         return np.array(self._qpos)
 
-    def begin_at(self, moments: NDArray[np.float64], share: float) -> None:
-        """Let a share of the episodes begin, at rest, at one of these positions (moment, nq)."""
+    def begin_at(self, moments: NDArray[np.float64], share: float, reach: float = 1.0) -> None:
+        """Let a share of the episodes begin, at rest, at one of the last `reach` of these positions (moment, nq)."""
         if moments.ndim != 2 or moments.shape[1] != self.model.nq or not len(moments) or not 0.0 <= share <= 1.0:
             raise Refused("moments to begin at", f"an array (moment, {self.model.nq}) and a share in [0, 1]",
                           (moments.shape, share), "record them from a world of the same scene")
-        self._moments, self._moment_share = moments, share
+        self._moments, self._moment_share, self.reach = moments, share, reach
 
     def _start(self, rows: Ids) -> None:
         """Place joints and object where the scene says, scattered by its noise, or as a curriculum has it."""
@@ -177,7 +179,9 @@ class DexHands(World):
         if self._moment_share:
             chance, which = 0.5 * (draws[:, -2:].T + 1.0)  # in [0, 1)
             along = chance < self._moment_share
-            self._qpos[rows[along]] = self._moments[(which[along] * len(self._moments)).astype(np.intp)]
+            back = (which[along] * max(1.0, self.reach * len(self._moments))).astype(np.intp)
+            self._qpos[rows[along]] = self._moments[len(self._moments) - 1 - back]
+            self.along[rows] = along
 
 
 def _tumbled(turns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 from mat_ros.core.errors import Refused
 from mat_ros.worlds.dexhands import DexHands
 from training.envs.dexhands import SPLITS, TASKS, make
+from training.envs.dexhands.curriculum import FIRST, STEP
 from training.envs.dexhands.doors import DoorCloseOutward, DoorOpenOutward
 from training.envs.dexhands.guide import demonstrate
 from training.envs.dexhands.task import distances_to
@@ -257,6 +258,25 @@ def test_a_curriculum_begins_its_share_of_episodes_along_the_way_and_the_rest_wh
     same = (obs == start).all(axis=(1, 2))
     assert 0.15 < same.mean() < 0.35
     assert mixed.reset(4).tobytes() == obs.tobytes()
+
+
+def test_a_curriculum_moves_back_along_the_demonstration_as_its_episodes_succeed_and_goes_on_from_a_snapshot():
+    first, second = (make("door_close_outward_hand", 160, curriculum=1.0) for _ in range(2))
+    first.reset(1)
+    world, learn = first.world, first._curriculum.learn
+    assert world.reach == FIRST and world.along.all()
+    late = len(np.unique(world.positions, axis=0))
+    everybody = np.arange(160)
+    learn(everybody, np.zeros(160, dtype=bool))
+    assert world.reach == FIRST
+    learn(everybody, np.ones(160, dtype=bool))
+    assert world.reach == FIRST + STEP
+    second.restore(first.snapshot())
+    assert second.world.reach == world.reach
+    for environment in (first, second):
+        environment.world.reset(everybody)
+    assert second.world.positions.tobytes() == world.positions.tobytes()
+    assert len(np.unique(world.positions, axis=0)) > 1.5 * late
 
 
 def test_a_task_without_a_demonstration_has_no_curriculum():

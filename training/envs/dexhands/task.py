@@ -20,6 +20,7 @@ from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.randomise import Randomiser, load_table
 from training.envs.breakage import EpisodeFaults, find_plan
+from training.envs.dexhands.curriculum import Curriculum
 from training.envs.dexhands.layout import layout_of
 from training.envs.protocol import Bool, Float32, Spec
 
@@ -62,10 +63,11 @@ class HandsEnvironment:
         self.task, self.count, self._shaped = task, count, reward == "shaped"
         self.robot = Robot.load(CONFIG / "robots" / f"{task.robot}.yaml")
         self.world = DexHands(task.name, count, threads)
+        self._curriculum: Curriculum | None = None
         if curriculum:
             from training.envs.dexhands.guide import demonstrate
 
-            self.world.begin_at(demonstrate(task), curriculum)
+            self._curriculum = Curriculum(self.world, demonstrate(task), curriculum)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
         self._randomiser = self._make_randomiser(randomisation)
@@ -139,6 +141,8 @@ class HandsEnvironment:
     def _restart(self, final: Float32, ended: NDArray[np.intp]) -> tuple[Float32, dict[str, Any]]:
         info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
+        if self._curriculum is not None:
+            self._curriculum.learn(ended, self._succeeded[ended])
         self._return[ended], self._succeeded[ended] = 0.0, False
         self._begin(ended, None, self._faults.next(ended))
         return self.observe(), info
@@ -159,6 +163,7 @@ class HandsEnvironment:
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on."""
         return {**(self._faulty or self.world).state(), **(self._randomiser.state() if self._randomiser else {}),
+                **(self._curriculum.snapshot() if self._curriculum else {}),
                 "returns": self._return.copy(), "succeeded": self._succeeded.copy(),
                 "fault_episodes": self._faults.snapshot()}
 
@@ -167,6 +172,8 @@ class HandsEnvironment:
         self._return[:], self._succeeded[:] = kept["returns"], kept["succeeded"]
         if self._randomiser is not None:
             self._randomiser.set_state(kept)
+        if self._curriculum is not None:
+            self._curriculum.restore(kept)
         if self._faulty is None:
             self.world.set_state(kept)
         else:
