@@ -61,7 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         while not end.done():
             executor.spin_until_future_complete(end, LONG_S)
         for node in nodes:
-            node.leave()
+            if node.configured:
+                node.leave()
         return int(end.result())
     except (Refused, Missing) as error:
         print(f"{' + '.join(name for name, _ in groups)}: {error}", file=sys.stderr)
@@ -111,4 +112,9 @@ def _wait_for_signal(end: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is in order by now. Taking the interpreter down would destroy the DDS participant, and Fast DDS 3.2 may
+    # spin in there for ever where others leave at the same moment: so did 4 of 2,000 nodes that ended twelve at a time.
+    os._exit(status)

@@ -69,9 +69,8 @@ class InjectorNode(Shell):
 
     def leave(self) -> None:
         """Mend everything."""
-        if not self.reason:
-            self._mend(self.requests.clear("*"))
-            self._publish()
+        self._mend(self.requests.clear("*"))
+        self._publish()
 
     def _inject(self, request: Any, response: Any) -> Any:
         answer, words, faults = self.requests.ask(request.id, request.level, request.kind, request.target,

@@ -66,7 +66,7 @@ class RecorderNode(Shell):
 
     def leave(self) -> None:
         """Finish the file."""
-        if not self.reason and self._file is not None:
+        if self._file is not None:
             self._file.close()
 
     def _flush(self) -> None:

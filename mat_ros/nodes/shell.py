@@ -70,7 +70,7 @@ class Shell(LifecycleNode):
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # what is reported: messages dropped, ticks, ...
         self._handled, self._handled_ns = 0, 0  # messages of the tick since the last report, and the time they took
-        self.active = False
+        self.configured = self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
         self._options = {o.name: o for o in options.options(self.settings_type)}
         for o in self._options.values():
@@ -113,7 +113,7 @@ class Shell(LifecycleNode):
         """Cease to work."""
 
     def leave(self) -> None:
-        """Do what has to be done before the process ends."""
+        """Do what has to be done before the process ends, if the node was set up."""
 
     def describe(self, descriptor: NodeDescriptor) -> None:
         """Add to the descriptor."""
@@ -187,7 +187,7 @@ class Shell(LifecycleNode):
             self._take_down()
             self.report()
             return TransitionCallbackReturn.FAILURE
-        self.reason = ""
+        self.configured, self.reason = True, ""
         descriptor = NodeDescriptor(name=self.get_name(), role=self.role, digest=self.bundle.digest,
                                     version=mat_ros.__version__, pid=os.getpid())
         self.describe(descriptor)
@@ -241,6 +241,7 @@ class Shell(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _take_down(self) -> None:
+        self.configured = False
         while self._entities:
             self._entities.pop()()
         self._other_ends.clear()

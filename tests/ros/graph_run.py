@@ -59,6 +59,8 @@ class Listener:
             if true():
                 return True
             self.executor.spin_once(timeout_sec=0.05)
+        print(f"heard for {patience_s:g} s by {self.node.get_fully_qualified_name()}: {len(self.applied)} commands, "
+              f"last {self.applied[-1:]}, status {self.status}, reports {self.messages} {self.reports}")
         return False
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
@@ -115,7 +117,8 @@ class GraphRun:
         """Give what an ended process has written to stderr."""
         return self.processes[name].stderr.read().decode()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
+        found = {name: process.poll() for name, process in self.processes.items()}
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -126,6 +129,9 @@ class GraphRun:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for name, process in self.processes.items():
+            if failure:
+                print(f"{name} of /{self.graph.namespace} had ended with {found[name]} and said: {self.errors(name)}")
             process.stderr.close()
 
 

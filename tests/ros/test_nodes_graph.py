@@ -140,6 +140,13 @@ def test_a_signal_ends_every_process_quietly_and_leaves_the_robot_resting(listen
     assert listener.until(lambda: listener.applied[-1].stopped)
 
 
+def test_a_signal_before_the_configuration_ends_a_node_as_quietly(listener):
+    with GraphRun(ARM, {"safety": {"autostart": "none"}}, wiring="central") as run:
+        assert listener.until(lambda: listener.messages.get("/safety") == "not configured")
+        assert run.stop() == dict.fromkeys(run.names, 0)
+        assert run.errors("safety") == ""
+
+
 def test_a_second_graph_in_another_namespace_does_not_disturb_the_first(listener):
     other = Listener("other")
     try:

@@ -247,3 +247,9 @@ def test_an_inactive_node_decides_nothing(bench):
 def test_a_baton_topic_that_no_earlier_slot_has_is_refused(bench):
     node = bench.open(ChainShell, first_slot=1, stop_slot=2, hear="'1'")
     assert "slots before 1" in node.reason
+
+
+def test_no_process_asks_another_for_types(bench):
+    threads = {task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+    assert any(name.startswith("dds.") for name in threads)
+    assert not any(name.startswith("dds.tls") for name in threads)  # Fast DDS's type lookup service
