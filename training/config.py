@@ -86,6 +86,8 @@ class TrainConfig:
     curriculum: float = 0.0
     """Share of the episodes of a door to pull that begin along a scripted demonstration, first at its end, then earlier
     as they succeed; evaluation has none."""
+    imitate: int = 0
+    """Environment steps of the beginning in which the script of a door to pull is imitated; after that it is gone."""
     legacy: bool = False
     """Reproduce the quirks of the first public environment copies, to compare with old curves."""
     normalise: bool = True

@@ -26,6 +26,7 @@ from training.config import TrainConfig
 from training.distributed import ALONE, Team
 from training.envs import make
 from training.envs.protocol import Environment
+from training.imitation import Imitation
 from training.metrics import Episodes, MetricLog
 from training.normalise import ObservationNormaliser
 from training.provenance import manifest_of
@@ -55,6 +56,7 @@ class Trainer:
         mask = spec.normalise_mask if config.normalise else np.zeros_like(spec.normalise_mask)
         self.normaliser = ObservationNormaliser(mask)
         self.learner = build_learner(config, spec, team)
+        self.imitation = Imitation(self.environment, self.learner, config.ticks) if config.imitate else None
         self.episodes = Episodes()
         self.steps = self.updates = 0
         self.rollout = Rollout.empty(spec, config.ticks, copies)
@@ -66,7 +68,7 @@ class Trainer:
         key = randomness.stream(self.config.seed, f"{purpose}/{self.updates}")
         return torch.Generator().manual_seed(key & SEED_MASK)
 
-    def collect(self) -> None:
+    def collect(self, imitation: Imitation | None = None) -> None:
         """Fill the rollout."""
         rollout, learner, gamma = self.rollout, self.learner, self.config.gamma
         self._finished[:] = np.nan
@@ -76,6 +78,8 @@ class Trainer:
             seen = self.normaliser.apply(self.obs)
             told = self.environment.told() if self.spec.information == "truth" else None
             actions, log_probs, values = learner.act(seen, noise, told=told)
+            if imitation is not None:
+                actions = imitation.act(t, actions, noise)
             rollout.told[t] = actions if told is None else actions * told
             self.obs, reward, terminated, truncated, info = self.environment.step(actions)
             rollout.obs[t], rollout.actions[t], rollout.log_probs[t] = seen, actions, log_probs
@@ -116,10 +120,12 @@ class Trainer:
     def iterate(self) -> dict[str, float]:
         """Collect and learn once."""
         began = time.monotonic()
-        self.collect()
+        imitation = self.imitation if self.steps < self.config.imitate else None
+        self.collect(imitation)
         self.estimate()
         collected = time.monotonic()
-        metrics = self.learner.update(self.whole, self.generator("order"))
+        order = self.generator("order")
+        metrics = imitation.learn(self.whole, order) if imitation else self.learner.update(self.whole, order)
         self.updates += 1
         metrics = {**self.episodes.summary(), **metrics, "explained_variance": self._explained_variance(),
                    "collect_s": round(collected - began, 4), "update_s": round(time.monotonic() - collected, 4)}

@@ -126,7 +126,8 @@ def test_a_number_that_is_not_finite_stops_the_run_and_leaves_the_batch(tmp_path
     assert np.isnan(dump["actions"]).any() and np.isfinite(dump["obs"][0]).all()
 
 
-@pytest.mark.parametrize("words", [["--task", "elephant_4x1"], ["--task", "hopper_9x9"], ["--minibatches", "7"]])
+@pytest.mark.parametrize("words", [["--task", "elephant_4x1"], ["--task", "hopper_9x9"], ["--minibatches", "7"],
+                                   ["--reward", "shaped"], ["--imitate", "100"]])
 def test_the_command_line_refuses_in_one_line(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                               monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train", "--run", str(tmp_path / "run"), *words])

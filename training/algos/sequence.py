@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.algos.base import generator_on
-from training.algos.losses import clipped_surrogate, clipped_value_loss
+from training.algos.losses import clipped_surrogate, clipped_value_loss, huber
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.config import TrainConfig
 from training.distributed import ALONE, Team
@@ -146,6 +146,40 @@ class SequencePpo:
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
             kl = (ratio - 1.0 - log_ratio).mean()
         return torch.stack([policy_loss.detach(), value_loss.detach(), spread.detach(), clipped, kl]).cpu()
+
+    def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
+        """Learn to do what was shown (T, N, n, act) in a rollout's states, and what they are worth.
+
+        Each slot hears what its predecessors did, whoever decided that. Nothing is clipped, so the scores of PPO that
+        measure it are zero.
+        """
+        whole = {name: self._tensor(rollout.flat(name)) for name in ("obs", "actions", "returns")}
+        whole["shown"] = self._tensor(shown.reshape(whole["actions"].shape))
+        mask = self._tensor(self.spec.act_mask.astype(np.float32))
+        totals, passes = torch.zeros(2), 0
+        for _ in range(self.config.epochs):
+            order = torch.randperm(rollout.samples, generator=generator)
+            for rows in order.split(rollout.samples // self.config.minibatches):  # type: ignore[no-untyped-call]
+                part = {name: block[rows] for name, block in whole.items()}
+                self.value_normaliser.update(part["returns"])
+                means = self.policy.distribution(part["obs"], part["actions"])
+                missed = (means - part["shown"]).square().mul(mask).sum(-1).mean()
+                values = self.policy.values(part["obs"])[..., 0]
+                value_loss = huber(self.value_normaliser.normalise(part["returns"]) - values, self.config.huber).mean()
+                self.optimiser.zero_grad(set_to_none=True)
+                (missed + self.config.value_weight * value_loss).backward()
+                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.gradient_norm)
+                self.optimiser.step()
+                totals += torch.stack([missed.detach(), value_loss.detach()]).cpu()
+                passes += 1
+        missed, value_loss = (totals / passes).tolist()
+        return {"policy_loss": missed, "value_loss": value_loss, "entropy": self._entropy(whole), "clip_fraction": 0.0,
+                "kl": 0.0}
+
+    @torch.no_grad()
+    def _entropy(self, part: dict[str, Tensor]) -> float:
+        few = {name: part[name][:1] for name in ("obs", "actions")}
+        return float(self._mean_entropy(self._evaluate(few)[1]))
 
     def _mean_entropy(self, entropy: Tensor) -> Tensor:
         """Average over the dimensions that exist; padding has entropy 0 and must not dilute the mean."""

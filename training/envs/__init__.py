@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,4 +36,11 @@ def make(task: str, count: int, **options: Any) -> Environment:
         raise Refused("task", f"a name that begins with one of {sorted(FAMILIES)}", task, "choose a known task")
     module, factory = FAMILIES[family]
     build: Callable[..., Environment] = getattr(importlib.import_module(module), factory)
-    return build(task, count, **options)
+    try:
+        return build(task, count, **options)
+    except TypeError as error:
+        stranger = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if stranger is None or stranger[1] not in options:
+            raise
+        raise Refused(f"setting {stranger[1]}", f"the default, since {family} has no such setting",
+                      options[stranger[1]], "leave it out") from error

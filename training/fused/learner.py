@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.algos.optimiser import load_optimiser
 from training.algos.sequence import SequencePpo
 from training.config import TrainConfig
 from training.envs.protocol import Spec
@@ -91,6 +92,13 @@ class FusedPpo(SequencePpo):
                 break
         names = ("policy_loss", "value_loss", "entropy", "clip_fraction", "kl")
         return dict(zip(names, (totals / passes).tolist(), strict=True))
+
+    def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
+        """Learn to do what was shown: torch steps the same arrays, from Adam's state of the loop and back."""
+        load_optimiser("adam", self.optimiser, self.policy, self.training_tensors())
+        scores = super().imitate(rollout, shown, generator)
+        self.load_training(super().training_tensors())
+        return scores
 
     def training_tensors(self) -> dict[str, Tensor]:
         """Give Adam's state under the same names as torch's optimiser, so that either engine resumes the other."""

@@ -52,48 +52,62 @@ WAYS: Mapping[str, tuple[Leg, ...]] = {
 }
 
 
+class Guide:
+    """The script of one task, for any number of simulations at any tick."""
+
+    def __init__(self, task: Task) -> None:
+        if task.name not in WAYS:
+            raise Refused(f"demonstration of {task.name}", f"a task with a script: {sorted(WAYS)}", "none",
+                          "train it without one")
+        world = DexHands(task.name, 1)
+        world.reset(seed=0)
+        self._start = world.signal("hand_orientation").reshape(2, 4)
+        before = np.array([*world.signal("hand_position").reshape(2, 3)[0, :2], 0.0, 0.0])
+        aims: list[Float] = []  # x, y, yaw, bend
+        for leg in WAYS[task.name]:
+            after = np.array([*leg.palm, leg.yaw, leg.bend])
+            aims += [(1 - share) * before + share * after for share in np.linspace(0.0, 1.0, leg.ticks + 1)[1:]]
+            before = after
+        self._aims = np.array(aims)  # (tick, 4)
+
+    def __len__(self) -> int:
+        return len(self._aims)
+
+    def command(self, world: DexHands) -> Float:
+        """Give the commands (env, joint) that draw both hands to where they should be by now."""
+        command = np.zeros((world.count, len(world.joint_names)))
+        x, y, yaw, bend = self._aims[np.minimum(world.ticks, len(self) - 1)].T  # (env,)
+        palms = world.signal("hand_position").reshape(-1, 2, 3)
+        turned = world.signal("hand_orientation").reshape(-1, 2, 4)
+        for k, hand in enumerate(HANDS):
+            side = MIRROR if k else np.ones(3)
+            force = PULL * (side * np.stack([x, y, np.full_like(x, BAR)], axis=-1) - palms[:, k])
+            half, none = 0.5 * side[1] * yaw, np.zeros_like(yaw)
+            wanted = _product(np.stack([none, none, np.sin(half), np.cos(half)], axis=-1), self._start[k])
+            error = _product(wanted, turned[:, k] * (-1.0, -1.0, -1.0, 1.0))
+            torque = TWIST * np.sign(error[:, 3:]) * error[:, :3]
+            for name, value in (*((f"base_force_{axis}", force[:, i]) for i, axis in enumerate("xyz")),
+                                *((f"base_torque_{axis}", torque[:, i]) for i, axis in enumerate("xyz")),
+                                *((f"{finger}J1", bend) for finger in LONG_FINGERS)):
+                command[:, world.joint_names.index(f"{hand}:{name}")] = value
+        return np.clip(command, world.command_lower, world.command_upper)
+
+
 def demonstrate(task: Task) -> Float:
     """Give the positions (moment, nq) of a demonstration, up to where the task is done."""
-    if task.name not in WAYS:
-        raise Refused(f"curriculum for {task.name}", f"a task with a demonstration: {sorted(WAYS)}", "none",
-                      "leave the curriculum at 0")
-    world = DexHands(task.name, 1)
+    guide, world = Guide(task), DexHands(task.name, 1)
     world.reset(seed=0)
-    start = world.signal("hand_orientation").reshape(2, 4)
-    palm, yaw, bend = world.signal("hand_position").reshape(2, 3)[0, :2], 0.0, 0.0
     moments: list[Float] = []
-    for leg in WAYS[task.name]:
-        for share in np.linspace(0.0, 1.0, leg.ticks + 1)[1:]:
-            aim = Leg(1, tuple((1 - share) * palm + share * np.array(leg.palm)), (1 - share) * yaw + share * leg.yaw,
-                      (1 - share) * bend + share * leg.bend)
-            world.step(_steer(world, aim, start))
-            if task.judge(world).success[0]:
-                return np.array(moments)
-            moments.append(world.positions[0])
-        palm, yaw, bend = np.array(leg.palm), leg.yaw, leg.bend
+    for _ in range(len(guide)):
+        world.step(guide.command(world))
+        if task.judge(world).success[0]:
+            break
+        moments.append(world.positions[0])
     return np.array(moments)
 
 
-def _steer(world: DexHands, aim: Leg, start: Float) -> Float:
-    """Give the command (1, joint) that draws both hands to an aim."""
-    command = np.zeros((1, len(world.joint_names)))
-    palms, turned = world.signal("hand_position").reshape(2, 3), world.signal("hand_orientation").reshape(2, 4)
-    for k, hand in enumerate(HANDS):
-        side = MIRROR if k else np.ones(3)
-        force = PULL * (side * (*aim.palm, BAR) - palms[k])
-        half = 0.5 * side[1] * aim.yaw
-        wanted = _product(np.array([0.0, 0.0, np.sin(half), np.cos(half)]), start[k])
-        error = _product(wanted, turned[k] * (-1.0, -1.0, -1.0, 1.0))
-        torque = TWIST * np.sign(error[3]) * error[:3]
-        for name, value in (*((f"base_force_{axis}", force[i]) for i, axis in enumerate("xyz")),
-                            *((f"base_torque_{axis}", torque[i]) for i, axis in enumerate("xyz")),
-                            *((f"{finger}J1", aim.bend) for finger in LONG_FINGERS)):
-            command[0, world.joint_names.index(f"{hand}:{name}")] = value
-    return np.clip(command, world.command_lower, world.command_upper)
-
-
 def _product(one: Float, other: Float) -> Float:
-    """Multiply quaternions x, y, z, w."""
-    (x, y, z, w), (a, b, c, d) = one, other
-    return np.array([w * a + x * d + y * c - z * b, w * b - x * c + y * d + z * a, w * c + x * b - y * a + z * d,
-                     w * d - x * a - y * b - z * c])
+    """Multiply quaternions (..., 4): x, y, z, w."""
+    (x, y, z, w), (a, b, c, d) = np.moveaxis(one, -1, 0), np.moveaxis(other, -1, 0)
+    return np.stack([w * a + x * d + y * c - z * b, w * b - x * c + y * d + z * a, w * c + x * b - y * a + z * d,
+                     w * d - x * a - y * b - z * c], axis=-1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from training.envs.breakage import EpisodeFaults, find_plan
 from training.envs.dexhands.curriculum import Curriculum
 from training.envs.dexhands.layout import layout_of
 from training.envs.protocol import Bool, Float32, Spec
+
+if TYPE_CHECKING:  # it reads the tasks
+    from training.envs.dexhands.guide import Guide
 
 Float = NDArray[np.float64]
 CONFIG = Path(mat_ros.__file__).parent / "config"
@@ -64,6 +67,7 @@ class HandsEnvironment:
         self.robot = Robot.load(CONFIG / "robots" / f"{task.robot}.yaml")
         self.world = DexHands(task.name, count, threads)
         self._curriculum: Curriculum | None = None
+        self._guide: Guide | None = None
         if curriculum:
             from training.envs.dexhands.guide import demonstrate
 
@@ -154,6 +158,14 @@ class HandsEnvironment:
             signals = self._randomiser.readings(signals)
         return self.observer.observe(signals[:, self._columns])
 
+    def shown(self) -> Float32:
+        """Give the actions (env, agent, act_dim) that the task's script would take now."""
+        if self._guide is None:
+            from training.envs.dexhands.guide import Guide
+
+            self._guide = Guide(self.task)
+        return self.action_map.to_actions(self._guide.command(self.world)).astype(np.float32)
+
     def told(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
         share = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
@@ -174,10 +186,10 @@ class HandsEnvironment:
             self._randomiser.set_state(kept)
         if self._curriculum is not None:
             self._curriculum.restore(kept)
+        self._faults.restore(kept["fault_episodes"])
         if self._faulty is None:
             self.world.set_state(kept)
         else:
-            self._faults.restore(kept["fault_episodes"])
             self._faulty.set_state(kept, self._faults.schedules)
 
 
