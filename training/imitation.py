@@ -21,7 +21,7 @@ from training.algos.sequence import SequencePpo
 from training.envs.protocol import Environment
 from training.rollout import Rollout
 
-NUDGE = 0.2  # spread of what is added to the script's actions, which lie in [-1, 1]
+NUDGE = 0.2  # largest spread of what is added to the script's actions, which lie in [-1, 1]
 
 
 class Imitation:
@@ -32,15 +32,18 @@ class Imitation:
         if not hasattr(environment, "shown") or not isinstance(learner, SequencePpo):
             raise Refused("setting imitate", "the algorithm mat on a task with a script, as door_close_outward_hand",
                           spec.task, "leave it at 0")
-        self._learner, self._show, self._mask = learner, environment.shown, spec.act_mask
+        self._learner, self._show = learner, environment.shown
         self.shown = np.zeros((ticks, environment.count, *spec.act_mask.shape), np.float32)
-        self._follows = np.arange(environment.count)[:, None, None] % 2 == 0
+        copies = np.arange(environment.count)[:, None, None]
+        self._follows = copies % 2 == 0
+        # From none to the largest, since some holds do not survive much of it.
+        self._nudge = NUDGE * copies / environment.count * spec.act_mask
 
     def act(self, t: int, own: NDArray[Any], noise: torch.Generator) -> Float32:
         """Give what the copies do at tick t, (env, agent, act_dim), where the policy would do `own`."""
         shown = self.shown[t] = self._show()
-        nudge = NUDGE * torch.randn(shown.shape, generator=noise).numpy() * self._mask
-        return np.where(self._follows, shown + nudge, own).astype(np.float32)
+        nudged = shown + self._nudge * torch.randn(shown.shape, generator=noise).numpy()
+        return np.where(self._follows, nudged, own).astype(np.float32)
 
     def learn(self, rollout: Rollout, order: torch.Generator) -> dict[str, float]:
         """Learn from what was shown."""

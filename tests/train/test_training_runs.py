@@ -18,12 +18,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros.core.errors import Refused  # noqa: E402
+from mat_ros.core.errors import Missing, Refused  # noqa: E402
 from training import train as command_line  # noqa: E402
 from training.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint  # noqa: E402
 from training.checkpoint import write_checkpoint as write  # noqa: E402
 from training.config import TrainConfig  # noqa: E402
 from training.evaluate import evaluate  # noqa: E402
+from training.film import FilmConfig, film  # noqa: E402
 from training.metrics import TIMED  # noqa: E402
 from training.train import train  # noqa: E402
 from training.trainer import Diverged, Trainer  # noqa: E402
@@ -197,3 +198,17 @@ def test_evaluation_is_repeatable_and_faults_change_it(tmp_path: Path) -> None:
     assert len(one.returns) == 6 and np.isfinite(one.returns).all()
     broken = evaluate(checkpoint, 6, 1, deterministic=False, fault="leg_joint:off")
     assert not np.array_equal(one.returns, broken.returns)
+
+
+def test_a_film_shows_the_moments_that_an_episode_reaches(tmp_path: Path) -> None:
+    config = FilmConfig(tmp_path, tmp_path / "pictures" / "strip.png", ticks=(0, 10, 900), width=160, height=120)
+    train(replace(SMALL, run=tmp_path, steps=80, task="hopper_3x1"))
+    try:
+        assert film(config) == [0, 10]  # the hopper falls long before
+    except Missing as error:
+        pytest.skip(str(error))
+    import matplotlib.image
+
+    picture = matplotlib.image.imread(config.out)
+    assert picture.shape[:2] == (120, 2 * 160 + 6)
+    assert (picture[:, :160] != picture[:, -160:]).any()

@@ -42,8 +42,8 @@ class Leg:
 WAYS: Mapping[str, tuple[Leg, ...]] = {
     # Beside the bars, fingers hooked behind them, then back along the arc of the handles while the hands turn.
     "door_open_inward": (Leg(50, (0.150, 0.055), 0.3), Leg(15, (0.150, 0.055), 0.3), Leg(35, (0.102, 0.045), 0.3, 1.57),
-                         Leg(40, (0.220, 0.062), 0.5, 1.57), Leg(40, (0.328, 0.113), 0.8, 1.57),
-                         Leg(40, (0.415, 0.193), 1.1, 1.57), Leg(40, (0.475, 0.294), 1.4, 1.57)),
+                         Leg(20, (0.220, 0.062), 0.5, 1.57), Leg(20, (0.328, 0.113), 0.8, 1.57),
+                         Leg(20, (0.415, 0.193), 1.1, 1.57), Leg(20, (0.475, 0.294), 1.4, 1.57)),
     # Between the open leaves, straight fingers behind the bars, then both hands to the middle.
     "door_close_outward": (Leg(70, (-0.100, 0.270), -0.35), Leg(40, (-0.220, 0.270), -0.35),
                            Leg(30, (-0.245, 0.310), -0.35), Leg(30, (-0.310, 0.320), -0.35),
