@@ -10,9 +10,10 @@ average the gradients of their shares (gloo on CPUs, NCCL on GPUs). Two ranks do
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -95,3 +96,16 @@ def leave_team() -> None:
     """Part from the other ranks."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
+
+
+def end(status: int) -> NoReturn:
+    """End the process.
+
+    A rank does without taking the interpreter down: a thread of gloo may still have to give back the last tensor, and
+    where it asks the dying interpreter for leave, the process aborts (about 1 of 15 trainings of two ranks).
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

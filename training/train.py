@@ -17,7 +17,7 @@ import yaml
 from mat_ros.core.errors import Missing, Refused, unusable
 from training.checkpoint import newest_checkpoint, read_checkpoint
 from training.config import TrainConfig
-from training.distributed import join_team, leave_team
+from training.distributed import end, join_team, leave_team
 from training.metrics import MetricLog
 from training.presets import load_preset, preset_names
 from training.trainer import Diverged, Trainer
@@ -107,4 +107,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -171,9 +171,11 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     words = ["--task", "halfcheetah_6x1", "--envs", "4", "--ticks", "20", "--minibatches", "4", "--epochs", "2",
              "--steps", "240", "--engine", "torch"]
     train(replace(SMALL, run=tmp_path / "one", steps=240, engine="torch"))
-    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--",
-                    "training.train", *words, "--run", str(tmp_path / "two")], check=True, timeout=300,
-                   env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--",
+         "training.train", *words, "--run", str(tmp_path / "two")],
+        timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     one, two = (read_checkpoint(newest_checkpoint(tmp_path / name)) for name in ("one", "two"))
     for name, tensor in one.policy.items():
         torch.testing.assert_close(two.policy[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
