@@ -87,7 +87,8 @@ class TrainConfig:
     """Share of the episodes of a door to pull that begin along a scripted demonstration, first at its end, then earlier
     as they succeed; evaluation has none."""
     imitate: int = 0
-    """Environment steps of the beginning in which the script of a door to pull is imitated; after that it is gone."""
+    """Environment steps of the beginning in which a task's script is imitated; after that it is gone.
+    Doors to pull and `over` have one."""
     legacy: bool = False
     """Reproduce the quirks of the first public environment copies, to compare with old curves."""
     normalise: bool = True

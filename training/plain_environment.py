@@ -7,6 +7,7 @@ from __future__ import annotations
 from multiprocessing.connection import Connection
 from typing import Any
 
+import mujoco
 import numpy as np
 from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ class PlainCheetah:
     """One environment with the habits of the first public copies: agent order at the motors, standardised samples."""
 
     def __init__(self, seed: int) -> None:
+        mujoco.set_mju_user_warning(lambda _: None)  # Gymnasium's model uses an attribute that MuJoCo has deprecated
         self.env, self.seed, self.ticks = HalfCheetahEnv(), seed, 0
+        mujoco.set_mju_user_warning(None)
 
     def reset(self) -> list[NDArray[np.float64]]:
         """Start an episode."""

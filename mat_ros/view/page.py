@@ -31,6 +31,7 @@ from mat_ros.view.style import STYLE
 Block = NewType("Block", str)
 Tone = Literal["", "good", "warn", "bad", "quiet"]
 Cell = str | int | float | None
+LONG = 12  # letters; a longer key figure is set smaller
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,18 @@ def code(text: str) -> Block:
 
 def key_figures(figures: Sequence[KeyFigure]) -> Block:
     """Give a row of large figures."""
-    cards = "".join(f'<div><dt>{escape(f.label)}</dt><dd class="{f.tone}">{escape(f.value)}</dd>'
+    cards = "".join(f'<div><dt>{escape(f.label)}</dt><dd class="{_size(f.value)}{f.tone}">{_breakable(f.value)}</dd>'
                     + (f'<dd class="note">{escape(f.note)}</dd>' if f.note else "") + "</div>" for f in figures)
     return Block(f'<dl class="figures">{cards}</dl>')
+
+
+def _size(value: str) -> str:
+    return "long " if len(value) > LONG else ""
+
+
+def _breakable(value: str) -> str:
+    """Let a name break behind its underscores, so that it does not break within a word."""
+    return escape(value).replace("_", "_<wbr>")
 
 
 @dataclass(frozen=True)

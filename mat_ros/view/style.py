@@ -41,7 +41,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px
 .figures dt { color: var(--soft); font-size: .82rem; }
 .figures dd { margin: .1rem 0 0; font-size: 1.55rem; font-weight: 600; line-height: 1.25; letter-spacing: -0.01em; }
 .figures dd.note { font-size: .82rem; font-weight: 400; color: var(--soft); letter-spacing: 0; }
-.figures dd { overflow-wrap: anywhere; }
+.figures dd { overflow-wrap: anywhere; } .figures dd.long { font-size: 1.1rem; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .quiet { color: var(--soft); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; min-width: min(100%, 34rem); font-size: .92rem; margin: .4rem 0 1rem; }

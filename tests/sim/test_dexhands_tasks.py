@@ -12,7 +12,7 @@ from mat_ros.worlds.dexhands import DexHands
 from training.envs.dexhands import SPLITS, TASKS, make
 from training.envs.dexhands.curriculum import FIRST, STEP
 from training.envs.dexhands.doors import DoorCloseOutward, DoorOpenOutward
-from training.envs.dexhands.guide import demonstrate
+from training.envs.dexhands.pull import demonstrate
 from training.envs.dexhands.task import distances_to
 
 pytestmark = pytest.mark.sim
@@ -249,6 +249,22 @@ def test_a_demonstration_takes_hold_of_the_bars_and_moves_the_leaves_without_bei
     assert np.ptp(world.signal("door_angle")) > 0.3
     held = [distances_to(world, hand, world.signal("handle_position").reshape(-1, 2, 3)[:, hand]) for hand in (0, 1)]
     assert np.min(held) < 0.25  # m, of five fingertips together
+
+
+def test_the_script_of_a_throw_brings_the_object_to_the_other_hand_in_most_episodes():
+    environment = make("over_hand", 200)
+    environment.reset(5)
+    arrived, started = np.zeros(200, dtype=bool), np.ones(200, dtype=bool)  # of each copy's first episode
+    near_thrower = environment.world.signal("object_position")[:, 1] > -0.5
+    assert near_thrower.all()
+    for _ in range(environment.task.horizon):
+        info = environment.step(environment.shown())[-1]
+        if len(info["ended"]):
+            first = info["ended"][started[info["ended"]]]
+            arrived[first] = info["success"][started[info["ended"]]]
+            started[first] = False
+    assert not started.any()
+    assert arrived.mean() > 0.55
 
 
 def test_a_curriculum_begins_its_share_of_episodes_along_the_way_and_the_rest_where_the_task_starts():

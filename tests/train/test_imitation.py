@@ -66,7 +66,7 @@ def test_a_run_resumed_while_imitating_equals_the_uninterrupted_one_bit_for_bit(
 
 
 @pytest.mark.parametrize("settings", [{"task": "halfcheetah_6x1", "reward": "paper"}, {"algorithm": "mappo"},
-                                      {"task": "over_hand"}],
+                                      {"task": "lift_underarm_hand"}],
                          ids=lambda settings: "-".join(settings.values()))
 def test_a_task_without_a_script_and_an_algorithm_that_cannot_imitate_are_refused(settings: dict, tmp_path: Path
                                                                                  ) -> None:

@@ -33,7 +33,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.seen.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "wbr"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -65,6 +65,12 @@ def full_page() -> page.Page:
         page.beside(page.paragraph(EVIL), page.paragraph(EVIL)),
     )
     return built
+
+
+def test_a_long_name_among_the_key_figures_is_smaller_and_breaks_behind_its_underscores():
+    long, short = (page.key_figures([page.KeyFigure("policy", value)]) for value in ("halfcheetah_mat_faults", "0.95"))
+    assert 'class="long "' in long and "halfcheetah_<wbr>mat_<wbr>faults" in long
+    assert "long" not in short and "<wbr>" not in short
 
 
 def test_a_page_stands_alone_and_no_text_can_become_markup():

@@ -69,7 +69,7 @@ class HandsEnvironment:
         self._curriculum: Curriculum | None = None
         self._guide: Guide | None = None
         if curriculum:
-            from training.envs.dexhands.guide import demonstrate
+            from training.envs.dexhands.pull import demonstrate
 
             self._curriculum = Curriculum(self.world, demonstrate(task), curriculum)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
@@ -161,9 +161,9 @@ class HandsEnvironment:
     def shown(self) -> Float32:
         """Give the actions (env, agent, act_dim) that the task's script would take now."""
         if self._guide is None:
-            from training.envs.dexhands.guide import Guide
+            from training.envs.dexhands.guide import guide_of
 
-            self._guide = Guide(self.task)
+            self._guide = guide_of(self.task)
         return self.action_map.to_actions(self._guide.command(self.world)).astype(np.float32)
 
     def told(self) -> Float32:
