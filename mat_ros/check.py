@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,10 +19,13 @@ from rich.table import Table
 from mat_ros.backends.choose import installed, open_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.bundle import MANIFEST, Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.joints import Joint
 from mat_ros.core.robot import Robot
 from mat_ros.shipped import config_file, policy_folder
+
+SLACK = 1e-9  # in a joint's unit: rounding of offset + scale
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Report:
     reason: str
     backends: dict[str, Row]
     bundle: Bundle | None
+    notes: tuple[str, ...] = ()  # what is allowed and may not be meant
 
 
 def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report:
@@ -74,10 +78,23 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report
 def check_robot_file(path: Path) -> Report:
     """Read a robot file; every mistake in it is refused by name."""
     try:
-        Robot.load(path)
+        joints = Robot.load(path).joints
     except Refused as error:
         return Report(False, str(error), {}, None)
-    return Report(True, "", {}, None)
+    return Report(True, "", {}, None, tuple(note for joint in joints for note in _cut_off(joint)))
+
+
+def _cut_off(joint: Joint) -> Iterator[str]:
+    low, high = sorted((joint.offset - joint.scale, joint.offset + joint.scale))
+    if low < joint.lower - SLACK or high > joint.upper + SLACK:
+        yield (f"joint {joint.name}: actions from -1 to 1 mean {low:g} to {high:g} {joint.unit}, of which all outside "
+               f"{joint.lower:g} to {joint.upper:g} is cut off")
+
+
+def _nothing_to_check(given: str, folder: Path) -> Report:
+    found = "a folder without one" if folder.is_dir() else "nothing there"
+    return Report(False, str(Refused(given, "a robot file, or a policy bundle: a folder with manifest.yaml", found,
+                                     "correct the path, or export the policy")), {}, None)
 
 
 def _run(name: str, bundle: Bundle) -> Row:
@@ -92,7 +109,7 @@ def _run(name: str, bundle: Bundle) -> Row:
 
 def to_json(report: Report) -> str:
     """Give the report for a program."""
-    plain = {"ok": report.ok, "reason": report.reason,
+    plain = {"ok": report.ok, "reason": report.reason, "notes": report.notes,
              "backends": {name: asdict(row) for name, row in report.backends.items()}}
     return json.dumps(plain, indent=1)
 
@@ -112,6 +129,8 @@ def show(report: Report, console: Console) -> None:
                           f"{row.tick_us_p50:.1f} {row.tick_us_p99:.1f}", f"{row.max_err:.1e}",
                           "[green]same[/]" if row.ok else "[red]differ[/]")
         console.print(table)
+    for note in report.notes:
+        console.print(f"note  {note}", soft_wrap=True, highlight=False)
     console.print("[green]ok[/]" if report.ok else f"[red]refused[/]  {report.reason}", soft_wrap=True, highlight=False)
 
 
@@ -125,9 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))
+    elif not ((folder := policy_folder(given.bundle)) / MANIFEST).is_file():
+        report = _nothing_to_check(given.bundle, folder)
     else:
         robot = config_file("robots", given.robot) if given.robot else None
-        report = check(policy_folder(given.bundle), robot, given.backend)
+        report = check(folder, robot, given.backend)
     if given.json:
         print(to_json(report))
     else:

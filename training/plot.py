@@ -21,6 +21,7 @@ from mat_ros.core.errors import Refused
 Float = NDArray[np.float64]
 POINTS = 200  # of the common grid
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b83280", "#4a5568", "#975a16", "#0987a0")
+FEW = 5  # curves whose legend finds room among them
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,11 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7.5, 4.5))
     for k, curve in enumerate(curves):
-        colour = COLOURS[k % len(COLOURS)]
+        again, k = divmod(k, len(COLOURS))
+        colour, dashes = COLOURS[k], "--" if again else "-"
         seeds = f"{curve.seeds} seed" + ("s" if curve.seeds > 1 else "")
-        axes.plot(curve.x, curve.middle, color=colour, label=f"{curve.label} ({seeds})", linewidth=1.8)
+        axes.plot(curve.x, curve.middle, color=colour, label=f"{curve.label} ({seeds})", linewidth=1.8,
+                  linestyle=dashes)
         if curve.seeds > 1:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
     axes.set_xlabel("seconds" if config.wall_clock else "environment steps")
@@ -106,7 +109,11 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
     axes.set_title(config.title)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    if len(curves) > FEW:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.set_figwidth(9.5)
+    else:
+        axes.legend(frameon=False)
     figure.tight_layout()
     for path in config.out:
         path.parent.mkdir(parents=True, exist_ok=True)

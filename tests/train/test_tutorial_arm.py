@@ -25,8 +25,9 @@ from mat_ros.core.errors import Refused  # noqa: E402
 pytestmark = pytest.mark.train
 
 FOLDER = Path(__file__).parents[2] / "docs" / "tutorials" / "arm"
-STEPS = 80_000  # a tenth of a minute's training on a quiet machine is enough to reach
+STEPS = 160_000  # a quarter of a minute's training on a quiet machine is enough to reach
 REACHED_M = 0.1
+STILL_RAD = 0.02  # per tick; an arm that is not taxed for haste shakes by four times as much
 TARGETS = ((0.5, 0.3), (0.6, -0.25))
 PATIENCE_S = 120.0  # bounds a hang
 
@@ -80,8 +81,9 @@ def test_plain_python_drives_the_arm_to_its_target_and_leaves_it_there(arm, poli
     with Robot(arm.Arm(chain.manifest), FOLDER / "arm.yaml") as robot:
         steps = list(chain.run(robot, ticks=80))
     assert distance_m(arm, steps[-1].signals) < REACHED_M
-    moved = np.abs(np.diff([step.applied.applied for step in steps], axis=0)).max()
-    assert moved <= 4.0 / 50 + 1e-9  # rad: the rate of the robot file, per tick
+    moved = np.abs(np.diff([step.applied.applied for step in steps], axis=0))
+    assert moved.max() <= 4.0 / 50 + 1e-9  # rad: the rate of the robot file, per tick
+    assert moved[-20:].max() < STILL_RAD
 
 
 @pytest.mark.ros

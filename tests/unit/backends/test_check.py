@@ -72,3 +72,24 @@ def test_a_robot_file_is_checked_too(tmp_path: Path, capsys: pytest.CaptureFixtu
     broken.write_text(Path(ROBOT).read_text().replace("elbow: {lower: 0.0", "elbow: {lower: 9.0"))
     assert check.main([str(broken)]) == 1
     assert "joint elbow, limits: expected lower < upper" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_actions_that_the_limits_cut_off_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([ROBOT]) == 0
+    assert "note  joint elbow: actions from -1 to 1 mean -0.2 to 2.2 rad, of which all outside 0 to 2.5 is" in (
+        capsys.readouterr().out)
+    roomy = tmp_path / "robot.yaml"
+    roomy.write_text(Path(ROBOT).read_text().replace("elbow: {lower: 0.0", "elbow: {lower: -0.2"))
+    assert check.main([str(roomy)]) == 0
+    assert capsys.readouterr().out == "ok\n"
+
+
+@pytest.mark.parametrize(("there", "found"), [(True, "a folder without one"), (False, "nothing there")])
+def test_what_is_neither_a_bundle_nor_a_robot_file_is_said(there: bool, found: str, tmp_path: Path,
+                                                           capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "crane.yaml"
+    if there:
+        path.mkdir()
+    assert check.main([str(path)]) == 1
+    said = capsys.readouterr().out
+    assert f"expected a robot file, or a policy bundle: a folder with manifest.yaml, got {found}" in said
