@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mat_ros import shipped
+from mat_ros.breakable import find_plan
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, options, read
@@ -88,8 +89,14 @@ def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Plan:
 
 
 def check_start(planned: Plan) -> None:
-    """Refuse what the nodes of this host would refuse one by one: an absent adapter, a place to record into."""
+    """Refuse what the nodes of this host would refuse one by one: an adapter, a fault plan, a place to record into."""
     here, settings = {node.name for node in planned.graph.nodes}, planned.settings
+    breaks = find_plan(settings.faults, planned.bundle.manifest, settings.wiring)
+    levels = {fault.level for fault in breaks.faults} | {draw.level for draw in breaks.draws}
+    physical = sorted(levels & {"actuator", "sensor"})
+    if physical and settings.sim == "none":
+        raise Refused(f"faults {settings.faults}", "faults of messages and nodes on a real robot", physical,
+                      "break the robot by hand, or a simulated one by sim:=lockstep")
     if settings.sim == "none" and here & {"observer", "safety"}:
         check_adapter(settings.hardware)
     if "recorder" in here:

@@ -126,4 +126,8 @@ def _gaps(row: Mapping[str, Any]) -> Iterator[Cell]:
 
 def matching(cells: tuple[Cell, ...], pattern: str) -> tuple[Cell, ...]:
     """Keep the nominal cell and those whose `level:kind:target` a shell pattern selects."""
-    return tuple(c for c in cells if c.level == NOMINAL or c.fits(pattern))
+    chosen = tuple(c for c in cells if c.level == NOMINAL or c.fits(pattern))
+    if all(c.level == NOMINAL for c in chosen) and any(c.level != NOMINAL for c in cells):
+        known = sorted({f"{c.level}:{c.kind}:{c.target}" for c in cells if c.level != NOMINAL})
+        raise Refused("--only", f"a pattern that selects some of {', '.join(known)}", pattern, "correct the pattern")
+    return chosen

@@ -116,6 +116,9 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
                       "leave the rate out, or run sim:=free")
     if settings.sim == "none" and not settings.hardware:
         raise Refused("hardware", "an adapter where sim is none", "none", "set hardware:=...")
+    if settings.sim != "none" and settings.hardware:
+        raise Refused(f"hardware {settings.hardware}", "sim:=none beside it", f"sim:={settings.sim}",
+                      "add sim:=none to drive the robot, or leave hardware out to simulate it")
     if settings.mode != "optimistic" and settings.baton == "on_deviation":
         raise Refused("baton", f"always in {settings.mode} mode, whose nodes wait for it", "on_deviation",
                       "leave the baton out, or use mode:=optimistic")

@@ -75,7 +75,16 @@ class Joint:
         if absent := sorted(required - set(data)):
             raise Refused(f"joint {data.get('name', '?')}", f"fields {sorted(required)}", f"no {absent}", "add them")
         text = ("name", "quantity", "unit", "fallback")
-        return cls(**{k: str(v) if k in text else float(v) for k, v in data.items()})  # type: ignore[arg-type]
+        values: dict[str, Any] = {k: str(v) if k in text else cls._number(str(data["name"]), k, v)
+                                  for k, v in data.items()}
+        return cls(**values)
+
+    @staticmethod
+    def _number(joint: str, field: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise Refused(f"joint {joint}, {field}", "a number", value, "correct the robot description") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Give the joint as plain values that read back equal."""

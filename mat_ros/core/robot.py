@@ -99,6 +99,13 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(data, dict) or (set(data) - set(fields)) or not needed <= set(data):
         got = sorted(data) if isinstance(data, dict) else type(data).__name__
         raise Refused(f"robot file {path}", f"the fields {fields}", got, "add or rename fields")
+    joints = data.get("joints", {})
+    if not isinstance(joints, dict) or not all(isinstance(values, dict | None) for values in joints.values()):
+        raise Refused(f"robot file {path}, joints", "names with fields, as {slew: {lower: -2.0}, luff: }", joints,
+                      "write them so")
+    rate = data.get("rate_hz", 1)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
+        raise Refused(f"robot file {path}, rate_hz", "a number above zero", rate, "correct it")
     if not extends:
         return data
     base = _read(path.with_name(f"{data['extends']}.yaml"), (*readers, path))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 # Who waits for whom: what decides is active before what guards, and what measures comes last and starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
+NAMED = 6  # nodes that a line names
 RETRY_NS = 1_000_000_000  # before a transition is asked for again
 # A node that starts for the first time and was asked is given longer: it cannot have missed the request, and one that
 # is asked again when it is active logs an error. That of a restarted node may have gone to its dead predecessor.
@@ -125,9 +126,9 @@ class Supervision:
         if absent:
             troubles = [f"{name}: {self.members[name].reason}" for name in absent
                         if self.members[name].reason not in ("", "not heard yet", "not configured")]
-            return "; ".join(troubles) or f"waiting for {', '.join(absent)}"
+            return "; ".join(troubles) or f"waiting for {_named(absent)}"
         if lonely := [name for name, member in self.members.items() if not member.connected]:
-            return f"waiting until all topics of {', '.join(lonely)} are connected"
+            return f"waiting until all topics of {_named(lonely)} are connected"
         return ""
 
     def silent(self, now_ns: int) -> tuple[str, ...]:
@@ -147,7 +148,7 @@ class Supervision:
         inactive = [name for name, member in self.members.items() if not member.active]
         if not now["missed"] and not self.value("safety", "ticks"):
             troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
-            awaited = f"waiting for {', '.join(inactive)}" if inactive else "waiting for the first tick"
+            awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
             return Status(Mode.WAITING, "; ".join([awaited, *troubles]), silent)
         troubles = [f"{', '.join(silent)} silent"] if silent else []
         troubles += [f"ticks {name}" for name in grown]
@@ -160,3 +161,9 @@ class Supervision:
     def total(self, name: str) -> int:
         """Sum a count over all nodes."""
         return sum(int(member.values.get(name, 0)) for member in self.members.values())
+
+
+def _named(nodes: Sequence[str]) -> str:
+    """Name nodes, of many the first only: a line has to be read."""
+    shown = nodes if len(nodes) <= NAMED else [*nodes[:NAMED - 1], f"{len(nodes) - NAMED + 1} more"]
+    return ", ".join(shown)

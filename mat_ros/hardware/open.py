@@ -61,13 +61,17 @@ def open_breaking(robot: Any, manifest: Manifest, faults: str, inject: bool) -> 
 def own_hardware(name: str, manifest: Manifest) -> HardwareIO:
     """Make a class that is not ours, given the policy's manifest, and refuse one that is another robot."""
     made: HardwareIO = own_class(name)(manifest)
-    if absent := [method for method in METHODS if not callable(getattr(made, method, None))]:
-        raise Refused(f"hardware {name}", f"the methods {', '.join(METHODS)}", f"no {', '.join(absent)}", "add them")
+    _check_methods(name, made)
     expected = tuple(joint.name for joint in manifest.joints)
     if made.describe().joints != expected:
         raise Refused(f"hardware {name}", f"the joints {list(expected)}", list(made.describe().joints),
                       "command the joints of the policy, in its order")
     return made
+
+
+def _check_methods(name: str, made: object) -> None:
+    if absent := [method for method in METHODS if not callable(getattr(made, method, None))]:
+        raise Refused(f"hardware {name}", f"the methods {', '.join(METHODS)}", f"no {', '.join(absent)}", "add them")
 
 
 def own_class(name: str) -> Any:
@@ -83,7 +87,9 @@ def own_class(name: str) -> Any:
 def check_adapter(name: str) -> None:
     """Refuse an adapter that there is not, without opening one."""
     if ":" in name:
-        own_class(name)
+        made = own_class(name)
+        if isinstance(made, type):  # a function that makes one is asked later
+            _check_methods(name, made)
     elif name not in ADAPTERS:
         raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name),
                       "name an adapter")

@@ -76,7 +76,8 @@ class Screen:
         """Say how the graph is doing in one line."""
         watch, health = self.watch, self.watch.health
         if not watch.ticks:
-            return f"waiting: {health.reason or 'no tick yet'}"
+            reason = health.reason or "no tick yet"
+            return reason if reason.startswith("waiting") else f"waiting: {reason}"
         p50, p99 = watch.latency_ms(50, 99)
         counts = watch.counts()
         states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])

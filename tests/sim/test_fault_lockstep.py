@@ -112,6 +112,12 @@ def test_no_command_leaves_the_limits_whatever_breaks(lockstep):
     assert found.outside_before.sum() > 0
 
 
+def test_a_pattern_that_selects_no_cell_of_the_grid_is_refused_with_those_that_there_are(bundle):
+    cells = Grid.load(Path(shipped.config_file("faults", "grid_hands")), bundle.manifest).cells
+    with pytest.raises(Refused, match=r"--only: expected a pattern that .*actuator:off:.*, got actuator:offf"):
+        matching(cells, "actuator:offf:*")
+
+
 def test_a_benchmark_that_was_cut_short_goes_on_where_it_was(bundle, tmp_path):
     grid = shipped.config_file("faults", "grid_hands")
     plan = Plan(str(bundle.folder), "auto", str(grid), 2, 0, 8, "optimistic")

@@ -86,6 +86,13 @@ def test_plain_python_drives_the_arm_to_its_target_and_leaves_it_there(arm, poli
     assert moved[-20:].max() < STILL_RAD
 
 
+def test_an_adapter_of_other_joints_or_another_order_is_refused(arm, policy, monkeypatch):
+    monkeypatch.setattr(arm, "JOINTS", arm.JOINTS[::-1])
+    chain = Chain(policy)
+    with pytest.raises(Refused, match="expected the joints .*shoulder.*, got .*wrist"):
+        next(iter(chain.run(Robot(arm.Arm(chain.manifest), FOLDER / "arm.yaml"), ticks=1)))
+
+
 @pytest.mark.ros
 def test_nodes_drive_the_arm_to_its_target(arm, policy, box):
     from mat_ros import launcher

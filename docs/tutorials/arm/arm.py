@@ -9,6 +9,8 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from mat_ros.hardware.io import Description, Reading, check_command, description
 
 JOINTS = ("shoulder", "elbow", "wrist")
 LINKS_M = np.array([0.4, 0.3, 0.2])
+START_RAD = np.zeros(len(JOINTS))  # where the box finds its arm
 SPEED_RAD = 0.08  # that a servo turns in one period: `rate` / `rate_hz` of arm.yaml
 TERMS = (Term("joint_position", "rad", JOINTS), Term("target", "m", ("x", "y")))
 BOX = ("127.0.0.1", int(os.environ.get("ARM_PORT", "47150")))
@@ -58,13 +61,14 @@ class Arm:
         return Reading(np.array(state, np.float32), time.monotonic_ns())
 
     def write(self, command: Float) -> None:
-        """Send wanted angles in rad."""
+        """Send wanted angles in rad; where the box is gone, `read` says so."""
         check_command(command, self._description)
-        self._socket.send(COMMAND.pack(*command))
+        with suppress(ConnectionError):
+            self._socket.send(COMMAND.pack(*command))
 
     def describe(self) -> Description:
-        """Say what the arm has."""
-        return self._description
+        """Say what the arm has; a policy of other joints, or in another order, is refused."""
+        return replace(self._description, joints=JOINTS)
 
     def close(self) -> None:
         """Let go of the box."""
@@ -73,7 +77,7 @@ class Arm:
 
 def serve(target: tuple[float, float]) -> None:
     """Be the box: hold the arm's state, turn the servos at each command, answer who asks."""
-    angles = np.zeros(len(JOINTS))
+    angles = START_RAD
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as box:
         box.bind(BOX)
         print("box ready", flush=True)
@@ -86,4 +90,6 @@ def serve(target: tuple[float, float]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("expected the target's x and y in m, as in: python arm.py 0.5 0.3")
     serve((float(sys.argv[1]), float(sys.argv[2])))

@@ -27,12 +27,15 @@ from training.trainer import Trainer
 
 HORIZON = 60  # ticks
 ROBOT = Robot.load(Path(__file__).parent / "arm.yaml")
+if (named := tuple(joint.name for joint in ROBOT.joints)) != JOINTS:
+    sys.exit(f"joints of {ROBOT.name}: expected {JOINTS}, as the adapter has them, got {named}; rename or sort them")
 AGENTS = ROBOT.agents("joint")
 LAYOUT = Layout(TERMS, tuple(View(agent.name, (Part("joint_position"), Part("target"))) for agent in AGENTS),
                 agent_id=True)
 NEAR_M, FAR_M = 0.45, 0.8  # of targets from the shoulder
 SWING_RAD = 0.9  # of targets to either side
-START_RAD = 1.0  # of each joint at the start, to either side of zero
+MIDDLE_RAD = np.array([(joint.lower + joint.upper) / 2 for joint in ROBOT.joints])
+START_RAD = 1.0  # of each joint at the start, to either side of its middle
 HASTE = 0.3  # m per rad^2 of what is asked of the joints in a tick; without it they would shake at the target
 
 
@@ -92,7 +95,7 @@ class Reach:
                           for key, row in zip(keys, rows, strict=True)])
         radius, swing = NEAR_M + (FAR_M - NEAR_M) * draws[:, 0], SWING_RAD * (2 * draws[:, 1] - 1)
         self._target[rows] = np.stack([radius * np.cos(swing), radius * np.sin(swing)], axis=-1)
-        self._angles[rows] = START_RAD * (2 * draws[:, 2:] - 1)
+        self._angles[rows] = MIDDLE_RAD + START_RAD * (2 * draws[:, 2:] - 1)
         self._ticks[rows], self._return[rows] = 0, 0.0
         self._episode[rows] += 1
 
@@ -113,6 +116,20 @@ def train(run: Path, steps: int) -> Trainer:
     finally:
         log.close()
     return trainer
+
+
+def rest(trainer: Trainer) -> str:
+    """Say how a hundred arms stand at the end of an episode, without the noise of training."""
+    arms, noise = Reach(100), torch.Generator()
+    obs = arms.reset(seed=2)
+    for _ in range(HORIZON - 1):
+        before = arms.snapshot()["angles"]
+        actions, _, _ = trainer.learner.act(trainer.normaliser.apply(obs), noise, deterministic=True)
+        obs = arms.step(actions)[0]
+    after = arms.snapshot()
+    far = np.linalg.norm(fingertip(after["angles"]) - after["target"], axis=-1)
+    return (f"at the end {np.median(far):.3f} m from the target, worst {far.max():.3f} m, "
+            f"and moving by {np.abs(after['angles'] - before).mean():.4f} rad per tick")
 
 
 def pack(trainer: Trainer, folder: Path) -> Bundle:
@@ -136,8 +153,12 @@ def main(run: Path, folder: Path, steps: int = 400_000) -> None:
     for place in (run, folder):
         if place.exists() and any(place.iterdir()):
             sys.exit(f"folder {place}: expected an empty or a new one, got files in it; choose another, or remove it")
-    pack(train(run, steps), folder)
+    trainer = train(run, steps)
+    print(rest(trainer))
+    pack(trainer, folder)
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("expected two folders, as in: python train_arm.py runs/arm runs/arm_policy, and the steps if you like")
     main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

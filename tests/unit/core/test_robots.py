@@ -105,3 +105,28 @@ def test_a_robot_file_with_a_mistake_is_refused_in_one_sentence(tmp_path, text, 
     (tmp_path / "robot.yaml").write_text(text)
     with pytest.raises(Refused, match=reason):
         Robot.load(tmp_path / "robot.yaml")
+
+
+ROBOT = """
+name: crane
+rate_hz: 50
+joint_defaults: {quantity: position, unit: rad, lower: -1, upper: 1, rate: 1, effort: 1, scale: 1, offset: 0,
+                 default: 0, fallback: hold}
+joints: {slew: , luff: {lower: -0.5}}
+"""
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), [
+    ("lower: -0.5", "lower: minus", "joint luff, lower: expected a number, got minus"),
+    ("lower: -0.5", "lower: ", "joint luff, lower: expected a number, got None"),
+    ("{lower: -0.5}", "3", "joints: expected names with fields"),
+    ("{slew: , luff: {lower: -0.5}}", "[slew, luff]", "joints: expected names with fields"),
+    ("rate_hz: 50", "rate_hz: fast", "rate_hz: expected a number above zero, got fast"),
+])
+def test_a_value_of_the_wrong_kind_is_refused_by_name(right, wrong, said, tmp_path):
+    file = tmp_path / "crane.yaml"
+    file.write_text(ROBOT)
+    assert [joint.lower for joint in Robot.load(file).joints] == [-1.0, -0.5]
+    file.write_text(ROBOT.replace(right, wrong))
+    with pytest.raises(Refused, match=said):
+        Robot.load(file)

@@ -43,6 +43,11 @@ def test_nobody_is_activated_before_everybody_is_there():
     assert supervision.status(0).reason == "waiting for safety"
 
 
+def test_of_many_absent_nodes_a_line_names_the_first():
+    for count, said in ((6, "waiting for a, b, c, d, e, f"), (7, "waiting for a, b, c, d, e, 2 more")):
+        assert Supervision(tuple("abcdefg"[:count]), POLICY, SILENCE).status(0).reason == said
+
+
 def test_no_tick_starts_before_every_topic_has_all_its_ends():
     supervision = graph(lonely=("encoder",))
     assert supervision.to_activate(0) == []

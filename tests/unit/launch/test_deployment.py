@@ -105,3 +105,22 @@ def test_an_absent_adapter_and_a_place_that_cannot_be_recorded_into_are_refused_
         deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path)}))
     deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path / "new" / "run.mcap")}))
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "sim", "said"), [
+    ("offf", "lockstep", "line .*: expected one of .*'off'.*, got offf"),
+    ("off", "none", r"expected faults of messages and nodes on a real robot, got \['actuator'\]"),
+])
+def test_a_fault_plan_that_cannot_be_carried_out_is_refused_before_any_node(kind: str, sim: str, said: str,
+                                                                           tmp_path: Path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"seed: 0\nfaults:\n  - {{actuator: {kind}, target: bfoot, start_s: 1.0}}\n", encoding="utf-8")
+    arguments = {"policy": "halfcheetah_mat", "sim": sim, "faults": str(plan)}
+    planned = deployment.plan("robot", {**arguments, "hardware": "fake"} if sim == "none" else arguments)
+    with pytest.raises(Refused, match=said):
+        deployment.check_start(planned)
+
+
+def test_an_adapter_beside_a_simulation_is_refused_rather_than_ignored():
+    with pytest.raises(Refused, match="hardware fake: expected sim:=none beside it, got sim:=lockstep; add sim:=none"):
+        deployment.plan("robot", {"policy": "halfcheetah_mat", "hardware": "fake"})
