@@ -21,6 +21,7 @@ help:  ## show this list
 
 setup:  ## make or mend .venv with all that tests and training need
 	@$(SETUP) $(TEST_EXTRAS)
+	@echo 'setup: ready; in each new shell: . .venv/bin/activate'
 
 demo:  ## run the demonstration (no torch, no GPU, no display)
 	@$(SETUP) $(RUN_EXTRAS)
