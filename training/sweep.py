@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -70,12 +71,16 @@ def jobs_of(config: SweepConfig) -> list[Job]:
     for preset, fault, seed in itertools.product(config.presets, config.faults, config.seeds):
         name = "_".join(filter(None, (preset, fault.replace(":", "-").replace("/", "-"), f"s{seed}")))
         run = (config.out / name).resolve()
-        further = [word for setting in config.settings for word in (f"--{setting.partition('=')[0]}",
-                                                                    setting.partition("=")[2])]
         words = ("--preset", preset, "--run", str(run), "--seed", str(seed), "--steps", str(config.steps),
-                 *(("--faults", fault) if fault else ()), *further)
+                 *(("--faults", fault) if fault else ()), *words_of(config.settings))
         found.append(Job(name, words, run, config.retries))
     return found
+
+
+def words_of(settings: Iterable[str]) -> list[str]:
+    """Turn NAME=VALUE into words of a training's command line."""
+    pairs = (setting.partition("=") for setting in settings)
+    return [word for name, _, value in pairs for word in (f"--{name}", value)]
 
 
 def run_job(job: Job) -> tuple[str, int]:

@@ -14,7 +14,7 @@ import torch
 
 from training.checkpoint import newest_checkpoint, read_checkpoint
 from training.evaluate import evaluate
-from training.sweep import Job, run_locally, run_on_ray
+from training.sweep import Job, run_locally, run_on_ray, words_of
 
 JOINTS = ("bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh")
 
@@ -29,6 +29,8 @@ class StudyConfig:
     """Seeds of each run."""
     out: Path = Path("runs/experiments")
     """Folder for runs, tables and plots."""
+    settings: tuple[str, ...] = ()
+    """Further settings for every run, as NAME=VALUE; they win over the preset's."""
     parallel: int = 1
     """Runs at a time on this machine."""
     ray: str = ""
@@ -51,7 +53,7 @@ class Run:
         run = self.folder(config)
         words = ["--preset", self.preset, "--run", str(run), "--seed", str(self.seed)]
         steps = self.settings.get("steps", config.steps)
-        words += ["--steps", str(steps)]
+        words += ["--steps", str(steps), *words_of(config.settings)]
         for name, value in self.settings.items():
             flag = f"--{name.replace('_', '-')}"
             if name != "steps":
