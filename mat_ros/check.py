@@ -60,8 +60,7 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report
     try:
         bundle = Bundle.load(folder)
         bundle.golden()
-        if robot is not None:
-            bundle.manifest.check_robot(Robot.load(robot))
+        notes = _fits(bundle, Robot.load(robot)) if robot is not None else ()
     except Refused as error:
         return Report(False, str(error), rows, None)
     for name in names or installed():
@@ -72,7 +71,16 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report
     failed = [f"{name}: {row.reason}" for name, row in rows.items() if not row.ok]
     if not rows:
         return Report(False, "no backend is installed; run `pip install mat_ros[onnx]`", rows, bundle)
-    return Report(not failed, "; ".join(failed), rows, bundle)
+    return Report(not failed, "; ".join(failed), rows, bundle, notes)
+
+
+def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
+    """Refuse a robot whose joints or rate are not the policy's; a name is no more than noted."""
+    bundle.manifest.check_robot(robot)
+    if robot.name == bundle.manifest.robot:
+        return ()
+    return (f"the policy was trained on {bundle.manifest.robot}, this robot is called {robot.name}; joints, limits and "
+            "rate agree",)
 
 
 def check_robot_file(path: Path) -> Report:

@@ -171,7 +171,7 @@ def gpu() -> Finding:
 
 def tensorrt() -> Finding:
     """Import enterprise TensorRT, whose libraries pip does not bring."""
-    remedy = "install NVIDIA's TensorRT packages (on a Jetson they come with JetPack); the registry has no libraries"
+    remedy = "install NVIDIA's TensorRT packages (on a Jetson they come with JetPack); pip alone brings no libraries"
     return _probe("TensorRT", "import tensorrt as t; t.Builder; print(t.__version__)", remedy)
 
 

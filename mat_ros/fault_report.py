@@ -48,9 +48,12 @@ def write_report(path: Path, rows: Rows, plans: Mapping[str, Plan], command: str
     section = page.section("How it was made", "The command, and what the words mean.")
     section.add(code(command), paragraph(
         "Retention: interquartile mean over targets and episodes; intervals are 95 % bootstrap intervals, resampled "
-        "within each target. Detection: ticks from the onset until a broken joint stands in error. Recovery: the "
-        "reward over a second is back at 80 % of what it was before the onset, and stays there. Availability: share of "
-        "joints and ticks with a decision before the deadline. The raw table lies beside this page."))
+        "within each target. Noticed: share of the episodes in which the detector, which is told nothing, found the "
+        "broken joint in error, and the ticks from the onset until it did; of messages and nodes it finds nothing. "
+        "False alarm: a healthy joint found in error. Recovered: share of the episodes in which the reward over a "
+        "second came back to 80 % of what it was before the onset, and stayed there; a fault that lasts may leave "
+        "none. Commands in time: share of joints and ticks with a decision before the deadline. The raw table lies "
+        "beside this page."))
     page.write(path)
 
 

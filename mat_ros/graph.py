@@ -51,7 +51,8 @@ class LaunchSettings:
     deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
     sim: str = option("lockstep", "simulated robot: waits for every command, runs against the wall clock, or none",
                       choices=("lockstep", "free", "none"))
-    hardware: str = option("", "adapter of a real robot where sim is none: ros2_control, trajectory, shadow, fake")
+    hardware: str = option("", "adapter of a real robot where sim is none: ros2_control, trajectory, shadow, fake, "
+                               "or your own as module:Class")
     seed: int = option(0, "seed of the world and of sampled decisions", 0, 2**31 - 1)
     sampled: bool = option(False, "draw actions instead of taking the mean")
     episodes: int = option(0, "stop after this many episodes of the simulated robot; 0: never", 0, 10**9)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from socket import socket
+
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.launch_context import LaunchContext
@@ -13,6 +15,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from mat_ros import deployment, ros_environment
+from mat_ros.claim import claim
 from mat_ros.graph import Graph, NodeSpec
 from mat_ros.launcher import BACK_OFF_S
 
@@ -28,9 +31,13 @@ def describe(name: str) -> LaunchDescription:
         declared.append(DeclareLaunchArgument(option.name, default_value=default, choices=option.choices or None,
                                               description=description))
 
+    claims: list[socket] = []  # held as long as ROS's launch holds the description
+
     def start(context: LaunchContext) -> list[Action]:
         values = {option.name: LaunchConfiguration(option.name).perform(context) for option in options}
-        return actions(deployment.plan(name, values).graph)
+        graph = deployment.plan(name, values).graph
+        claims.extend(claim(graph))
+        return actions(graph)
 
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from mat_ros import forked
+from mat_ros.claim import claim
 from mat_ros.core.options import Value
 from mat_ros.forked import ForkedNode
 from mat_ros.graph import Graph, NodeSpec
@@ -86,12 +87,15 @@ class Supervisor:
     # -- start and end -------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Supervisor:
-        """Start the warden and every node."""
+        """Claim the nodes' names, then start the warden and every node; a graph that runs already is refused."""
+        self._claims = claim(self.graph, self._variables)
         self.fork = self.fork and forked.preload()
-        held, self._lease = os.pipe()
-        self._warden = subprocess.Popen(["/bin/sh", "-c", WARDEN, "warden", str(ORPHAN_GRACE_S)], stdin=held,
+        awaited, self._lease = os.pipe()
+        # The warden holds the claims as well: where the supervisor is killed, they last as long as its nodes.
+        self._warden = subprocess.Popen(["/bin/sh", "-c", WARDEN, "warden", str(ORPHAN_GRACE_S)], stdin=awaited,
+                                        pass_fds=[socket.fileno() for socket in self._claims],
                                         preexec_fn=lambda: _begin(0))
-        os.close(held)
+        os.close(awaited)
         with contextlib.suppress(OSError):
             os.setpgid(self._warden.pid, self._warden.pid)  # on both sides: nobody may join before the group exists
         self._start_due()
@@ -102,10 +106,13 @@ class Supervisor:
         self.end(self.status if self.status is not None else 0)
         while self.running:
             self.pump(LOOK_S)
-        os.write(self._lease, b"done\n")
+        with contextlib.suppress(BrokenPipeError):  # it was killed with nodes that hung
+            os.write(self._lease, b"done\n")
         os.close(self._lease)
         self._warden.wait()
         self._selector.close()
+        for socket in self._claims:
+            socket.close()
 
     @property
     def running(self) -> list[str]:
@@ -119,10 +126,13 @@ class Supervisor:
         self._asked = max(self._asked + 1, ESCALATION.index(word) if word in ESCALATION else 0)
         self._asked = min(self._asked, len(ESCALATION) - 1)
         self._next_word_s = time.monotonic() + GRACE_S[min(self._asked, len(GRACE_S) - 1)]
-        for process in self.processes.values():
+        for process in reversed(self.processes.values()):  # who watches first, or it would report the others' ends
             process.due_s = None
             if process.popen is not None:
                 process.popen.send_signal(ESCALATION[self._asked])
+        if self._word == signal.SIGKILL:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._warden.pid, signal.SIGKILL)  # what the nodes have started, and the warden
 
     def kill(self, name: str, *, respawn: bool = True) -> int:
         """Kill a node's process without a word; give its process id."""
@@ -177,13 +187,12 @@ class Supervisor:
 
     def _start(self, process: Process) -> None:
         group = self._warden.pid
-        environment = {**os.environ, **self.graph.environment, "PYTHONUNBUFFERED": "1", **self.environment}
         command = self.command(process.spec, self.graph)
         if self.fork and forked.may_fork():
-            process.popen = ForkedNode(process.spec.name, command[NODE_COMMAND:], environment, group)
+            process.popen = ForkedNode(process.spec.name, command[NODE_COMMAND:], self._variables, group)
         else:
             process.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                             stderr=subprocess.STDOUT, env=environment,
+                                             stderr=subprocess.STDOUT, env=self._variables,
                                              preexec_fn=lambda: _begin(group))
         assert process.popen.stdout is not None
         os.set_blocking(process.popen.stdout.fileno(), False)
@@ -239,6 +248,10 @@ class Supervisor:
             self.sink("launcher", f"{name} {how}")
 
     @property
+    def _variables(self) -> dict[str, str]:
+        return {**os.environ, **self.graph.environment, "PYTHONUNBUFFERED": "1", **self.environment}
+
+    @property
     def _word(self) -> int:
         return ESCALATION[max(0, self._asked)]
 
@@ -248,6 +261,7 @@ def run(graph: Graph, sink: Sink, environment: Mapping[str, str] | None = None) 
     with Supervisor(graph, sink, environment or {}, fork=True) as supervisor, forwarded_signals(supervisor):
         while supervisor.status is None or supervisor.running:
             supervisor.pump(LOOK_S)
+    sink("launcher", "all nodes have ended")
     return supervisor.status or 0
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable
+import re
+import textwrap
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mat_ros.core.errors import Missing
@@ -15,6 +17,7 @@ from mat_ros.core.faults import fault_kinds
 from mat_ros.core.inject import Answer
 
 PATIENCE_S = 5.0  # for an injector to be found
+SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
 
 
 def main(arguments: list[str]) -> int:
@@ -57,8 +60,23 @@ def _list(given: argparse.Namespace) -> int:
                  f"default {kind['default']:g}" if kind["severity"] else ""
         print(f"{kind['level'] + ':' + kind['kind']:<20}{kind['meaning']}.{degree}")
     for level, found in names.items():
-        print(f"\n{level}s: {', '.join(found)}")
+        groups = _grouped(found)
+        cut = any(group and len(members) > SHOWN for group, members in groups.items())
+        print(f"\n{level}s: {len(found)}" + (", all with --json" if cut else ""))
+        for group, members in groups.items():
+            few = [*members[:SHOWN - 2], "...", members[-1]] if group and len(members) > SHOWN else members
+            print(textwrap.fill(", ".join(few), 116, initial_indent=f"    {group}", subsequent_indent="        ",
+                                break_long_words=False))
     return 0
+
+
+def _grouped(names: Iterable[str]) -> dict[str, list[str]]:
+    """Gather the elements of a term, and the receivers of a sender."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        group, sign, member = re.split(r"(/|->)", name, maxsplit=1) if re.search(r"/|->", name) else ("", "", name)
+        found.setdefault(group + sign, []).append(member)
+    return found
 
 
 def _inject(given: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 
@@ -38,6 +39,13 @@ class Missing(RuntimeError):
 def unusable(error: OSError) -> str:
     """Say in one sentence which file the system refuses, and why."""
     return f"cannot use {error.filename}: {error.strerror}" if error.filename is not None else str(error)
+
+
+def foreign(error: Exception) -> str:
+    """Say in one line what went wrong in code that is not ours, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def _again(kind: type[Exception], message: str) -> Exception:

@@ -97,8 +97,13 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     fields = EXTENSION_FIELDS if extends else FIELDS
     needed = {"name"} if extends else {"name", "rate_hz", "joints"}
     if not isinstance(data, dict) or (set(data) - set(fields)) or not needed <= set(data):
-        got = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise Refused(f"robot file {path}", f"the fields {fields}", got, "add or rename fields")
+        if not isinstance(data, dict):
+            raise Refused(f"robot file {path}", f"fields, of {', '.join(fields)}", type(data).__name__, "write them")
+        if lacking := sorted(needed - set(data)):
+            given = ", ".join(str(field) for field in data)
+            raise Refused(f"robot file {path}", f"the field {lacking[0]}", f"{given} only", "add it")
+        raise Refused(f"robot file {path}", f"fields of {', '.join(fields)}",
+                      ", ".join(str(field) for field in data if field not in fields), "rename or remove them")
     joints = data.get("joints", {})
     if not isinstance(joints, dict) or not all(isinstance(values, dict | None) for values in joints.values()):
         raise Refused(f"robot file {path}, joints", "names with fields, as {slew: {lower: -2.0}, luff: }", joints,

@@ -61,7 +61,7 @@ class Supervision:
         self.members = {name: Member() for name in names}
         self._digest = digest
         self._silence_ns = silence_ns
-        self._begun = False  # every node has been there at once
+        self.begun = False  # every node has been there at once
         self._before: Mapping[str, int] = {}
 
     def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], connected: bool,
@@ -87,10 +87,10 @@ class Supervision:
 
     def to_activate(self, now_ns: int) -> list[str]:
         """Name the nodes that are to become active now, those of one stage at a time."""
-        if not self._begun:
+        if not self.begun:
             if self.refusal(now_ns):
                 return []
-            self._begun = True
+            self.begun = True
         ready = {name: m for name, m in self.members.items() if m.digest == self._digest}
         stages: dict[int, list[str]] = {}
         for name, member in ready.items():
@@ -138,9 +138,9 @@ class Supervision:
     def status(self, now_ns: int) -> Status:
         """Say how the graph is doing; called once a second."""
         silent = self.silent(now_ns)
-        if not self._begun:
+        if not self.begun:
             return Status(Mode.WAITING, self.refusal(now_ns), silent)
-        now = {name: int(self.value("safety", name) or 0) for name in ("missed", "redecided", "unheard")}
+        now = {name: int(self.value("safety", name) or 0) for name in ("missed", "redecided", "unheard", "unwritten")}
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self.value("safety", "stopped") == "True":

@@ -22,15 +22,15 @@ class Breaking:
     def __init__(self, robot: SimulatedRobot, manifest: Manifest, plan: str = "") -> None:
         self._robot, self._plan = robot, find_plan(plan, manifest)
         self._lease = Lease(LEVELS, targets(manifest))
-        self.schedule = self._planned = Schedule(0)
+        self.schedule = self.planned = Schedule(0)
         self.begin(0)
 
     def begin(self, now_ns: int) -> None:
         """Begin an episode; a fault that somebody keeps up goes on in it."""
         drawn = self._plan.schedule(self._robot.episode)
-        self._planned = Schedule(drawn.seed, [fault for fault in drawn.faults if fault.level in LEVELS])
+        self.planned = Schedule(drawn.seed, [fault for fault in drawn.faults if fault.level in LEVELS])
         self._lease.restart()
-        self._follow(self._lease.schedule(now_ns, self._planned.faults) or self._planned)
+        self._follow(self._lease.schedule(now_ns, self.planned.faults) or self.planned)
 
     def hear(self, message: Any, now_ns: int) -> None:
         """Take an injection; it works from the next tick on."""
@@ -40,7 +40,7 @@ class Breaking:
 
     def look(self, now_ns: int) -> None:
         """Break and mend what is due; call it before each step."""
-        wanted = self._lease.schedule(now_ns, self._planned.faults) or self._planned
+        wanted = self._lease.schedule(now_ns, self.planned.faults) or self.planned
         if wanted is not self.schedule:
             self._follow(wanted)
 

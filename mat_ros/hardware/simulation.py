@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,15 @@ class Simulation:
     """One robot and its ticks. In lock-step it steps when the command of its tick comes, else when it is told to."""
 
     def __init__(self, robot: Any, breaking: Any, manifest: Manifest, *, lockstep: bool, allowed_ns: int,
-                 episodes: int = 0, results: str = "") -> None:
-        self.robot, self.breaking, self.lockstep = robot, breaking, lockstep
+                 episodes: int = 0, results: str = "", tell: Callable[[str], object] = lambda line: None) -> None:
+        self.robot, self.breaking, self.lockstep, self._tell = robot, breaking, lockstep, tell
         self.counts: Counter[str] = Counter()  # late
         self.tick = self.episodes = 0
         self.sent_ns: int | None = None  # when the present tick was last told
         self._allowed_ns, self._wanted, self._results = allowed_ns, episodes, results
         self._source_ns = 0
         self._last = np.array([joint.default for joint in manifest.joints])
+        self._tell_broken()
 
     def observe(self, now_ns: int) -> Observation:
         """Measure, with what is broken now."""
@@ -61,6 +62,8 @@ class Simulation:
         if ended is None:
             return
         self.episodes += 1
+        self._tell(f"episode {ended.number}: return {ended.total:.1f} in {ended.ticks} ticks"
+                   + (", success" if ended.success else ""))
         if self._results:
             with Path(self._results).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(ended)) + "\n")
@@ -77,6 +80,17 @@ class Simulation:
         self.robot.reset(seed)
         if self.breaking is not None:
             self.breaking.begin(now_ns)
+            self._tell_broken()
+
+    def _tell_broken(self) -> None:
+        """Say what the fault plan has drawn for the episode."""
+        broken: dict[str, list[str]] = {}
+        for fault in self.breaking.planned.faults if self.breaking is not None else ():
+            words = f"{fault.target} from tick {fault.start}" if fault.start else fault.target
+            broken.setdefault(f"{fault.level}:{fault.kind}", []).append(words)
+        if broken:
+            kinds = "; ".join(f"{kind} of {', '.join(targets)}" for kind, targets in broken.items())
+            self._tell(f"episode {self.robot.episode}: {kinds}")
 
     def facts(self) -> Mapping[str, object]:
         """Give how far the simulation has come."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mat_ros.core.errors import Refused
+from mat_ros.core.errors import Refused, foreign
 from mat_ros.core.keeper import Observation
 from mat_ros.core.options import option
 from mat_ros.hardware.fake import FakeBus
@@ -80,17 +80,21 @@ class ObserverNode(Shell):
 
     def _read(self) -> Reading | None:
         """Give what the robot measures; where that is nothing or wrong, keep the reason for the reports."""
-        reading: Reading | None = self._robot.read()
-        missing = self._robot.missing() if isinstance(self._robot, RosRobot) else "" if reading else "the robot"
-        reason = f"no fresh measurement of {missing}" if missing else ""
-        if reading is not None:
-            try:
+        reading: Reading | None = None
+        wrong = ""
+        try:
+            reading = self._robot.read()
+            if reading is not None:
                 check_reading(reading, self.manifest)
-            except Refused as error:
-                reading, reason = None, str(error)
-                if reason != self.reason:
-                    self.get_logger().error(reason)
-        self.reason = reason
+        except Refused as error:
+            wrong = str(error)
+        except Exception as error:  # in an adapter that is not ours; the node outlives it
+            wrong = f"the adapter does not read: {foreign(error)}"
+        if wrong:
+            self.fail(wrong)
+            return None
+        missing = self._robot.missing() if isinstance(self._robot, RosRobot) else "" if reading else "the robot"
+        self.reason = f"no fresh measurement of {missing}" if missing else ""
         return reading
 
     def _heard_applied(self, data: bytes) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mat_ros.core.collect import NONE
+from mat_ros.core.errors import foreign
 from mat_ros.core.keeper import Keeper, Outcome
 from mat_ros.core.options import option
 from mat_ros.core.safety import Gate, GateSettings
-from mat_ros.hardware.io import HardwareIO
+from mat_ros.hardware.io import Float, HardwareIO
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics
@@ -96,7 +97,7 @@ class SafetyNode(Shell):
 
     def facts(self) -> Mapping[str, object]:
         """Give what the gate counted, and how late commands were."""
-        if self.reason:
+        if not self.configured:
             return {}
         silent = self.keeper.collector.silent
         return {**self.keeper.counts, **self.keeper.collector.counts, **self._latency.summary(),
@@ -119,10 +120,21 @@ class SafetyNode(Shell):
             self._do(self.keeper.poll(self.now_ns()))
             self._alarm.set(self.keeper.wake_ns, self.now_ns())
 
+    def _command(self, command: Float) -> None:
+        """Command the hardware; the gate outlives an adapter that fails, and tries again with the next command."""
+        if self._hardware is None:
+            return
+        try:
+            self._hardware.write(command)
+        except Exception as error:
+            self.counts["unwritten"] += 1
+            self.fail(f"the adapter does not write: {foreign(error)}")
+        else:
+            self.reason = ""
+
     def _do(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
-            if self._hardware is not None:
-                self._hardware.write(outcome.applied.applied)
+            self._command(outcome.applied.applied)
             self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
             self._latency.add(outcome.latency_ns)
             if self.settings.trace:

@@ -167,6 +167,12 @@ class Shell(LifecycleNode):
         subscription = self.create_subscription(topic.type, topic.name, handler, topic.qos)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
+    def fail(self, reason: str) -> None:
+        """Report why the work is not done, and log it once."""
+        if reason != self.reason:
+            self.get_logger().error(reason)
+        self.reason = reason
+
     # -- lifecycle -----------------------------------------------------------------------------------------------
 
     def on_configure(self, state: Any) -> TransitionCallbackReturn:

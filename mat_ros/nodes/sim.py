@@ -57,7 +57,7 @@ class SimNode(Shell):
         in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)
         self._allowed_ns = in_lockstep if s.lockstep else round(s.deadline * self._period_ns)
         self.simulation = Simulation(robot, breaking, self.manifest, lockstep=s.lockstep, allowed_ns=self._allowed_ns,
-                                     episodes=s.episodes, results=s.results)
+                                     episodes=s.episodes, results=s.results, tell=self.get_logger().info)
         self._publish = self.announce(topics.OBSERVATION)
         self._tell_time: Any = None
         if self.get_parameter("use_sim_time").value:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from lifecycle_msgs.srv import ChangeState
 
 from mat_ros.core.options import option
 from mat_ros.core.supervise import Mode, Supervision
+from mat_ros.launcher import REFUSED
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -55,6 +57,14 @@ class SupervisorNode(Shell):
         self._looks, self._mode = 0, Mode.WAITING
 
     def _described(self, message: Any) -> None:
+        if message.name == self.get_name() and message.pid != os.getpid() and not self.supervision.begun:
+            # On one machine `mat_ros.claim` refuses a second graph before this; over a network this is all there is.
+            self.get_logger().error(f"another graph runs in namespace {self.get_namespace()}: expected to supervise "
+                                    f"alone, got the supervisor of process {message.pid} on its host; end that graph, "
+                                    "or give this one a ROS_DOMAIN_ID or namespace:=... of its own")
+            if not self.ends.done():
+                self.ends.set_result(REFUSED)
+            return
         self.supervision.on_descriptor(message.name, message.role, message.digest, message.pid,
                                        (message.first_slot, message.stop_slot), message.connected, self.now_ns())
 

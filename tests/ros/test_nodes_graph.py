@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ pytest.importorskip("rclpy", reason="needs the ros extra")
 pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from graph_run import GOLDEN, GraphRun, Listener, results
+from graph_run import GOLDEN, PATIENCE_S, GraphRun, Listener, results
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rosgraph_msgs.msg import Clock
@@ -28,6 +29,7 @@ from mat_ros.core.bundle import Bundle
 from mat_ros.core.pilot import Pilot
 from mat_ros.core.safety import GateSettings
 from mat_ros.hardware.fake import FakeBus
+from mat_ros.launcher import REFUSED, node_command
 
 pytestmark = pytest.mark.ros
 
@@ -160,6 +162,19 @@ def test_a_second_graph_in_another_namespace_does_not_disturb_the_first(listener
         other.close()
     for heard, seed in ((listener.applied, 1), (other.applied, 2)):
         check_commands(heard, seed)
+
+
+def test_a_second_supervisor_of_the_same_graph_ends_itself_and_disturbs_nobody(listener):
+    with GraphRun(ARM, wiring="central") as run:
+        assert listener.until(lambda: listener.status is not None and listener.status.mode == RUNNING)
+        second = subprocess.run(node_command(run.specs["supervisor"], run.graph), capture_output=True, text=True,
+                                timeout=PATIENCE_S)
+        assert second.returncode == REFUSED, second.stderr
+        assert f"got the supervisor of process {run.processes['supervisor'].pid} on its host; end that" in second.stderr
+        seen = len(listener.applied)
+        assert listener.until(lambda: len(listener.applied) > seen + 60 and listener.status.mode == RUNNING)
+        assert run.processes["supervisor"].poll() is None
+        assert listener.status.differing == 0
 
 
 @pytest.mark.parametrize("sim", ["lockstep", "free"])

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import struct
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from mat_ros.core.chain import Baton, Encoding
 from mat_ros.core.decide import Prefix
 from mat_ros.core.errors import Refused
 from mat_ros.core.keeper import Observation
+from mat_ros.hardware.io import Reading, description_of
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.chain_node import ChainShell
 from mat_ros.nodes.checker import CheckerNode
@@ -219,6 +222,50 @@ def test_measurements_that_are_not_finite_or_too_old_are_never_encoded(bench):
         assert bench.until(lambda count=count: node.facts().get(count) == 1)
     assert node.facts() == {"not_finite": 1, "expired": 1, "encoded": 1, "late": 1}
     assert bench.until(lambda: len(heard) == 1)
+
+
+class LooseCable:
+    """A robot whose cable comes off now and then."""
+
+    plugged = True
+
+    def __init__(self, manifest):
+        self._manifest = manifest
+
+    def read(self):
+        self._require()
+        return Reading(np.zeros(8, np.float32), 1)
+
+    def write(self, command):
+        self._require()
+
+    def _require(self):
+        if not self.plugged:
+            raise ConnectionError("no carrier")
+
+    def describe(self):
+        return description_of(self._manifest)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("kind", "does"), [(SafetyNode, "write"), (ObserverNode, "read")])
+def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, monkeypatch, kind, does):
+    monkeypatch.setitem(sys.modules, "cables", SimpleNamespace(LooseCable=LooseCable))
+    node = bench.open(kind, autostart="activate", hardware="cables:LooseCable", lockstep="false")
+    if kind is SafetyNode:  # the gate writes of its own accord once a robot has been seen and falls silent
+        now_ns = time.monotonic_ns()
+        observation = Observation(1, now_ns, now_ns + 10**7, 1, 0, np.zeros(8, np.float32))
+        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+    bench.until(lambda: False, spins=10)
+    assert node.reason == "" or "fresh" in node.reason
+    monkeypatch.setattr(LooseCable, "plugged", False)
+    assert bench.until(lambda: f"the adapter does not {does}: ConnectionError: no carrier at " in node.reason)
+    assert Path(__file__).name in node.reason
+    monkeypatch.setattr(LooseCable, "plugged", True)
+    assert bench.until(lambda: node.reason == "")
+    assert node.active and node.facts()
 
 
 def test_ends_that_dds_has_forgotten_to_count_are_seen_all_the_same(bench, monkeypatch):

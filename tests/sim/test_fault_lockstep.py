@@ -78,7 +78,7 @@ def test_a_live_fault_moves_the_robot_as_the_same_fault_in_lockstep_does(bundle,
     seen = lockstep.run(3, [Schedule(0, [broken])] * 2, ticks=20, keep=True)
     robot = SimulatedRobot(bundle.manifest, seed=3)
     live = Breaking(robot, bundle.manifest)
-    live._planned = Schedule(0, [broken])
+    live.planned = Schedule(0, [broken])
     live.look(0)
     for tick in range(20):
         assert robot.read().signals.tobytes() == seen.signals[tick, 0].tobytes()

@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """mat-ros shows three doors, opens fast, and refuses in one sentence."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mat_ros
-from mat_ros import cli
+from mat_ros import check, cli
+from mat_ros.commands import faults
+from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 
 
@@ -145,3 +149,29 @@ def test_a_middleware_that_may_not_read_our_profile_never_talks_to_the_network(m
     environment = {"RMW_IMPLEMENTATION": rmw}
     cli.ros_environment.keep_to_loopback(environment)
     assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+
+
+def test_the_list_of_what_can_break_is_short_enough_to_read_and_whole_with_json(capsys):
+    assert faults.main(["list", "--policy", "dexhands_door_mat", "--json"]) == 0
+    targets = json.loads(capsys.readouterr().out)["targets"]
+    assert faults.main(["list", "--policy", "dexhands_door_mat"]) == 0
+    *_, actuators, sensors, messages, nodes = capsys.readouterr().out.split("\n\n")
+    assert sum(map(len, (targets["sensor"], targets["message"]))) > 400
+    assert sensors.startswith(f"sensors: {len(targets['sensor'])}, all with --json\n")
+    assert "joint_position/robot0:WRJ1, " in sensors and len(sensors.splitlines()) < 50
+    assert "encoder->chain_robot0_palm, " in messages
+    assert all(name in actuators for name in targets["actuator"]) and all(name in nodes for name in targets["node"])
+    assert max(map(len, [*sensors.splitlines(), *messages.splitlines()])) <= 120
+
+
+def test_a_robot_of_another_name_that_fits_is_noted_and_no_more(tmp_path, capsys):
+    folder = Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4"
+    manifest = Bundle.load(folder).manifest
+    file = tmp_path / "robot.yaml"
+    rows = {j.name: {"quantity": j.quantity, "unit": j.unit, "lower": j.lower, "upper": j.upper, "rate": j.rate,
+                     "effort": j.effort, "scale": j.scale, "offset": j.offset, "default": j.default,
+                     "fallback": str(j.fallback)} for j in manifest.joints}
+    robot = {"name": "other_arm", "rate_hz": 1e9 / manifest.period_ns, "joints": rows}
+    file.write_text(yaml.safe_dump(robot, sort_keys=False))
+    assert check.main([str(folder), "--robot", str(file), "--backend", "native"]) == 0
+    assert "note  the policy was trained on test_arm, this robot is called other_arm" in capsys.readouterr().out

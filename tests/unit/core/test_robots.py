@@ -97,7 +97,8 @@ def test_files_that_extend_each_other_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("text", "reason"), [
     ("name: x\nrate_hz: 10\njoints: {a: {quantity: position}}", "joint a"),
-    ("name: x\nrate_hz: 10\nwheels: 4\njoints: {}", "wheels"),
+    ("name: x\nrate_hz: 10\nwheels: 4\njoints: {}", "got wheels; rename or remove them"),
+    ("name: x\njoints: {}", "expected the field rate_hz, got name, joints only; add it"),
     ("- 1", "list"),
     ("name: [", "YAML"),
 ])

@@ -129,6 +129,19 @@ def test_a_silent_node_is_named_and_the_chain_is_degraded():
     assert status.reason == "chain_a silent"
 
 
+def test_commands_that_an_adapter_does_not_write_degrade_the_chain():
+    supervision = graph()
+    bring_up(supervision)
+    modes = []
+    for second, unwritten in enumerate((0, 60, 90, 90), start=1):
+        for name in NAMES:
+            supervision.on_report(name, True, "", {"ticks": str(60 * second), "unwritten": str(unwritten)},
+                                  second * SECOND)
+        status = supervision.status(second * SECOND)
+        modes.append((status.mode, status.reason))
+    assert modes == [(Mode.RUNNING, ""), *[(Mode.DEGRADED, "ticks unwritten")] * 2, (Mode.RUNNING, "")]
+
+
 def test_missed_ticks_degrade_for_as_long_as_they_grow_and_a_stop_is_a_stop():
     supervision = graph()
     bring_up(supervision)

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mat_ros.core.bundle import Bundle
+from mat_ros.core.faults import Fault, Schedule
 from mat_ros.core.keeper import Outcome
 from mat_ros.core.safety import Applied
 from mat_ros.hardware.fake import FakeBus
@@ -72,6 +74,21 @@ def test_episodes_follow_each_other_until_all_are_over_and_leave_their_results(t
         ticks += 1
     assert (ticks, sim.tick, sim.episodes) == (6, 6, 2)
     assert [json.loads(line)["number"] for line in (tmp_path / "results.jsonl").read_text().splitlines()] == [0, 1]
+
+
+def test_a_person_is_told_how_each_episode_went_and_what_is_broken_in_it():
+    said: list[str] = []
+    broken = [Fault("limp/elbow", "actuator", "off", "elbow", 1.0, 2),
+              Fault("limp/wrist", "actuator", "off", "wrist", 1.0, 0),
+              Fault("blind", "sensor", "stuck", "joint_position/elbow", 1.0, 0)]
+    words = "actuator:off of elbow from tick 2, wrist; sensor:stuck of joint_position/elbow"
+    breaking = SimpleNamespace(planned=Schedule(0, broken), begin=lambda now_ns: None, look=lambda now_ns: None)
+    sim = Simulation(ThreeTicks(MANIFEST, 0), breaking, MANIFEST, lockstep=True, allowed_ns=10, episodes=2,
+                     tell=said.append)
+    while not sim.done:
+        sim.answer(command(sim.observe(0)), 0)
+    assert said == [f"episode 0: {words}", "episode 0: return 1.5 in 3 ticks, success",
+                    f"episode 1: {words}", "episode 1: return 1.5 in 3 ticks, success"]
 
 
 def test_the_times_of_two_episodes_never_meet():

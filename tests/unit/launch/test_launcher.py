@@ -11,11 +11,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mat_ros import launcher
+from mat_ros.core.errors import Refused
 from mat_ros.graph import Graph, NodeSpec
 from mat_ros.launcher import Supervisor, node_command, yaml_value
 
@@ -179,6 +181,36 @@ def test_no_orphan_is_left_when_the_supervisor_itself_is_killed_even_by_nodes_th
     while group_of(group):
         assert time.monotonic() < give_up, "orphans are left"
         time.sleep(0.05)
+
+
+def test_a_second_graph_of_the_same_names_is_refused_until_the_first_has_ended():
+    lines = Lines()
+
+    def second(graph: Graph, **environment: str) -> Supervisor:
+        return Supervisor(graph, lines, environment, command=lambda *_: ["/bin/sh", "-c", STAYS])
+
+    only_a, only_b = (Graph("", (NodeSpec(name, "shell", {}),)) for name in "ab")
+    with supervise(lines, a=STAYS):
+        with pytest.raises(Refused, match=rf"one that process {os.getpid()} has started, with a node a"):
+            second(only_a).__enter__()
+        for elsewhere in (second(only_b), second(replace(only_a, namespace="left")), second(only_a, ROS_DOMAIN_ID="3")):
+            with elsewhere:
+                assert elsewhere.running
+        with pytest.raises(Refused), second(replace(only_a, nodes=only_b.nodes + only_a.nodes)):
+            pass
+        with second(only_b):
+            pass  # what was claimed before the refusal is free again
+    with second(only_a) as now:
+        assert now.running == ["a"]
+
+
+def test_a_graph_whose_supervisor_was_killed_is_waited_for_and_does_not_keep_the_next_one_from_starting():
+    program, group = start_program("echo $$; while :; do sleep 0.05; done", "trap '' INT TERM; echo $$; sleep 1000")
+    program.kill()
+    program.wait(PATIENCE_S)
+    assert group_of(group)
+    with supervise(Lines(), a=STAYS) as supervisor:
+        assert supervisor.running == ["a"] and group_of(group) == []
 
 
 def test_parameters_keep_their_types_on_the_way_through_the_command_line():
