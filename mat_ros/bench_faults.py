@@ -195,7 +195,7 @@ def main(arguments: list[str]) -> int:
     from mat_ros.fault_summary import write_summary
     from mat_ros.live_faults import Live, compare
 
-    grid = shipped.config_file("faults", given.grid).resolve()
+    grid = shipped.config_file("grids", given.grid).resolve()
     plans, live = {}, Live()
     for name in given.policy:
         folder = shipped.policy_folder(name).resolve()

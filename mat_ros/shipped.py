@@ -21,7 +21,7 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent
 
 
 def config_names(kind: str) -> list[str]:
-    """List the shipped configurations of one kind: `robots`, `faults` or `safety`."""
+    """List the shipped configurations of one kind: `robots`, `faults` or `grids`."""
     return sorted(path.stem for path in (PACKAGE_FOLDER / "config" / kind).glob("*.yaml"))
 
 

@@ -33,11 +33,11 @@ def bundle():
 
 @pytest.fixture(scope="module")
 def grid(bundle):
-    return Grid.load(shipped.config_file("faults", "grid"), bundle.manifest)
+    return Grid.load(shipped.config_file("grids", "grid"), bundle.manifest)
 
 
 def plan(bundle, ticks):
-    return Plan(str(bundle.folder), "auto", str(shipped.config_file("faults", "grid")), 1, 0, ticks, "optimistic")
+    return Plan(str(bundle.folder), "auto", str(shipped.config_file("grids", "grid")), 1, 0, ticks, "optimistic")
 
 
 def test_a_plan_that_is_written_down_breaks_the_same_things_in_the_same_ticks(bundle, grid):

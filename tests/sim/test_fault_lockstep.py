@@ -113,13 +113,13 @@ def test_no_command_leaves_the_limits_whatever_breaks(lockstep):
 
 
 def test_a_pattern_that_selects_no_cell_of_the_grid_is_refused_with_those_that_there_are(bundle):
-    cells = Grid.load(Path(shipped.config_file("faults", "grid_hands")), bundle.manifest).cells
+    cells = Grid.load(Path(shipped.config_file("grids", "grid_hands")), bundle.manifest).cells
     with pytest.raises(Refused, match=r"--only: expected a pattern that .*actuator:off:.*, got actuator:offf"):
         matching(cells, "actuator:offf:*")
 
 
 def test_a_benchmark_that_was_cut_short_goes_on_where_it_was(bundle, tmp_path):
-    grid = shipped.config_file("faults", "grid_hands")
+    grid = shipped.config_file("grids", "grid_hands")
     plan = Plan(str(bundle.folder), "auto", str(grid), 2, 0, 8, "optimistic")
     cells = matching(Grid.load(Path(grid), bundle.manifest).cells, "node:*")
     out = tmp_path / "episodes.csv"
@@ -145,7 +145,7 @@ def _rows(path):
 
 
 def test_every_cell_of_the_shipped_grids_fits_a_shipped_policy(bundle):
-    cells = Grid.load(Path(shipped.config_file("faults", "grid_hands")), bundle.manifest).cells
+    cells = Grid.load(Path(shipped.config_file("grids", "grid_hands")), bundle.manifest).cells
     assert len({cell.key for cell in cells}) == len(cells) > 40
     for cell in cells:
         cell.schedule(bundle.manifest, 10, 0)

@@ -91,7 +91,7 @@ def test_policies_conditions_and_the_live_robot_get_the_same_starts():
 @pytest.mark.parametrize("name", DOORS)
 def test_the_healthy_policy_opens_the_door_from_every_start_of_the_shipped_grid(name):
     bundle = Bundle.load(shipped.policy_folder(name))
-    grid = Grid.load(shipped.config_file("faults", "grid_hands"), bundle.manifest)
+    grid = Grid.load(shipped.config_file("grids", "grid_hands"), bundle.manifest)
     assert grid.scatter.joint_position > 0.0
     found = LockStep(bundle, open_backend("auto", bundle), 4, scatter=grid.scatter).run(0)
     assert (found.rewards.max(axis=0) > DOOR_OPEN).all()
