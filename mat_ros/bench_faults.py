@@ -30,7 +30,7 @@ from mat_ros.core.influence import influence
 from mat_ros.core.observe import Observer
 from mat_ros.episodes import Episodes
 from mat_ros.fault_grid import GAP, Cell, Grid, matching
-from mat_ros.fault_table import Table
+from mat_ros.fault_table import UNTOLD, Table
 from mat_ros.lockstep import LockStep
 from mat_ros.spread import spread
 
@@ -116,10 +116,13 @@ class Worker:
 
 
 def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
-    """Give the ticks after the onset until the reward is for good what it was before; -1: never, 0: it never fell."""
+    """Give the ticks after the onset until the reward is for good what it was before.
+
+    0: it never fell, -1: it never was, -2: it cannot be told, since the episode is too short before or after the onset.
+    """
     window = max(1, round(RECOVERY_S * 1e9 / period_ns))
     if onset < window or len(rewards) < onset + window:
-        return -1
+        return UNTOLD
     total = np.cumsum(np.append(0.0, rewards))
     mean = (total[window:] - total[:-window]) / window  # [k]: of the ticks k .. k + window - 1
     before = mean[max(0, onset - 2 * window):onset - window + 1].mean()

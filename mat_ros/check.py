@@ -8,6 +8,7 @@ Hashes, schema and names are verified by loading; then every installed backend h
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -52,6 +53,7 @@ class Report:
     backends: dict[str, Row]
     bundle: Bundle | None
     notes: tuple[str, ...] = ()  # what is allowed and may not be meant
+    robot: Robot | None = None  # where a robot file was checked
 
 
 def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report:
@@ -86,10 +88,10 @@ def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
 def check_robot_file(path: Path) -> Report:
     """Read a robot file; every mistake in it is refused by name."""
     try:
-        joints = Robot.load(path).joints
+        robot = Robot.load(path)
     except Refused as error:
         return Report(False, str(error), {}, None)
-    return Report(True, "", {}, None, tuple(note for joint in joints for note in _cut_off(joint)))
+    return Report(True, "", {}, None, tuple(note for joint in robot.joints for note in _cut_off(joint)), robot)
 
 
 def _cut_off(joint: Joint) -> Iterator[str]:
@@ -101,8 +103,11 @@ def _cut_off(joint: Joint) -> Iterator[str]:
 
 def _nothing_to_check(given: str, folder: Path) -> Report:
     found = "a folder without one" if folder.is_dir() else "nothing there"
+    near = difflib.get_close_matches(folder.name, [path.name for path in folder.parent.glob("*")], n=1)
+    remedy = f"did you mean {folder.with_name(near[0])}?" if near and not folder.is_dir() else \
+        "correct the path, or export the policy"
     return Report(False, str(Refused(given, "a robot file, or a policy bundle: a folder with manifest.yaml", found,
-                                     "correct the path, or export the policy")), {}, None)
+                                     remedy)), {}, None)
 
 
 def _run(name: str, bundle: Bundle) -> Row:
@@ -137,9 +142,24 @@ def show(report: Report, console: Console) -> None:
                           f"{row.tick_us_p50:.1f} {row.tick_us_p99:.1f}", f"{row.max_err:.1e}",
                           "[green]same[/]" if row.ok else "[red]differ[/]")
         console.print(table)
+    if report.robot is not None:
+        _show_robot(report.robot, console)
     for note in report.notes:
         console.print(f"note  {note}", soft_wrap=True, highlight=False)
     console.print("[green]ok[/]" if report.ok else f"[red]refused[/]  {report.reason}", soft_wrap=True, highlight=False)
+
+
+def _show_robot(robot: Robot, console: Console) -> None:
+    """Read a robot file back, for the second person who compares it with the data sheet."""
+    console.print(f"[bold]{robot.name}[/]  {len(robot.joints)} joints at {1e9 / robot.period_ns:g} Hz, split by "
+                  f"{', '.join(robot.splits)}", soft_wrap=True, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("joint", "unit", "limits", "rate/s", "effort", "action -1, 1", "default", "fallback"):
+        table.add_column(name, no_wrap=True)
+    for j in robot.joints:
+        table.add_row(j.name, j.unit, f"{j.lower:g} to {j.upper:g}", f"{j.rate:g}", f"{j.effort:g}",
+                      f"{j.offset - j.scale:g}, {j.offset + j.scale:g}", f"{j.default:g}", str(j.fallback))
+    console.print(table)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -152,6 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))
+    elif Path(given.bundle).suffix in (".yaml", ".yml") and not Path(given.bundle).exists():
+        report = _nothing_to_check(given.bundle, Path(given.bundle))
     elif not ((folder := policy_folder(given.bundle)) / MANIFEST).is_file():
         report = _nothing_to_check(given.bundle, folder)
     else:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mat_ros.breakable import find_plan
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, options, read
+from mat_ros.core.robot import Robot
 from mat_ros.graph import Graph, LaunchSettings, build, replace
 from mat_ros.hardware.open import check_adapter, find_robot
 from mat_ros.places import check_writable
@@ -84,8 +86,15 @@ def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Plan:
     settings = replace(settings, robot=_robot_path(settings.robot), faults=_fault_path(settings.faults),
                        record=str(Path(settings.record).resolve()) if settings.record else "")
     if settings.robot:
-        find_robot(settings.robot, bundle.manifest)
+        _check_rate(find_robot(settings.robot, bundle.manifest), bundle, settings.rate)
     return Plan(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
+
+
+def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
+    """Refuse a robot of another rate than the policy's, unless a rate was asked for."""
+    if robot is not None and not rate_hz and robot.period_ns != bundle.manifest.period_ns:
+        raise Refused(f"robot {robot.name}, rate_hz", f"{1e9 / bundle.manifest.period_ns:g}, the policy's own",
+                      f"{1e9 / robot.period_ns:g}", "correct it, train at this rate, or ask for one with rate:=...")
 
 
 def check_start(planned: Plan) -> None:
@@ -97,9 +106,17 @@ def check_start(planned: Plan) -> None:
     if physical and settings.sim == "none":
         raise Refused(f"faults {settings.faults}", "faults of messages and nodes on a real robot", physical,
                       "break the robot by hand, or a simulated one by sim:=lockstep")
+    if "sim" in here and planned.bundle.manifest.world:
+        for package in ("mujoco", "gymnasium"):
+            if importlib.util.find_spec(package) is None:
+                raise Missing(f"the Python package '{package}', which simulates the robot,",
+                              f"run {shipped.install_command('ros,sim')}")
     if settings.sim == "none" and here & {"observer", "safety"}:
         check_adapter(settings.hardware)
     if "recorder" in here:
+        if settings.record and (file := Path(settings.record)).is_file() and file.stat().st_size:
+            raise Refused(f"record {file}", "a new file", f"one of {file.stat().st_size / 1e6:.1f} MB that is there",
+                          "give another name, or remove it")
         for name in filter(None, (settings.record, settings.flight)):
             check_writable(Path(name))
 

@@ -205,15 +205,17 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({"ok": not lacking, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         print("\n".join(_row(finding) for finding in findings))
-        print(f"\nA graph cannot run here: {', '.join(lacking)}." if lacking else "\nA graph can run here.")
+        simulated = all(finding.found for finding in findings if finding.name == "mujoco")
+        able = "A graph can run here" + ("." if simulated else " on hardware; a simulated one needs mujoco.")
+        print(f"\nA graph cannot run here: {', '.join(lacking)}." if lacking else f"\n{able}")
     return 1 if lacking else 0
 
 
 def _row(finding: Finding) -> str:
     if finding.found:
         return f"  found    {finding.name:<20}{finding.detail}"
-    mark = "MISSING" if finding.essential else "missing"
-    return f"  {mark}  {finding.name:<20}{finding.detail}\n{'':31}mend it: {finding.remedy}"
+    mark, mend = ("MISSING", "mend it") if finding.essential else ("absent ", "optional")
+    return f"  {mark}  {finding.name:<20}{finding.detail}\n{'':31}{mend}: {finding.remedy}"
 
 
 def _probe(

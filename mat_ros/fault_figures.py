@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.faults import KINDS
 from mat_ros.fault_grid import GAP, NOMINAL
+from mat_ros.fault_table import UNTOLD
 
 Float = NDArray[np.float64]
 Rows = list[dict[str, Any]]
@@ -97,7 +98,8 @@ def headline(rows: Rows) -> Rows:
         targets = grouped(part, "target")
         middle, low, high = interval([column(r, "retention") for r in targets.values()])
         worst = {target[0]: float(np.mean(column(r, "retention"))) for target, r in targets.items()}
-        late = column(part, "detect_ticks")
+        late, recovered = column(part, "detect_ticks"), column(part, "recover_ticks")
+        recovered = recovered[recovered != UNTOLD]
         found.append({
             "policy": policy, "level": level, "kind": kind, "severity": severity, "information": information,
             "together": together, "episodes": len(part), "return_mean": float(column(part, "return").mean()),
@@ -106,7 +108,7 @@ def headline(rows: Rows) -> Rows:
             "detected": float((late >= 0).mean()),
             "detect_ticks_median": float(np.median(late[late >= 0])) if (late >= 0).any() else None,
             "false_alarms_per_episode": float(column(part, "false_alarms").mean()),
-            "recovered": float((column(part, "recover_ticks") >= 0).mean()),
+            "recovered": float((recovered >= 0).mean()) if len(recovered) else None,
             "availability": 1.0 - float(column(part, "missing").sum() / column(part, "commands").sum()),
             "outside_before": int(column(part, "outside_before").sum()),
             "outside_after": int(column(part, "outside_after").sum())})

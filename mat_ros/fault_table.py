@@ -15,6 +15,7 @@ from typing import Any
 from mat_ros.core.errors import Refused
 
 KEY = ("level", "kind", "severity", "target", "information")  # what a cell is
+UNTOLD = -2  # recover_ticks of an episode that cannot tell
 Key = tuple[str, str, float, str, str]
 
 

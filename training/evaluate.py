@@ -143,6 +143,7 @@ def main() -> int:
         checkpoint = read_checkpoint(path)
         if not config.json:
             print(f"{path.parent.parent.name}, {checkpoint.manifest['steps']:,} steps, {config.episodes} episodes")
+            print(f"{'fault':24} {'actions':14} {'return':>9}   [95 % interval of the mean]", flush=True)
         for fault in fault_grid(config.faults, checkpoint):
             for mode in config.modes:
                 outcome = evaluate(checkpoint, config.episodes, config.seed, mode == "deterministic", fault,

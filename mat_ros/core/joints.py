@@ -53,8 +53,11 @@ class Joint:
             self._refuse("limits", "lower < upper", f"{self.lower} and {self.upper}")
         if not self.lower <= self.default <= self.upper:
             self._refuse("default", f"a value in [{self.lower}, {self.upper}]", self.default)
-        if not self.rate > 0.0 or not self.effort > 0.0 or self.stiffness < 0.0:
-            self._refuse("rate, effort, stiffness", "positive numbers", (self.rate, self.effort, self.stiffness))
+        for field in ("rate", "effort"):
+            if not getattr(self, field) > 0.0:
+                self._refuse(field, "a positive number", getattr(self, field))
+        if self.stiffness < 0.0:
+            self._refuse("stiffness", "zero (unknown) or a positive number", self.stiffness)
         if self.scale == 0.0:
             self._refuse("scale", "a number other than zero", self.scale)
         if self.fallback not in FALLBACKS:

@@ -223,8 +223,8 @@ class Manifest:
             raise Refused(f"robot {robot.name}", f"only joints that the policy decides ({len(self.joints)})",
                           f"also {extra}", "choose the robot of the policy")
         if robot.period_ns != self.period_ns:
-            raise Refused(f"robot {robot.name}, control period", f"{self.period_ns} ns", f"{robot.period_ns} ns",
-                          "run the robot at the rate of the policy")
+            raise Refused(f"robot {robot.name}, control period", f"that of {1e9 / self.period_ns:g} Hz",
+                          f"that of {1e9 / robot.period_ns:g} Hz", "run the robot at the rate of the policy")
 
 
 def _rows(values: Any) -> tuple[tuple[float, ...], ...]:

@@ -248,24 +248,40 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
                                               (np.signbit(a) == np.signbit(b))[~np.isnan(a)].all())
 
 
-DIFFED: Mapping[str, tuple[str, ...]] = {
-    "observation": ("signals",), "encoding": ("enc", "values"), "baton": ("actions", "state", "validity"),
-    "decision": ("actions", "validity"), "applied": ("actions", "validity", "requested", "applied", "reasons"),
-    "overrides": ("slots", "shares", "validity"), "fault_state": ("ids", "severities"),
+# What a robot does, and what a graph says on the way to it. That depends on the wiring and the mode, and on who fell
+# silent: a node of all slots hands on no baton, and one that waits for nobody has nothing to correct.
+DONE: Mapping[str, tuple[str, ...]] = {
+    "observation": ("signals",), "applied": ("actions", "requested", "applied", "reasons"),
+    "fault_state": ("ids", "severities"),
+}
+SAID: Mapping[str, tuple[str, ...]] = {
+    "encoding": ("enc", "values"), "baton": ("actions", "state", "validity"), "decision": ("actions", "validity"),
+    "applied": ("validity",), "overrides": ("slots", "shares", "validity"),
 }
 
 
 def diff(a: Recording, b: Recording) -> Report:
-    """Compare two recordings tick by tick; times and process ids do not count."""
+    """Compare two recordings tick by tick; times and process ids do not count.
+
+    Ticks differ where anything that was measured, decided or applied does. What was only said otherwise is noted.
+    """
     report = Report(truncated=a.truncated or b.truncated)
     left, right = _by_tick(a), _by_tick(b)
     report.ticks = len(set(left) | set(right))
+    said = []
     for tick in sorted(set(left) & set(right)):
         report.compared += 1
-        found = _first_difference(left[tick], right[tick], report)
+        found = _first_difference(left[tick], right[tick], DONE, report)
         report.differing += found is not None
         if found is not None and report.first is None:
             report.first = {"tick": tick, "slot": found[0], "field": found[1]}
+        if found is None and (otherwise := _first_difference(left[tick], right[tick], SAID, report)) is not None:
+            said.append((tick, *otherwise))
+    if said:
+        tick, slot, name = said[0]
+        place = f"tick {tick}, slot {slot}" if slot >= 0 else f"tick {tick}"
+        report.notes.append(f"in {len(said)} ticks other messages led to the same, as with another wiring, mode or "
+                            f"silent node; the first: {place}, {name}")
     if alone := sorted(set(left) ^ set(right)):
         report.unmatched = len(alone)
         report.notes.append(f"{len(alone)} ticks are in one of the two only, the first is {alone[0]}")
@@ -277,24 +293,27 @@ Told = dict[tuple[str, int], SimpleNamespace]  # by topic and the slot that spea
 
 def _by_tick(recording: Recording) -> dict[int, Told]:
     found: dict[int, Told] = {}
-    for topic in DIFFED:
+    for topic in {**DONE, **SAID}:
         for message in recording.of(topic):
             slot = getattr(message, "slot", getattr(message, "first_slot", -1))
             found.setdefault(message.tick, {})[topic, slot] = message  # the last revision counts
     return found
 
 
-def _first_difference(a: Told, b: Told, report: Report) -> tuple[int, str] | None:
+def _first_difference(a: Told, b: Told, fields: Mapping[str, tuple[str, ...]], report: Report
+                      ) -> tuple[int, str] | None:
     for (topic, slot), message in a.items():
+        if topic not in fields:
+            continue
         other = b.get((topic, slot))
         if other is None:
             return slot, f"{topic} (only in the first)"
-        for name in DIFFED[topic]:
+        for name in fields[topic]:
             one, two = np.asarray(getattr(message, name)), np.asarray(getattr(other, name))
             report.values += one.size
             same = one.tobytes() == two.tobytes() if one.dtype.kind in "fiub" else one.tolist() == two.tolist()
             if one.shape != two.shape or not same:
                 return slot, f"{topic}.{name}"
-    if extra := sorted(set(b) - set(a)):
+    if extra := sorted((topic, slot) for topic, slot in set(b) - set(a) if topic in fields):
         return extra[0][1], f"{extra[0][0]} (only in the second)"
     return None

@@ -144,7 +144,9 @@ class Supervision:
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self.value("safety", "stopped") == "True":
-            return Status(Mode.STOPPED, "a stop is latched", silent)
+            troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
+            latched = "a stop is latched until the graph is started again"
+            return Status(Mode.STOPPED, "; ".join([latched, *troubles]), silent)
         inactive = [name for name, member in self.members.items() if not member.active]
         if not now["missed"] and not self.value("safety", "ticks"):
             troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]

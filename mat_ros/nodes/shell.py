@@ -24,7 +24,7 @@ from rclpy.qos import QoSProfile
 import mat_ros
 from mat_ros.core import options
 from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Missing, Refused, foreign
 from mat_ros.core.options import Option, option
 from mat_ros.graph import LEAN
 from mat_ros.msg import NodeDescriptor
@@ -187,9 +187,9 @@ class Shell(LifecycleNode):
             if strangers := sorted(set(self._await) - set(self._other_ends)):
                 raise Refused("parameter peers", f"topics of {sorted(self._other_ends)}", strangers,
                               "leave it to the launch file")
-        except (Refused, Missing, OSError) as error:
-            self.reason = str(error)
-            self.get_logger().error(f"not configured: {error}")
+        except Exception as error:  # ROS would swallow it, and the graph wait for ever
+            self.reason = str(error) if isinstance(error, Refused | Missing | OSError) else foreign(error)
+            self.get_logger().error(f"not configured: {self.reason}")
             self._take_down()
             self.report()
             return TransitionCallbackReturn.FAILURE

@@ -52,6 +52,9 @@ class SimNode(Shell):
         """Build the world."""
         s = self.settings
         robot = open_simulated(self.manifest, s.task, s.seed, s.number, s.scatter_rad, s.ticks)
+        if not self.manifest.world:
+            self.get_logger().warning(f"no world simulates {self.manifest.robot}: a stand-in without physics does as "
+                                      "told; for the robot itself say sim:=none hardware:=...")
         breaking = open_breaking(robot, self.manifest, s.faults, s.inject)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)

@@ -23,6 +23,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 LOOK_S = 0.1  # between two looks at who is to be activated
 STATUS_EVERY = 10  # looks
+PATIENCE_S = 5.0  # before it is logged why the graph waits, or that it waits for something else now
 SILENCE_NS = 2_500_000_000  # without a report: two in a row are missing
 
 
@@ -55,6 +56,7 @@ class SupervisorNode(Shell):
         timer = self.create_timer(LOOK_S, self._look)
         self._entities.append(lambda: self.destroy_timer(timer))
         self._looks, self._mode = 0, Mode.WAITING
+        self._told, self._tell_s = "", PATIENCE_S  # the last reason that was logged, and when the next one may be
 
     def _described(self, message: Any) -> None:
         if message.name == self.get_name() and message.pid != os.getpid() and not self.supervision.begun:
@@ -92,9 +94,10 @@ class SupervisorNode(Shell):
     def _tell(self) -> None:
         watched, now_ns = self.supervision, self.now_ns()
         status = watched.status(now_ns)
-        if status.mode != self._mode:
+        waits = status.mode == Mode.WAITING and status.reason != self._told and self._looks * LOOK_S >= self._tell_s
+        if status.mode != self._mode or waits:
             self.get_logger().info(": ".join(filter(None, (status.mode.name, status.reason))))
-            self._mode = status.mode
+            self._mode, self._told, self._tell_s = status.mode, status.reason, self._looks * LOOK_S + PATIENCE_S
         self.reason = status.reason
         sec, nanosec = divmod(self.get_clock().now().nanoseconds, 1_000_000_000)
         self._status.publish(ChainStatus(

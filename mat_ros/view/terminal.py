@@ -18,6 +18,7 @@ from rich.text import Text
 from mat_ros.view.watch import STATES, Watch
 
 REDRAWS_PER_S = 8
+STILL_S = 0.9  # without a tick: below a line's distance, above a slow tick
 LINES_EVERY_S = 1.0  # where the output is no terminal
 ROWS = 26  # agents in a column; more stand side by side
 HISTORY = 24  # marks of an agent's recent past
@@ -39,6 +40,7 @@ class Screen:
         self._live = Live(console=self.console, auto_refresh=False, transient=False) \
             if self.console.is_terminal else None
         self._due_s = 0.0
+        self._seen, self._moved_s = watch.tick, time.monotonic()  # the last tick that was shown, and since when
 
     def __enter__(self) -> Screen:
         """Take the screen."""
@@ -70,6 +72,12 @@ class Screen:
             self._due_s = time.monotonic() + LINES_EVERY_S
             print(self.line(), file=self.console.file, flush=True)
 
+    def _rate_hz(self) -> float:
+        """Give the ticks per second, none where they stand still."""
+        if self.watch.tick != self._seen:
+            self._seen, self._moved_s = self.watch.tick, time.monotonic()
+        return self.watch.rate_hz() if time.monotonic() - self._moved_s < STILL_S else 0.0
+
     # -- what is shown -------------------------------------------------------------------------------------------
 
     def line(self) -> str:
@@ -81,7 +89,7 @@ class Screen:
         p50, p99 = watch.latency_ms(50, 99)
         counts = watch.counts()
         states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-        parts = [f"tick {watch.tick}", f"{watch.rate_hz():.0f} Hz", f"p50 {p50:.2f} ms", f"p99 {p99:.2f} ms", states,
+        parts = [f"tick {watch.tick}", f"{self._rate_hz():.0f} Hz", f"p50 {p50:.2f} ms", f"p99 {p99:.2f} ms", states,
                  f"missed {health.missed}", f"compared {health.compared}", f"differing {health.differing}",
                  self.progress(watch), health.detected]
         return "  ".join(part for part in parts if part)
@@ -94,7 +102,7 @@ class Screen:
                              (f"  {health.reason}" if health.reason else "", "dim"))
         figures = Table.grid(padding=(0, 3))
         figures.add_row(*(Text.assemble((name + " ", "dim"), (value, style)) for name, value, style in (
-            ("tick", str(max(0, watch.tick)), "bold"), ("rate", f"{watch.rate_hz():.0f} Hz", "bold"),
+            ("tick", str(max(0, watch.tick)), "bold"), ("rate", f"{self._rate_hz():.0f} Hz", "bold"),
             ("latency p50", f"{p50:.2f} ms", "bold"), ("p99", f"{p99:.2f} ms", "bold"),
             ("missed", str(health.missed), "red" if health.missed else "green"),
             ("compared", str(health.compared), ""),

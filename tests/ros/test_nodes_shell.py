@@ -224,6 +224,16 @@ def test_measurements_that_are_not_finite_or_too_old_are_never_encoded(bench):
     assert bench.until(lambda: len(heard) == 1)
 
 
+def test_a_mistake_of_ours_in_the_configuration_is_told_and_not_swallowed(bench, monkeypatch):
+    def set_up(self):
+        import a_module_that_is_not_there  # noqa: F401
+
+    monkeypatch.setattr(EncoderNode, "set_up", set_up)
+    node = bench.open(EncoderNode)
+    assert not node.configured
+    assert node.reason.startswith("ModuleNotFoundError: No module named 'a_module_that_is_not_there' at ")
+
+
 class LooseCable:
     """A robot whose cable comes off now and then."""
 

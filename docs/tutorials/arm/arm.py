@@ -79,7 +79,10 @@ def serve(target: tuple[float, float]) -> None:
     """Be the box: hold the arm's state, turn the servos at each command, answer who asks."""
     angles = START_RAD
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as box:
-        box.bind(BOX)
+        try:
+            box.bind(BOX)
+        except OSError as error:
+            sys.exit(f"box: expected port {BOX[1]} free, got {error.strerror}; end the other box, or set ARM_PORT")
         print("box ready", flush=True)
         while True:
             message, sender = box.recvfrom(64)
@@ -92,4 +95,5 @@ def serve(target: tuple[float, float]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("expected the target's x and y in m, as in: python arm.py 0.5 0.3")
-    serve((float(sys.argv[1]), float(sys.argv[2])))
+    with suppress(KeyboardInterrupt):
+        serve((float(sys.argv[1]), float(sys.argv[2])))

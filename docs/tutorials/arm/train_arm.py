@@ -36,6 +36,8 @@ NEAR_M, FAR_M = 0.45, 0.8  # of targets from the shoulder
 SWING_RAD = 0.9  # of targets to either side
 MIDDLE_RAD = np.array([(joint.lower + joint.upper) / 2 for joint in ROBOT.joints])
 START_RAD = 1.0  # of each joint at the start, to either side of its middle
+if narrow := [joint.name for joint in ROBOT.joints if (joint.upper - joint.lower) / 2 < START_RAD]:
+    sys.exit(f"START_RAD: expected starts inside all limits, got {START_RAD} rad beyond those of {narrow}; lessen it")
 HASTE = 0.3  # m per rad^2 of what is asked of the joints in a tick; without it they would shake at the target
 
 

@@ -15,6 +15,7 @@ pytest.importorskip("rich", reason="needs the package's own dependencies")
 from mat_ros import check
 from mat_ros.backends import timing
 from mat_ros.backends.native_library import LIBRARY
+from mat_ros.core.robot import Robot
 
 if not LIBRARY.exists():
     pytest.skip("needs the compiled native backend", allow_module_level=True)
@@ -81,7 +82,23 @@ def test_actions_that_the_limits_cut_off_are_noted(tmp_path: Path, capsys: pytes
     roomy = tmp_path / "robot.yaml"
     roomy.write_text(Path(ROBOT).read_text().replace("elbow: {lower: 0.0", "elbow: {lower: -0.2"))
     assert check.main([str(roomy)]) == 0
-    assert capsys.readouterr().out == "ok\n"
+    out = capsys.readouterr().out
+    assert "note" not in out and out.endswith("ok\n")
+
+
+def test_a_robot_file_is_read_back_for_a_second_pair_of_eyes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([ROBOT]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "test_arm 4 joints at 50 Hz" in out
+    for joint in Robot.load(Path(ROBOT)).joints:
+        assert f"{joint.name} " in out
+
+
+def test_a_misspelt_robot_file_is_answered_with_the_one_that_is_there(tmp_path: Path,
+                                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "head.yaml").write_text("name: head")
+    assert check.main([str(tmp_path / "head.yml")]) == 1
+    assert f"did you mean {tmp_path / 'head.yaml'}?" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("there", "found"), [(True, "a folder without one"), (False, "nothing there")])

@@ -29,7 +29,14 @@ def test_a_missing_essential_fails_and_is_named(diagnose, capsys):
 def test_a_missing_extra_is_told_but_does_not_fail(diagnose, capsys):
     diagnose(Finding("torch", False, "no module", "pip install it"))
     assert doctor.main([]) == 0
-    assert "mend it: pip install it" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "absent   torch" in out and "optional: pip install it" in out and out.endswith("A graph can run here.\n")
+
+
+def test_without_a_simulator_only_hardware_can_be_run(diagnose, capsys):
+    diagnose(Finding("mujoco", False, "no module", "pip install it"))
+    assert doctor.main([]) == 0
+    assert capsys.readouterr().out.endswith("A graph can run here on hardware; a simulated one needs mujoco.\n")
 
 
 def test_json_holds_every_finding(diagnose, capsys):

@@ -99,5 +99,16 @@ def test_two_equal_runs_show_no_difference_and_two_unequal_ones_the_first(tmp_pa
     record(tmp_path / "d.mcap", ticks=8)
     a, b, c, d = (Recording.load(tmp_path / f"{name}.mcap") for name in "abcd")
     assert (diff(a, b).compared, diff(a, b).differing) == (6, 0)
-    assert diff(a, c).first == {"tick": 3, "slot": 2, "field": "decision.actions"}
     assert (diff(a, d).differing, diff(a, d).unmatched) == (0, 2)
+    # A slot said something else, and nothing else was done.
+    assert (diff(a, c).differing, diff(a, c).first) == (0, None)
+    assert diff(a, c).notes[0].startswith("in 1 ticks other messages led to the same")
+    assert diff(a, c).notes[0].endswith("the first: tick 3, slot 2, decision.actions")
+    for field in ("actions", "requested", "applied", "reasons"):
+        changed = Recording.load(tmp_path / "b.mcap")
+        message = next(m for m in changed.of("applied") if m.tick == 4)
+        values = np.array(getattr(message, field))
+        values.flat[0] += 1
+        setattr(message, field, values)
+        assert diff(a, changed).differing == 1
+        assert diff(a, changed).first == {"tick": 4, "slot": -1, "field": f"applied.{field}"}

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
-from mat_ros import deployment, ros_environment
+from mat_ros import deployment, ros_environment, shipped
 from mat_ros.commands import launch as command
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import options
@@ -105,6 +107,28 @@ def test_an_absent_adapter_and_a_place_that_cannot_be_recorded_into_are_refused_
         deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path)}))
     deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path / "new" / "run.mcap")}))
     assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "kept.mcap").write_bytes(b"evidence")
+    with pytest.raises(Refused, match=r"kept.mcap: expected a new file, got one of 0.0 MB that is there; give another"):
+        deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path / "kept.mcap")}))
+
+
+def test_a_simulated_robot_without_its_simulator_is_refused_before_any_node(monkeypatch):
+    planned = deployment.plan("mamujoco", {})
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *of: None if name == "mujoco" else find(name, *of))
+    with pytest.raises(Missing, match="the Python package 'mujoco', which simulates the robot, is missing; run .*pip"):
+        deployment.check_start(planned)
+    deployment.check_start(deployment.plan("mamujoco", {"nodes": "chain_*"}))  # it is simulated on another host
+
+
+def test_a_robot_of_another_rate_than_the_policy_is_refused_unless_a_rate_is_asked_for(tmp_path: Path):
+    shipped_file = shipped.config_file("robots", "halfcheetah")
+    file = tmp_path / "halfcheetah.yaml"
+    file.write_text(re.sub("rate_hz: .*", "rate_hz: 60", shipped_file.read_text(encoding="utf-8")), encoding="utf-8")
+    real = {"policy": "halfcheetah_mat", "robot": str(file), "sim": "none", "hardware": "fake"}
+    with pytest.raises(Refused, match="rate_hz: expected 20, the policy's own, got 60; correct it, train at this rate"):
+        deployment.plan("robot", real)
+    assert deployment.plan("robot", {**real, "rate": "60"}).graph
 
 
 @pytest.mark.parametrize(("kind", "sim", "said"), [
