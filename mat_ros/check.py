@@ -154,7 +154,7 @@ def _show_robot(robot: Robot, console: Console) -> None:
     console.print(f"[bold]{robot.name}[/]  {len(robot.joints)} joints at {1e9 / robot.period_ns:g} Hz, split by "
                   f"{', '.join(robot.splits)}", soft_wrap=True, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("joint", "unit", "limits", "rate/s", "effort", "action -1, 1", "default", "fallback"):
+    for name in ("joint", "unit", "limits", "rate/s", "effort", "action", "default", "fallback"):
         table.add_column(name, no_wrap=True)
     for j in robot.joints:
         table.add_row(j.name, j.unit, f"{j.lower:g} to {j.upper:g}", f"{j.rate:g}", f"{j.effort:g}",
