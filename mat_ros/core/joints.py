@@ -31,7 +31,7 @@ class Joint:
 
     name: str  # as the world calls it
     quantity: Literal["position", "velocity", "effort"]  # what a command sets
-    unit: str  # of the command: one of UNITS[quantity]
+    unit: str  # of the command: rad or m of a position, rad/s or m/s of a velocity, N*m or N of an effort
     lower: float  # least command, in unit
     upper: float  # greatest command, in unit
     rate: float  # greatest change of the command per second, in unit/s; inf where a motor may jump

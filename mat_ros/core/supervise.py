@@ -37,6 +37,7 @@ class Member:
     stop_slot: int = 0
     connected: bool = False  # its topics have all their other ends
     heard_ns: int = 0  # when it last reported
+    reported: bool = False  # its own word on whether it is active has been heard
     asked_ns: int | None = None  # when it was last asked to become active, or has answered
     pending: bool = False  # it was asked and has not answered
     restarted: bool = False
@@ -70,8 +71,8 @@ class Supervision:
         member = self.members.get(name)
         if member is None:
             return
-        if pid != member.pid:
-            member.active, member.asked_ns, member.pending, member.restarted = False, None, False, member.pid != 0
+        if member.pid and pid != member.pid:
+            member.active, member.asked_ns, member.pending, member.restarted = False, None, False, True
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
         (member.first_slot, member.stop_slot), member.connected = slots, connected
         member.reason = "" if member.reason == "not heard yet" else member.reason
@@ -84,6 +85,7 @@ class Supervision:
         if not active and member.active and member.asked_ns is not None and now_ns - member.asked_ns < RETRY_NS:
             active = True  # told before it answered
         member.active, member.reason, member.values, member.heard_ns = active, reason, values, now_ns
+        member.reported = True
 
     def to_activate(self, now_ns: int) -> list[str]:
         """Name the nodes that are to become active now, those of one stage at a time."""
@@ -129,6 +131,9 @@ class Supervision:
             return "; ".join(troubles) or f"waiting for {_named(absent)}"
         if lonely := [name for name, member in self.members.items() if not member.connected]:
             return f"waiting until all topics of {_named(lonely)} are connected"
+        # A supervisor that was started again finds nodes at work, and must not ask them to begin.
+        if unheard := [name for name, member in self.members.items() if not member.reported]:
+            return f"waiting for a first report of {_named(unheard)}"
         return ""
 
     def silent(self, now_ns: int) -> tuple[str, ...]:

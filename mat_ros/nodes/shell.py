@@ -208,6 +208,7 @@ class Shell(LifecycleNode):
                 timer.cancel()
                 descriptor.connected = True
                 self._descriptor.publish(descriptor)
+                self.report()
 
         timer = self.create_timer(CONNECTED_S, look)
         self._entities.append(lambda: self.destroy_timer(timer))

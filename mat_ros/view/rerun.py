@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "rerun":
         raise
-    raise Missing("rerun, which --view shows the run with", f"run {install_command('viz')}") from error
+    raise Missing("rerun, with which runs are shown", f"run {install_command('viz')}") from error
 
 HIDDEN_GROUPS = (3, 4, 5)  # of geometry that no camera shows
 

@@ -36,6 +36,25 @@ def test_what_decides_becomes_active_before_what_guards_and_the_robot_comes_last
     assert bring_up(graph()) == [["encoder", "chain_a"], ["safety"], ["sim"]]
 
 
+def test_a_supervisor_that_was_started_again_asks_no_node_at_work_to_begin():
+    supervision = Supervision(NAMES, POLICY, SILENCE)
+    for pid, name in enumerate(NAMES, start=1):
+        supervision.on_descriptor(name, name, POLICY, pid, (0, 0), True, 0)
+    assert supervision.to_activate(0) == []
+    assert supervision.status(0).reason == "waiting for a first report of sim, encoder, chain_a, safety"
+    for name in NAMES:
+        supervision.on_report(name, name != "encoder", "", {"ticks": "7"}, 0)
+    assert supervision.to_activate(0) == ["encoder"]
+
+
+def test_a_report_that_comes_before_the_description_counts():
+    supervision = Supervision(NAMES, POLICY, SILENCE)
+    for pid, name in enumerate(NAMES, start=1):
+        supervision.on_report(name, True, "", {}, 0)
+        supervision.on_descriptor(name, name, POLICY, pid, (0, 0), True, 0)
+    assert supervision.to_activate(0) == []
+
+
 def test_nobody_is_activated_before_everybody_is_there():
     supervision = graph({"safety": ""})
     assert supervision.to_activate(0) == []
