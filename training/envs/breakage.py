@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import mat_ros
+from mat_ros import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.fault_file import load_plan
 from mat_ros.core.faults import NO_FAULTS, Fault, Plan, Schedule, Targets, followed_share
-
-FOLDERS = (Path(mat_ros.__file__).parent / "config" / "faults", Path(__file__).parent.parent / "presets" / "faults")
 
 
 def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
@@ -27,12 +25,10 @@ def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
     joint, _, kind = name.rpartition(":")
     if joint in targets.actuator:
         return Plan(name, 0, (Fault(name, "actuator", kind, joint, 1.0, 0),))
-    shipped = [folder / f"{name}.yaml" for folder in FOLDERS if (folder / f"{name}.yaml").is_file()]
-    path = Path(name)
-    if not shipped and not path.is_file():
-        known = sorted(file.stem for folder in FOLDERS for file in folder.glob("*.yaml"))
+    known = shipped.config_names("faults")
+    if name not in known and not Path(name).is_file():
         raise Refused("fault plan", f"a file, `joint:kind`, or one of {known}", name, "correct the name")
-    return load_plan(shipped[0] if shipped else path, period_ns, targets)
+    return load_plan(shipped.config_file("faults", name) if name in known else Path(name), period_ns, targets)
 
 
 class EpisodeFaults:
