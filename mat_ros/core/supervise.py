@@ -158,8 +158,16 @@ class Supervision:
             awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
             return Status(Mode.WAITING, "; ".join([awaited, *troubles]), silent)
         troubles = [f"{', '.join(silent)} silent"] if silent else []
-        troubles += [f"ticks {name}" for name in grown]
+        late = self._deciding(self.value("safety", "silent_slots"))
+        whose = {"redecided": f" for {_named(late)}"} if late else {}
+        troubles += [f"ticks {name}{whose.get(name, '')}" for name in grown]
         return Status(Mode.DEGRADED if troubles else Mode.RUNNING, "; ".join(troubles), silent)
+
+    def _deciding(self, slots: str) -> list[str]:
+        """Name the nodes that decide any of some slots, as in 3,4."""
+        wanted = {int(slot) for slot in slots.split(",") if slot}
+        return [name for name, member in self.members.items()
+                if not wanted.isdisjoint(range(member.first_slot, member.stop_slot))]
 
     def value(self, role: str, name: str) -> str:
         """Give a value that the node of a role has reported; empty where it has not."""

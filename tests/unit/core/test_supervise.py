@@ -148,6 +148,17 @@ def test_a_silent_node_is_named_and_the_chain_is_degraded():
     assert status.reason == "chain_a silent"
 
 
+def test_who_has_to_be_redecided_is_named():
+    supervision = graph()
+    supervision.on_descriptor("chain_a", "chain_node", POLICY, 3, (2, 4), True, 0)
+    bring_up(supervision)
+    for redecided, slots in ((0, ""), (7, "3")):
+        for name in NAMES:
+            supervision.on_report(name, True, "", {"ticks": "9", "redecided": str(redecided), "silent_slots": slots}, 0)
+        status = supervision.status(0)
+    assert (status.mode, status.reason) == (Mode.DEGRADED, "ticks redecided for chain_a")
+
+
 def test_commands_that_an_adapter_does_not_write_degrade_the_chain():
     supervision = graph()
     bring_up(supervision)
