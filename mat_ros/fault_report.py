@@ -148,7 +148,7 @@ def _add_detection(page: Page, rows: Rows, lines: Rows) -> None:
     section = page.section("Noticing", "Ticks from the onset of a fault until the detector, which is told nothing, "
                            "finds the broken joint in error.")
     section.add(figure(charts.histogram(late[late >= 0], "ticks", name="episodes"),
-                       f"{(late >= 0).mean():.0%} of {len(late)} broken joints were found."))
+                       f"{(late >= 0).mean():.0%} of {len(late)} episodes in which something broke."))
 
 
 def _add_latency(page: Page, rows: Rows) -> None:

@@ -29,6 +29,10 @@ class Table:
     origin: Mapping[str, object]  # what all rows have in common; kept beside the table, so that no others join them
 
     @property
+    def _common(self) -> dict[str, object]:
+        return {**self.origin, "episodes": self.episodes}
+
+    @property
     def origin_path(self) -> Path:
         """Give the file of the origin."""
         return self.path.with_suffix(".json")
@@ -52,7 +56,7 @@ class Table:
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append the rows of a cell."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.origin_path.write_text(json.dumps(self.origin, indent=1) + "\n", encoding="utf-8")
+        self.origin_path.write_text(json.dumps(self._common, indent=1) + "\n", encoding="utf-8")
         self._write(rows, "a")
 
     def _require_same_origin(self) -> None:
@@ -61,9 +65,9 @@ class Table:
         except (OSError, ValueError) as error:
             raise Refused(f"table {self.path}", f"a readable {self.origin_path.name} beside it", error,
                           "give another --out") from error
-        if apart := [name for name, value in self.origin.items() if before.get(name) != value]:
+        if apart := [name for name, value in self._common.items() if before.get(name) != value]:
             raise Refused(f"table {self.path}", {name: before.get(name) for name in apart},
-                          {name: self.origin[name] for name in apart}, "ask for the same, or give another --out")
+                          {name: self._common[name] for name in apart}, "ask for the same, or give another --out")
 
     def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
         with self.path.open(mode, newline="", encoding="utf-8") as file:

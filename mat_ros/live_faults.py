@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.bundle import Bundle
-from mat_ros.core.errors import Missing
+from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.fault_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.deployment import plan_bundle
@@ -53,6 +53,9 @@ def live_cells(cells: Sequence[Cell], patterns: Sequence[str] = ()) -> list[Cell
     able = [cell for cell in cells if cell.level not in (NOMINAL, GAP) and cell.information != "oracle"]
     if patterns:
         chosen = [cell for cell in able if any(cell.fits(pattern) for pattern in patterns)]
+        if not chosen:
+            raise Refused("--live-only", "patterns of cells that the grid, or what --only leaves of it, has",
+                          list(patterns), "correct them, or leave --only out")
     else:
         found = [[cell for cell in able if cell.fits(pattern)] for pattern in SUBSET]
         chosen = [max(some, key=lambda cell: cell.severity) for some in found if some]

@@ -200,7 +200,8 @@ class Trainer:
         then, now = TrainConfig.from_dict(checkpoint.manifest["config"]).to_dict(), self.config.to_dict()
         if changed := [name for name in now if name not in FREE and then[name] != now[name]]:
             raise Refused("checkpoint", ", ".join(f"{name} {then[name]}" for name in changed),
-                          ", ".join(str(now[name]) for name in changed), "resume it with its own settings")
+                          ", ".join(f"{name} {now[name]}" for name in changed),
+                          "resume it with the preset and the settings that it was begun with")
         self.learner.load_policy(checkpoint.policy)
         self.learner.load_training(checkpoint.part("learner"))
         kept = _arrays(checkpoint, "environment")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 
@@ -33,7 +34,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     planned = plan(given.name, parse(given.arguments, given.name))
     if given.env:
-        reach = {k: v for k, v in planned.graph.environment.items() if k.startswith(("ROS_", "FASTDDS_"))}
+        domain = {"ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]} if os.environ.get("ROS_DOMAIN_ID") else {}
+        reach = domain | {k: v for k, v in planned.graph.environment.items() if k.startswith(("ROS_", "FASTDDS_"))}
         print("\n".join(f"export {name}={value}" for name, value in reach.items()))
         return 0
     if given.dry_run:

@@ -68,6 +68,7 @@ class Keeper:
         self._episode: int | None = None
         self._ahead: list[Decision] = []
         self.stopped = False  # a stop was latched in the last tick
+        self._unheard = 0  # ticks in a row
 
     def forget_episode(self) -> None:
         """Activate the gate at the next observation, which releases a latched stop."""
@@ -111,6 +112,10 @@ class Keeper:
                 return done
             self.gate.activate(np.where(np.isfinite(present), present, self._default))
             self._episode = observation.episode
+        elif self._unheard > self.gate.settings.hold_ticks:
+            # Who comes back may have been moved meanwhile, or switched off; a stop must not pull it to where it was.
+            self.gate.settle(np.where(self._placed, present, np.nan))
+        self._unheard = 0
         self._observation, self._applied = observation, False
         self.collector.begin(observation.tick)
         waiting, self._ahead = self._ahead, []
@@ -142,6 +147,7 @@ class Keeper:
         if not self._applied:
             return [self._apply(now_ns)]
         self.counts["unheard"] += 1
+        self._unheard += 1
         self.collector.begin(self._observation.tick)
         return [self._apply(now_ns)]
 

@@ -94,6 +94,11 @@ class Gate:
         self._stopped[:] = False
         self._blend = 0.0
 
+    def settle(self, present: NDArray[np.float64]) -> None:
+        """Take stopped joints (joint,) for where they are found, as after a loss: from there they hold or ramp."""
+        found = self._stopped & np.isfinite(present)
+        self._last = np.where(found, np.clip(present, self._lower, self._upper), self._last)
+
     def stop(self, joints: Sequence[str] | None = None) -> None:
         """Latch a stop of the named joints, or of all: each ramps to its fallback and stays there until `activate`."""
         if joints is None:

@@ -64,6 +64,7 @@ class Supervision:
         self._silence_ns = silence_ns
         self.begun = False  # every node has been there at once
         self._before: Mapping[str, int] = {}
+        self._stopped = False  # a stop is latched; it outlives the node that latched it
 
     def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], connected: bool,
                       now_ns: int) -> None:
@@ -86,6 +87,8 @@ class Supervision:
             active = True  # told before it answered
         member.active, member.reason, member.values, member.heard_ns = active, reason, values, now_ns
         member.reported = True
+        if member.role == "safety" and active and values.get("stopped"):
+            self._stopped = values["stopped"] == "True"
 
     def to_activate(self, now_ns: int) -> list[str]:
         """Name the nodes that are to become active now, those of one stage at a time."""
@@ -96,7 +99,7 @@ class Supervision:
         ready = {name: m for name, m in self.members.items() if m.digest == self._digest}
         stages: dict[int, list[str]] = {}
         for name, member in ready.items():
-            if not member.active:
+            if not member.active and not (self._stopped and member.role == "safety"):
                 stage = LAST_ROLES.index(member.role) + 1 if member.role in LAST_ROLES else 0
                 stages.setdefault(stage, []).append(name)
         if not stages:
@@ -148,7 +151,7 @@ class Supervision:
         now = {name: int(self.value("safety", name) or 0) for name in ("missed", "redecided", "unheard", "unwritten")}
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
-        if self.value("safety", "stopped") == "True":
+        if self._stopped:
             troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
             latched = "a stop is latched until the graph is started again"
             return Status(Mode.STOPPED, "; ".join([latched, *troubles]), silent)

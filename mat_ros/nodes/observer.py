@@ -94,7 +94,7 @@ class ObserverNode(Shell):
             self.fail(wrong)
             return None
         missing = self._robot.missing() if isinstance(self._robot, RosRobot) else "" if reading else "the robot"
-        self.reason = f"no fresh measurement of {missing}" if missing else ""
+        self.reason = f"no fresh measurement of {missing}; start it, or see where its adapter looks" if missing else ""
         return reading
 
     def _heard_applied(self, data: bytes) -> None:

@@ -89,9 +89,10 @@ class Screen:
         p50, p99 = watch.latency_ms(50, 99)
         counts = watch.counts()
         states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+        trouble = "" if health.mode in ("running", "waiting") else f"{health.mode}: {health.reason}"
         parts = [f"tick {watch.tick}", f"{self._rate_hz():.0f} Hz", f"p50 {p50:.2f} ms", f"p99 {p99:.2f} ms", states,
                  f"missed {health.missed}", f"compared {health.compared}", f"differing {health.differing}",
-                 self.progress(watch), health.detected]
+                 self.progress(watch), health.detected, trouble]
         return "  ".join(part for part in parts if part)
 
     def draw(self) -> Group:

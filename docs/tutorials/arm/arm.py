@@ -95,5 +95,9 @@ def serve(target: tuple[float, float]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("expected the target's x and y in m, as in: python arm.py 0.5 0.3")
+    try:
+        target = float(sys.argv[1]), float(sys.argv[2])
+    except ValueError as error:
+        sys.exit(f"expected the target's x and y in m, got {error}")
     with suppress(KeyboardInterrupt):
-        serve((float(sys.argv[1]), float(sys.argv[2])))
+        serve(target)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from arm import JOINTS, TERMS, fingertip, turn
+from arm import JOINTS, SPEED_RAD, TERMS, fingertip, turn
 from numpy.typing import NDArray
 
 from mat_ros.core import randomness
@@ -38,7 +38,11 @@ MIDDLE_RAD = np.array([(joint.lower + joint.upper) / 2 for joint in ROBOT.joints
 START_RAD = 1.0  # of each joint at the start, to either side of its middle
 if narrow := [joint.name for joint in ROBOT.joints if (joint.upper - joint.lower) / 2 < START_RAD]:
     sys.exit(f"START_RAD: expected starts inside all limits, got {START_RAD} rad beyond those of {narrow}; lessen it")
+PER_TICK = np.array([joint.rate for joint in ROBOT.joints]) * ROBOT.period_ns * 1e-9  # what the gate lets through
+if np.any(SPEED_RAD > PER_TICK * 1.001):
+    sys.exit(f"SPEED_RAD: expected at most rate / rate_hz of the YAML, {PER_TICK}, got {SPEED_RAD}; correct either")
 HASTE = 0.3  # m per rad^2 of what is asked of the joints in a tick; without it they would shake at the target
+STILL_RAD = 0.003  # per tick, mean over the joints: more than that is seen and heard on a robot
 
 
 class Reach:
@@ -130,8 +134,10 @@ def rest(trainer: Trainer) -> str:
         obs = arms.step(actions)[0]
     after = arms.snapshot()
     far = np.linalg.norm(fingertip(after["angles"]) - after["target"], axis=-1)
+    moving = np.abs(after["angles"] - before).mean()
+    verdict = "it rests" if moving < STILL_RAD else "it shakes: train longer, then raise HASTE"
     return (f"at the end {np.median(far):.3f} m from the target, worst {far.max():.3f} m, "
-            f"and moving by {np.abs(after['angles'] - before).mean():.4f} rad per tick")
+            f"and moving by {moving:.4f} rad per tick: {verdict}")
 
 
 def pack(trainer: Trainer, folder: Path) -> Bundle:
@@ -155,7 +161,10 @@ def main(run: Path, folder: Path, steps: int = 400_000) -> None:
     for place in (run, folder):
         if place.exists() and any(place.iterdir()):
             sys.exit(f"folder {place}: expected an empty or a new one, got files in it; choose another, or remove it")
-    trainer = train(run, steps)
+    try:
+        trainer = train(run, steps)
+    except KeyboardInterrupt:
+        sys.exit(f"stopped, and nothing packed; remove {run} before you begin anew")
     print(rest(trainer))
     pack(trainer, folder)
 

@@ -143,6 +143,23 @@ def test_a_robot_is_not_taken_over_before_every_joint_is_measured():
     assert k.wake_ns == PERIOD + DEADLINE
 
 
+def test_a_stopped_robot_that_comes_back_elsewhere_is_held_there_and_not_pulled_back():
+    k = keeper()
+    k.on_observation(observation(0, fill=0.2), 0)
+    k.poll(DEADLINE)
+    now = DEADLINE
+    for _ in range(SETTINGS.stop_ticks + 2):
+        now = k.wake_ns
+        (outcome,) = k.poll(now)
+    assert outcome.applied.stopped
+    tick = now // PERIOD + 1
+    for later in range(3):
+        k.on_observation(observation(tick + later, fill=0.9), (tick + later) * PERIOD)
+        (outcome,) = k.poll((tick + later) * PERIOD + DEADLINE)
+        assert outcome.applied.stopped
+        np.testing.assert_allclose(outcome.applied.applied, 0.9, atol=1e-6)
+
+
 def test_a_new_episode_releases_a_stop():
     k = keeper(lockstep=True)
     k.on_observation(observation(0), 0)

@@ -148,6 +148,19 @@ def test_a_silent_node_is_named_and_the_chain_is_degraded():
     assert status.reason == "chain_a silent"
 
 
+def test_a_stop_outlives_the_node_that_latched_it():
+    supervision = graph()
+    bring_up(supervision)
+    supervision.on_report("safety", True, "", {"ticks": "9", "stopped": "True"}, 0)
+    assert supervision.status(0).mode == Mode.STOPPED
+    supervision.on_descriptor("safety", "safety", POLICY, 99, (0, 0), True, 0)  # it crashed and was started again
+    supervision.on_report("safety", False, "", {"stopped": "False"}, 0)
+    assert supervision.to_activate(2 * RETRY_NS) == []
+    assert supervision.status(0).mode == Mode.STOPPED
+    supervision.on_report("safety", True, "", {"ticks": "1", "stopped": "False"}, 0)  # a person has activated it
+    assert supervision.status(0).mode == Mode.RUNNING
+
+
 def test_who_has_to_be_redecided_is_named():
     supervision = graph()
     supervision.on_descriptor("chain_a", "chain_node", POLICY, 3, (2, 4), True, 0)
