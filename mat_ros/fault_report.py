@@ -148,7 +148,7 @@ def _add_detection(page: Page, rows: Rows, lines: Rows) -> None:
     section = page.section("Noticing", "Ticks from the onset of a fault until the detector, which is told nothing, "
                            "finds the broken joint in error.")
     section.add(figure(charts.histogram(late[late >= 0], "ticks", name="episodes"),
-                       f"{(late >= 0).mean():.0%} of {len(late)} episodes in which something broke."))
+                       f"Found in {(late >= 0).mean():.0%} of {len(late)} episodes with a broken joint or reading."))
 
 
 def _add_latency(page: Page, rows: Rows) -> None:
@@ -208,6 +208,7 @@ def _add_strip(page: Page, rows: Rows, plan: Plan) -> None:
     if len(cells) > 1:
         chosen["mildest"] = max(cells, key=lambda k: cells[k])
     for name, key in chosen.items():
-        words = name if key is None else f"{name}: {condition(*key[:3])} {key[3]}, retention {cells[key]:.2f}"
+        words = name if key is None else (f"{name}: {condition(*key[:3])} {key[3]}, chain told {key[4]}, "
+                                          f"retention {cells[key]:.2f}")
         image, note = film(plan, key)
         section.add(picture(image, words, words) if image is not None else paragraph(f"{words}. {note}", "quiet"))
