@@ -104,8 +104,9 @@ def _cut_off(joint: Joint) -> Iterator[str]:
 def _nothing_to_check(given: str, folder: Path) -> Report:
     found = "a folder without one" if folder.is_dir() else "nothing there"
     near = difflib.get_close_matches(folder.name, [path.name for path in folder.parent.glob("*")], n=1)
-    remedy = f"did you mean {folder.with_name(near[0])}?" if near and not folder.is_dir() else \
-        "correct the path, or export the policy"
+    remedy = "correct the path, or export the policy"
+    if near and not folder.is_dir():
+        remedy = f"did you mean {folder.with_name(near[0])}?"
     return Report(False, str(Refused(given, "a robot file, or a policy bundle: a folder with manifest.yaml", found,
                                      remedy)), {}, None)
 

@@ -152,19 +152,21 @@ class Supervision:
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self._stopped:
-            troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
             latched = "a stop is latched until the graph is started again"
-            return Status(Mode.STOPPED, "; ".join([latched, *troubles]), silent)
+            return Status(Mode.STOPPED, "; ".join([latched, *self._troubles()]), silent)
         inactive = [name for name, member in self.members.items() if not member.active]
         if not now["missed"] and not self.value("safety", "ticks"):
-            troubles = [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
             awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
-            return Status(Mode.WAITING, "; ".join([awaited, *troubles]), silent)
+            return Status(Mode.WAITING, "; ".join([awaited, *self._troubles()]), silent)
         troubles = [f"{', '.join(silent)} silent"] if silent else []
         late = self._deciding(self.value("safety", "silent_slots"))
         whose = {"redecided": f" for {_named(late)}"} if late else {}
         troubles += [f"ticks {name}{whose.get(name, '')}" for name in grown]
         return Status(Mode.DEGRADED if troubles else Mode.RUNNING, "; ".join(troubles), silent)
+
+    def _troubles(self) -> list[str]:
+        """Say of each node that has a reason not to do its work which it is."""
+        return [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
 
     def _deciding(self, slots: str) -> list[str]:
         """Name the nodes that decide any of some slots, as in 3,4."""

@@ -121,7 +121,7 @@ def code(text: str) -> Block:
 def key_figures(figures: Sequence[KeyFigure]) -> Block:
     """Give a row of large figures."""
     cards = "".join(f'<div><dt>{escape(f.label)}</dt><dd class="{_size(f.value)}{f.tone}">{_breakable(f.value)}</dd>'
-                    + (f'<dd class="note">{escape(f.note)}</dd>' if f.note else "") + "</div>" for f in figures)
+                    + (f'<dd class="note">{_breakable(f.note)}</dd>' if f.note else "") + "</div>" for f in figures)
     return Block(f'<dl class="figures">{cards}</dl>')
 
 

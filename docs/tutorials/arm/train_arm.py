@@ -36,13 +36,14 @@ NEAR_M, FAR_M = 0.45, 0.8  # of targets from the shoulder
 SWING_RAD = 0.9  # of targets to either side
 MIDDLE_RAD = np.array([(joint.lower + joint.upper) / 2 for joint in ROBOT.joints])
 START_RAD = 1.0  # of each joint at the start, to either side of its middle
-if narrow := [joint.name for joint in ROBOT.joints if (joint.upper - joint.lower) / 2 < START_RAD]:
-    sys.exit(f"START_RAD: expected starts inside all limits, got {START_RAD} rad beyond those of {narrow}; lessen it")
-PER_TICK = np.array([joint.rate for joint in ROBOT.joints]) * ROBOT.period_ns * 1e-9  # what the gate lets through
-if np.any(SPEED_RAD > PER_TICK * 1.001):
-    sys.exit(f"SPEED_RAD: expected at most rate / rate_hz of the YAML, {PER_TICK}, got {SPEED_RAD}; correct either")
 HASTE = 0.3  # m per rad^2 of what is asked of the joints in a tick; without it they would shake at the target
 STILL_RAD = 0.003  # per tick, mean over the joints: more than that is seen and heard on a robot
+PER_TICK = np.array([joint.rate for joint in ROBOT.joints]) * ROBOT.period_ns * 1e-9  # what the gate lets through
+
+if narrow := [joint.name for joint in ROBOT.joints if (joint.upper - joint.lower) / 2 < START_RAD]:
+    sys.exit(f"START_RAD: expected starts inside all limits, got {START_RAD} rad beyond those of {narrow}; lessen it")
+if np.any(SPEED_RAD > PER_TICK * 1.001):
+    sys.exit(f"SPEED_RAD: expected at most rate / rate_hz of the YAML, {PER_TICK}, got {SPEED_RAD}; correct either")
 
 
 class Reach:
