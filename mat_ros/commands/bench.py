@@ -9,10 +9,10 @@ import importlib
 import importlib.util
 
 BENCHES = {
-    "backends": ("how long encoding and deciding take, by backend", "mat_ros.bench_backends"),
-    "decode": ("how long one GPU launch takes that decides for many robots", "mat_ros.bench_decode"),
-    "chain": ("how long a tick of the live graph takes, by wiring and mode", "mat_ros.bench_chain"),
-    "recovery": ("what it costs when nodes of the live graph are killed or stopped", "mat_ros.bench_recovery"),
+    "backends": ("how long encoding and deciding take, by backend", "mat_ros.bench.backends"),
+    "decode": ("how long one GPU launch takes that decides for many robots", "mat_ros.bench.decode"),
+    "chain": ("how long a tick of the live graph takes, by wiring and mode", "mat_ros.bench.chain"),
+    "recovery": ("what it costs when nodes of the live graph are killed or stopped", "mat_ros.bench.recovery"),
     "faults": ("what faults leave of a policy", "mat_ros.bench_faults"),
 }
 

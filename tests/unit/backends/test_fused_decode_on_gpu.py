@@ -13,7 +13,7 @@ import pytest
 from mat_ros.backends.choose import open_backend
 from mat_ros.backends.cuda_driver import Driver
 from mat_ros.backends.fused_decode import FusedDecode
-from mat_ros.bench_decode import compile_kernel, decide_slot_by_slot, encodings
+from mat_ros.bench.decode import compile_kernel, decide_slot_by_slot, encodings
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 

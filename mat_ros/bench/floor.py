@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the floor of a chain: the same processes, hops and sizes over Unix sockets, without ROS and without a policy.
 
-Run as a process of its own, because it forks: `python -m mat_ros.bench_floor --n 20 --mode strict --hz 60 --ticks 600`.
+Run as a process of its own, because it forks: `python -m mat_ros.bench.floor --n 20 --mode strict --hz 60 --ticks 600`.
 """
 
 from __future__ import annotations

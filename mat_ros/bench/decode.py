@@ -30,7 +30,7 @@ from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.shipped import policy_folder
 
-SOURCE = Path(__file__).parents[1] / "cuda" / "decode.cu"
+SOURCE = Path(__file__).parents[2] / "cuda" / "decode.cu"
 
 
 def compile_kernel(capability: tuple[int, int]) -> bytes:

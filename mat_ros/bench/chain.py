@@ -211,7 +211,7 @@ def floor(row: Row, policy: Path) -> dict[str, float]:
              48 + 4 * (m.state.size(m.network.agents) + m.network.agents), 48 + 5 * m.network.agents)
     n = row.processes if row.wiring == "grouped" else row.n
     mode = "optimistic" if row.mode == "optimistic" else "strict"
-    command = [sys.executable, "-m", "mat_ros.bench_floor", "--n", str(n), "--mode", mode, "--hz", str(row.hz),
+    command = [sys.executable, "-m", "mat_ros.bench.floor", "--n", str(n), "--mode", mode, "--hz", str(row.hz),
                "--ticks", str(min(row.ticks, FLOOR_TICKS)), "--realtime", str(row.realtime),
                "--sizes", *map(str, sizes)]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
