@@ -13,7 +13,7 @@ BENCHES = {
     "decode": ("how long one GPU launch takes that decides for many robots", "mat_ros.bench.decode"),
     "chain": ("how long a tick of the live graph takes, by wiring and mode", "mat_ros.bench.chain"),
     "recovery": ("what it costs when nodes of the live graph are killed or stopped", "mat_ros.bench.recovery"),
-    "faults": ("what faults leave of a policy", "mat_ros.bench_faults"),
+    "faults": ("what faults leave of a policy", "mat_ros.bench.faults.command"),
 }
 
 

@@ -15,18 +15,19 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
-from mat_ros.bench_faults import COLUMNS, Plan, recovery, run
+from mat_ros.bench.faults.cells import COLUMNS, Plan, recovery
+from mat_ros.bench.faults.command import run
+from mat_ros.bench.faults.grid import Grid, matching
+from mat_ros.bench.faults.lockstep import LockStep
+from mat_ros.bench.faults.table import Table
 from mat_ros.breakable import find_plan
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Fault, Schedule
 from mat_ros.core.record import Recorder, facts
 from mat_ros.core.replay import Recording, diff, replay
-from mat_ros.fault_grid import Grid, matching
-from mat_ros.fault_table import Table
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.simulated import SimulatedRobot
-from mat_ros.lockstep import LockStep
 
 pytestmark = pytest.mark.sim
 

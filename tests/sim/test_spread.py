@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros import shipped
-from mat_ros.bench_faults import main
+from mat_ros.bench.faults.command import main
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.spread import LOCAL, connect, spread
 

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros.bench_faults import COLUMNS
-from mat_ros.fault_figures import headline, interval, iqm, read_table, truth_against_intent
-from mat_ros.fault_report import write_report
+from mat_ros.bench.faults.cells import COLUMNS
+from mat_ros.bench.faults.figures import headline, interval, iqm, read_table, truth_against_intent
+from mat_ros.bench.faults.report import write_report
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.backends.backend import Backend
+from mat_ros.bench.faults.episodes import Episodes
 from mat_ros.breakable import chain_spans
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.chain import Decision, Encoding
@@ -30,7 +31,6 @@ from mat_ros.core.links import SimulatedChain
 from mat_ros.core.observe import Observer
 from mat_ros.core.safety import Applied, Gate, GateSettings
 from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
-from mat_ros.episodes import Episodes
 from mat_ros.hardware.io import Columns
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser

@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mat_ros.fault_figures import Rows, cell_words, column, condition, grouped, headline, named, truth_against_intent
-from mat_ros.fault_grid import GAP, NOMINAL
+from mat_ros.bench.faults.figures import (
+    Rows,
+    cell_words,
+    column,
+    condition,
+    grouped,
+    headline,
+    named,
+    truth_against_intent,
+)
+from mat_ros.bench.faults.grid import GAP, NOMINAL
 from mat_ros.view import charts
 from mat_ros.view.page import KeyFigure, Page, Toned, code, figure, folded, key_figures, paragraph, picture, table
 
 if TYPE_CHECKING:
-    from mat_ros.bench_faults import Plan
+    from mat_ros.bench.faults.cells import Plan
 
 TOGETHER_WORDS = "where a column has a *, all that it matches broke at once."
 GOOD = 0.9  # share of the return from which on nobody worries
@@ -181,7 +190,7 @@ def _add_live(page: Page, live: Sequence[dict[str, Any]], left_out: Sequence[str
 
 
 def _add_influence(page: Page, plan: Plan) -> None:
-    from mat_ros.bench_faults import influence_of
+    from mat_ros.bench.faults.cells import influence_of
 
     names, moved, values = influence_of(plan)
     section = page.section(f"{names[0]}: who moves whom", "How far each slot's action changes, in policy units, when "
@@ -200,7 +209,7 @@ def _add_strip(page: Page, rows: Rows, plan: Plan) -> None:
     cells = {key: value for key, value in cells.items() if np.isfinite(value)}
     if not cells:
         return
-    from mat_ros.fault_film import film
+    from mat_ros.bench.faults.film import film
 
     section = page.section(f"{rows[0]['policy']}: worst and best", "The same first episode, without a fault, under the "
                            "worst one and under the mildest; the first picture is the moment of the onset.")

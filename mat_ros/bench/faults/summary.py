@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mat_ros.fault_figures import cell_words, condition, headline, truth_against_intent
-from mat_ros.fault_grid import NOMINAL
+from mat_ros.bench.faults.figures import cell_words, condition, headline, truth_against_intent
+from mat_ros.bench.faults.grid import NOMINAL
 
 HEAD = "| {} |\n|{}|"
 

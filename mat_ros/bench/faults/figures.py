@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.bench.faults.grid import GAP, NOMINAL
+from mat_ros.bench.faults.table import UNTOLD
 from mat_ros.core.faults import KINDS
-from mat_ros.fault_grid import GAP, NOMINAL
-from mat_ros.fault_table import UNTOLD
 
 Float = NDArray[np.float64]
 Rows = list[dict[str, Any]]

@@ -1,44 +1,38 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros bench faults: break one thing after the other and measure what is left of a policy.
-
-Every cell of the grid runs the same episodes: the same starts, and for every policy the same faults (paired seeds). The
-raw table `episodes.csv` is written cell by cell, so that a run that was killed goes on where it was.
-"""
+"""Run the cells of a grid of faults: one policy, the same episodes in every cell."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
-import shlex
-import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mat_ros import shipped
-from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.backends.choose import open_backend
+from mat_ros.bench.faults.episodes import Episodes
+from mat_ros.bench.faults.grid import GAP, Cell, Grid
+from mat_ros.bench.faults.influence import influence
+from mat_ros.bench.faults.lockstep import LockStep
+from mat_ros.bench.faults.table import UNTOLD
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.decide import Decider
 from mat_ros.core.detect import Model
-from mat_ros.core.influence import influence
 from mat_ros.core.observe import Observer
-from mat_ros.episodes import Episodes
-from mat_ros.fault_grid import GAP, Cell, Grid, matching
-from mat_ros.fault_table import UNTOLD, Table
-from mat_ros.lockstep import LockStep
-from mat_ros.spread import spread
 
 COLUMNS = ("policy", "level", "kind", "severity", "target", "information", "episode", "return", "ticks",
            "detect_ticks", "false_alarms", "recover_ticks", "missing", "commands", "outside_before", "outside_after",
            "clamped", "latency_p50_ms", "latency_p99_ms", "computing_p50_us", "computing_p99_us", "computing_max_us")
+
+
 LEARNING_SEED = 977  # of the episodes from which the detector learns; no cell runs them
+
+
 RECOVERED = 0.8  # of the reward before the fault, over RECOVERY_S
+
+
 RECOVERY_S = 1.0
 
 
@@ -153,70 +147,3 @@ def rows_of(plan: Plan, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
     if _worker is None or _worker.plan != plan:
         _worker = Worker(plan)
     return cell, _worker.rows(cell)
-
-
-def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:
-    """Run the cells that `out` lacks, over processes or a Ray cluster, and append their rows."""
-    table = Table(out, COLUMNS, plan.episodes, plan.origin())
-    done = table.finished()
-    left = [cell for cell in cells if cell.key not in done]
-    began = time.monotonic()
-    for count, (cell, rows) in enumerate(spread(rows_of, plan, left, processes, ray), 1):
-        table.add(rows)
-        spent = time.monotonic() - began
-        mean = float(np.mean([row["return"] for row in rows]))
-        print(f"{len(cells) - len(left) + count}/{len(cells)}  {spent / count * (len(left) - count) / 60:5.1f} min left"
-              f"   {cell.words}: {mean:.4g}", file=sys.stderr, flush=True)
-
-
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros bench faults`."""
-    parser = argparse.ArgumentParser(prog="mat-ros bench faults", description="Measure what faults leave of a policy.")
-    parser.add_argument("--policy", action="append", required=True, help="bundle, by name or folder; may be repeated")
-    parser.add_argument("--grid", default="grid", help="grid of faults: a shipped name or a YAML file")
-    parser.add_argument("--episodes", type=int, default=32, help="paired episodes per cell")
-    parser.add_argument("--ticks", type=int, help="length of an episode; default: the task's")
-    parser.add_argument("--only", default="*", help="cells whose level:kind:target this pattern selects")
-    parser.add_argument("--mode", default="optimistic", choices=("strict", "bounded", "optimistic"),
-                        help="patience of the chain where messages or nodes break")
-    parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=0,
-                        help="cells at a time; default: one here, as many as the cluster has processors on Ray")
-    parser.add_argument("--ray", default="", help="spread over Ray instead: `local`, or the address of a cluster whose "
-                        "machines have the package, the policy and the grid in the same places")
-    parser.add_argument("--live", type=int, default=0, metavar="N", help="also run N episodes of some cells as a live "
-                        "graph of node processes over DDS, free-running against the wall clock; 0: none")
-    parser.add_argument("--live-only", action="append", metavar="PATTERN", help="cells to run live, by the patterns of "
-                        "--only, beside the nominal one; may be repeated; default: the first actuator that is off, the "
-                        "most messages dropped, and the first node that crashes; not possible for gaps and oracles")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
-    parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
-    given = parser.parse_args(arguments)
-    from mat_ros.fault_figures import headline, read_table
-    from mat_ros.fault_report import write_report
-    from mat_ros.fault_summary import write_summary
-    from mat_ros.live_faults import Live, compare
-
-    grid = shipped.config_file("grids", given.grid).resolve()
-    plans, live = {}, Live()
-    for name in given.policy:
-        folder = shipped.policy_folder(name).resolve()
-        bundle = Bundle.load(folder)
-        plan = Plan(str(folder), given.backend, str(grid), given.episodes, given.seed, given.ticks, given.mode)
-        cells = matching(Grid.load(grid, bundle.manifest).cells, given.only)
-        plans[bundle.manifest.name] = plan
-        out = given.out / bundle.manifest.name
-        run(plan, cells, out / "episodes.csv", given.processes, given.ray)
-        if given.live:
-            live.run(plan, bundle, cells, given.live, given.live_only or (), out / "live.csv")
-    table = read_table([given.out / name / "episodes.csv" for name in plans])
-    lines = compare(table, live.files)
-    command = "mat-ros bench faults " + shlex.join(arguments)
-    write_report(given.out / "report.html", table, plans, command, lines, live.left_out)
-    write_summary(given.out / "summary.md", table, command, lines, live.left_out)
-    if given.json:
-        print(json.dumps(headline(table)))
-    else:
-        print(given.out / "report.html")
-    return 0

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.bench.faults.grid import Cell
 from mat_ros.core.errors import Missing
-from mat_ros.fault_grid import Cell
 
 if TYPE_CHECKING:
-    from mat_ros.bench_faults import Plan
+    from mat_ros.bench.faults.cells import Plan
 
 PICTURES, WIDTH, HEIGHT = 6, 320, 240
 SPAN_S = 3.0  # of an episode, from the onset on
@@ -25,7 +25,7 @@ def film(plan: Plan, key: tuple[Any, ...] | None) -> tuple[NDArray[np.uint8] | N
     """Give a strip of the first episode of a cell (None: nothing broken), or nothing and the reason."""
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")
-    from mat_ros.bench_faults import Worker
+    from mat_ros.bench.faults.cells import Worker
     from mat_ros.worlds.render import Camera, film_strip
 
     worker = Worker(replace(plan, episodes=1), learn=key is not None)

@@ -25,19 +25,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.bench.faults.figures import Rows, column, grouped, read_rows
+from mat_ros.bench.faults.grid import GAP, NOMINAL, Cell, Grid
+from mat_ros.bench.faults.table import KEY, Table
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.fault_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.deployment import plan_bundle
-from mat_ros.fault_figures import Rows, column, grouped, read_rows
-from mat_ros.fault_grid import GAP, NOMINAL, Cell, Grid
-from mat_ros.fault_table import KEY, Table
 from mat_ros.graph import Graph, LaunchSettings
 from mat_ros.launcher import Supervisor
 
 if TYPE_CHECKING:
-    from mat_ros.bench_faults import Plan
+    from mat_ros.bench.faults.cells import Plan
 
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
            "load")
