@@ -96,7 +96,7 @@ def launch_arguments() -> str:
 
 def command_line() -> str:
     """Write the help of every command."""
-    from mat_ros import cli
+    from mat_ros.cli import main as cli
 
     parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
              _help(cli.main, ["--help"]), "```", ""]

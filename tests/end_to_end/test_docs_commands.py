@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros import cli
+from mat_ros.cli import main as cli
 from mat_ros.core.options import options
 from mat_ros.graph import LaunchSettings
 

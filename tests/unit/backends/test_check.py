@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("rich", reason="needs the package's own dependencies")
 
-from mat_ros import check
+from mat_ros import shipped
 from mat_ros.backends import timing
 from mat_ros.backends.native_library import LIBRARY
+from mat_ros.cli import check
 from mat_ros.core.robot import Robot
 
 if not LIBRARY.exists():
@@ -57,7 +58,7 @@ def test_a_perturbed_weight_is_refused_before_anything_runs(tmp_path: Path, caps
 
 
 def test_another_robot_is_refused_by_the_joint_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    other = Path(check.__file__).parent / "config" / "robots" / "halfcheetah.yaml"
+    other = shipped.config_file("robots", "halfcheetah")
     assert check.main([str(BUNDLES / "rwkv4"), "--robot", str(other)]) == 1
     assert "expected a joint named shoulder_pan" in capsys.readouterr().out
 

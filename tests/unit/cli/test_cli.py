@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import mat_ros
-from mat_ros import check, cli
-from mat_ros.commands import faults
+from mat_ros.cli import check, faults
+from mat_ros.cli import main as cli
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 
@@ -114,7 +114,8 @@ def test_a_mistake_of_ours_keeps_its_traceback(offer):
 
 def test_help_needs_no_package_beyond_python_itself():
     blocked = ("numpy", "yaml", "rich", "rclpy", "torch", "mujoco", "onnxruntime")
-    code = f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); from mat_ros.cli import main; main(['--help'])"
+    code = (f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); "
+            "from mat_ros.cli.main import main; main(['--help'])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "doctor" in done.stdout

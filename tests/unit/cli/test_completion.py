@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from mat_ros import cli
-from mat_ros.commands import completion
+from mat_ros.cli import completion
+from mat_ros.cli import main as cli
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from mat_ros import doctor
-from mat_ros.doctor import Finding
+from mat_ros.cli import doctor
+from mat_ros.cli.doctor import Finding
 
 
 @pytest.fixture

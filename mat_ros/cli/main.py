@@ -43,11 +43,11 @@ DOORS = (
     Door(
         "operate: run a policy on a robot or a simulated one",
         (
-            Command("demo", "a chain of joints that goes on when broken", "mat_ros.commands.demo:main", "ros,sim"),
-            Command("launch", "start a graph without ROS's own launch", "mat_ros.commands.launch:main", "ros,sim"),
-            Command("faults", "list, inject and clear faults", "mat_ros.commands.faults:main", "ros"),
-            Command("replay", "decide a recording again and compare bits", "mat_ros.commands.replay:main", "onnx"),
-            Command("diff", "compare two recordings", "mat_ros.commands.diff:main", ""),
+            Command("demo", "a chain of joints that goes on when broken", "mat_ros.cli.demo:main", "ros,sim"),
+            Command("launch", "start a graph without ROS's own launch", "mat_ros.cli.launch:main", "ros,sim"),
+            Command("faults", "list, inject and clear faults", "mat_ros.cli.faults:main", "ros"),
+            Command("replay", "decide a recording again and compare bits", "mat_ros.cli.replay:main", "onnx"),
+            Command("diff", "compare two recordings", "mat_ros.cli.diff:main", ""),
         ),
         (("ros2 launch mat_ros ...", "the same graphs where ROS's own tools are installed"),),
     ),
@@ -62,12 +62,12 @@ DOORS = (
     Door(
         "integrate: a new robot, policy or machine",
         (
-            Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.doctor:main", ""),
-            Command("check", "verify a policy bundle or a robot file", "mat_ros.check:main", "onnx"),
-            Command("engines", "build and verify TensorRT engines", "mat_ros.commands.engines:main", "rtx"),
-            Command("bench", "measure latency, or what faults leave", "mat_ros.commands.bench:main", "onnx,sim"),
-            Command("completion", "complete commands in bash", "mat_ros.commands.completion:main", ""),
-            Command("version", "the version of this package", "mat_ros.cli:print_version", ""),
+            Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.cli.doctor:main", ""),
+            Command("check", "verify a policy bundle or a robot file", "mat_ros.cli.check:main", "onnx"),
+            Command("engines", "build and verify TensorRT engines", "mat_ros.cli.engines:main", "rtx"),
+            Command("bench", "measure latency, or what faults leave", "mat_ros.cli.bench:main", "onnx,sim"),
+            Command("completion", "complete commands in bash", "mat_ros.cli.completion:main", ""),
+            Command("version", "the version of this package", "mat_ros.cli.main:print_version", ""),
         ),
     ),
 )
@@ -158,7 +158,3 @@ def _doors_text() -> str:
         rows = [(command.name, command.help) for command in door.commands if command.name in known]
         lines += [f"  {name:<26}{text}" for name, text in (*rows, *door.elsewhere)]
     return "\n".join([*lines, "", "`mat-ros COMMAND --help` explains one command."]).lstrip("\n")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mat_ros.commands.replay import show
+from mat_ros.cli.replay import show
 from mat_ros.core.replay import Recording, diff
 
 
