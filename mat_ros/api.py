@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.chain import Decision
 from mat_ros.core.decide import Decider, Float32, Sampling, Validity

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mat_ros import shipped
+from mat_ros.core import shipped
 from mat_ros.core.fault_file import load_plan
 from mat_ros.core.faults import NO_FAULTS, Plan, Targets
 from mat_ros.core.links import ENCODER, SAFETY, Span

@@ -19,7 +19,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from mat_ros import demo, ros_environment, shipped
+from mat_ros import demo, ros_environment
+from mat_ros.core import shipped
 from mat_ros.view.demo_report import OPEN_M
 from mat_ros.view.film import replay
 

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mat_ros import shipped
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.collect import NONE
 from mat_ros.graph import LaunchSettings, build

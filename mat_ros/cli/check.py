@@ -24,7 +24,7 @@ from mat_ros.core.bundle import MANIFEST, Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.joints import Joint
 from mat_ros.core.robot import Robot
-from mat_ros.shipped import config_file, policy_folder
+from mat_ros.core.shipped import config_file, policy_folder
 
 SLACK = 1e-9  # in a joint's unit: rounding of offset + scale
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from mat_ros import shipped
 from mat_ros.cli import main as cli
+from mat_ros.core import shipped
 from mat_ros.deployment import DEPLOYMENTS, launch_options
 
 SUBCOMMANDS = {"bench": "backends chain recovery faults", "completion": "bash", "faults": "list inject clear",

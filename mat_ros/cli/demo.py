@@ -11,9 +11,10 @@ import random
 import tempfile
 from pathlib import Path
 
-from mat_ros import ros_environment, shipped
+from mat_ros import ros_environment
+from mat_ros.core import shipped
+from mat_ros.core.shipped import check_writable
 from mat_ros.demo import INTERRUPTED, Run
-from mat_ros.places import check_writable
 
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mat_ros import ros_environment
-from mat_ros.shipped import PACKAGE_FOLDER, install_command
+from mat_ros.core.shipped import PACKAGE_FOLDER, install_command
 
 SUPPORTED_PYTHON = ((3, 10), (3, 13))
 HAS_ROS_WHEELS = sys.platform == "linux" and platform.machine() == "x86_64"

@@ -46,8 +46,8 @@ def _list(given: argparse.Namespace) -> int:
     if given.policy:
         from dataclasses import asdict
 
-        from mat_ros import shipped
         from mat_ros.breakable import targets
+        from mat_ros.core import shipped
         from mat_ros.core.bundle import Bundle
 
         names = asdict(targets(Bundle.load(shipped.policy_folder(given.policy)).manifest))

@@ -136,7 +136,7 @@ def _run(command: Command, arguments: list[str]) -> int:
 def _refusal(error: Exception, command: Command) -> str | None:
     """Put an error that the user can mend into one sentence; None for a mistake of ours, which keeps its traceback."""
     from mat_ros.core.errors import Missing, Refused, unusable
-    from mat_ros.shipped import install_command
+    from mat_ros.core.shipped import install_command
 
     if isinstance(error, Missing | Refused):
         return str(error)

@@ -8,9 +8,9 @@ import argparse
 import json
 from pathlib import Path
 
-from mat_ros import shipped
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 from mat_ros.core.replay import Recording, Report, replay

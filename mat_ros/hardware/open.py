@@ -12,12 +12,12 @@ from typing import Any
 from mat_ros.core.errors import Refused
 from mat_ros.core.manifest import Manifest
 from mat_ros.core.robot import Robot
+from mat_ros.core.shipped import config_file, config_names
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.io import HardwareIO
 from mat_ros.hardware.link import Link
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
-from mat_ros.shipped import config_file, config_names
 
 METHODS = ("read", "write", "describe", "close")
 ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and hears what is applied

@@ -11,7 +11,7 @@ import numpy as np
 
 from mat_ros.core.errors import Missing
 from mat_ros.core.manifest import Manifest
-from mat_ros.shipped import install_command
+from mat_ros.core.shipped import install_command
 from mat_ros.view.watch import STATES, Tick, Watch
 
 try:

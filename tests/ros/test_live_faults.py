@@ -13,13 +13,13 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 pytest.importorskip("rclpy", reason="needs the ros extra")
 pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
-from mat_ros import shipped
 from mat_ros.bench.faults import live as live_faults
 from mat_ros.bench.faults.cells import Plan
 from mat_ros.bench.faults.command import main
 from mat_ros.bench.faults.grid import GAP, Grid
 from mat_ros.bench.faults.live import Live, commands, episode, lay_out, live_cells
 from mat_ros.breakable import targets
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.fault_file import parse_plan, plan_text
 

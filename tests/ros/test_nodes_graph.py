@@ -23,8 +23,8 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rosgraph_msgs.msg import Clock
 
-from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.pilot import Pilot
 from mat_ros.core.safety import GateSettings

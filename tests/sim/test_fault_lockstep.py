@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
 from mat_ros.bench.faults.cells import COLUMNS, Plan, recovery
 from mat_ros.bench.faults.command import run
@@ -21,6 +20,7 @@ from mat_ros.bench.faults.grid import Grid, matching
 from mat_ros.bench.faults.lockstep import LockStep
 from mat_ros.bench.faults.table import Table
 from mat_ros.breakable import find_plan
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Fault, Schedule

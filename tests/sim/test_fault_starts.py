@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
 from mat_ros.bench.faults.grid import Grid
 from mat_ros.bench.faults.lockstep import LockStep
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Fault, Schedule

@@ -14,10 +14,10 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros import shipped
 from mat_ros.bench.faults.command import main
+from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.spread import LOCAL, connect, spread
+from mat_ros.core.spread import LOCAL, connect, spread
 
 pytestmark = pytest.mark.sim
 

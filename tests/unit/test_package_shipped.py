@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros import shipped
+from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros import shipped
+from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.fault_file import load_plan
 from mat_ros.core.faults import NO_FAULTS, Fault, Plan, Schedule, Targets, followed_share

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mat_ros import shipped
 from mat_ros.backends.choose import BACKENDS
 from mat_ros.bench.faults.cells import (
     COLUMNS,
@@ -27,8 +26,9 @@ from mat_ros.bench.faults.cells import (
 )
 from mat_ros.bench.faults.grid import Cell, Grid, matching
 from mat_ros.bench.faults.table import Table
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
-from mat_ros.spread import spread
+from mat_ros.core.spread import spread
 
 
 def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:

@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("rich", reason="needs the package's own dependencies")
 
-from mat_ros import shipped
 from mat_ros.backends import timing
 from mat_ros.backends.native_library import LIBRARY
 from mat_ros.cli import check
+from mat_ros.core import shipped
 from mat_ros.core.robot import Robot
 
 if not LIBRARY.exists():

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from mat_ros import shipped
 from mat_ros.backends.choose import open_backend
+from mat_ros.core import shipped
 from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 from mat_ros.core.pilot import Pilot

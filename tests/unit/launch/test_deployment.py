@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros import deployment, ros_environment, shipped
+from mat_ros import deployment, ros_environment
 from mat_ros.cli import launch as command
+from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import options
 from mat_ros.graph import LaunchSettings, environment

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mat_ros.core.errors import Missing, Refused
 
-PACKAGE_FOLDER = Path(__file__).resolve().parent
+PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
 def config_names(kind: str) -> list[str]:
@@ -64,6 +64,15 @@ def share_folders() -> Iterator[Path]:
         share = Path(prefix) / "share" / "mat_ros"
         if (share / "package.xml").is_file():
             yield share
+
+
+def check_writable(file: Path) -> None:
+    """Make the folder of a file and open it once; where that fails, the system's error names place and reason."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    existed = file.exists()
+    file.open("ab").close()  # tried and not looked up: permissions alone do not say it
+    if not existed:
+        file.unlink()
 
 
 def install_command(extra: str = "") -> str:
