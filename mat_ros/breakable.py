@@ -10,7 +10,7 @@ from mat_ros.core import shipped
 from mat_ros.core.fault_file import load_plan
 from mat_ros.core.faults import NO_FAULTS, Plan, Targets
 from mat_ros.core.links import ENCODER, SAFETY, Span
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.graph import BATON_REACH, spans
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.deployment import Plan, plan_bundle
 from mat_ros.graph import Graph, LaunchSettings
 from mat_ros.launcher import Supervisor, forwarded_signals

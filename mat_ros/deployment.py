@@ -13,10 +13,10 @@ from pathlib import Path
 
 from mat_ros.breakable import find_plan
 from mat_ros.core import shipped
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Option, options, read
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.description import Robot
 from mat_ros.core.shipped import check_writable
 from mat_ros.graph import Graph, LaunchSettings, build, replace
 from mat_ros.hardware.open import check_adapter, find_robot

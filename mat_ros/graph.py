@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
 from mat_ros.core.options import Value, option
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.peers import count_peers
 from mat_ros.ros_environment import keep_to_loopback, open_to_network
 

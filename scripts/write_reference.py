@@ -162,12 +162,13 @@ METRICS = {  # column: unit, meaning, when to worry
 
 def robot_file() -> str:
     """Write the fields of a robot file."""
-    source = (ROOT / "mat_ros/core/robot.py").read_text(encoding="utf-8")
-    joints = (ROOT / "mat_ros/core/joints.py").read_text(encoding="utf-8")
+    source = (ROOT / "mat_ros/core/robot/description.py").read_text(encoding="utf-8")
+    joints = (ROOT / "mat_ros/core/robot/joints.py").read_text(encoding="utf-8")
     head = ast.get_docstring(ast.parse(source)) or ""
     top = [(f"`{name}`", meaning) for name, meaning in ROBOT_FIELDS.items()]
     rows = ((f"`{field}`", f"`{kind}`", meaning) for field, kind, meaning in _commented_fields(joints, "Joint"))
-    return "\n".join([*page("Robot file", "`mat_ros/core/robot.py` and `mat_ros/core/joints.py`"), head, "",
+    source_files = "`mat_ros/core/robot/description.py` and `mat_ros/core/robot/joints.py`"
+    return "\n".join([*page("Robot file", source_files), head, "",
                       table(("field", "meaning"), top), "", "## A joint", "",
                       table(("field", "type", "meaning"), rows), ""])
 
@@ -197,11 +198,11 @@ def _documented_fields(file: Path, name: str) -> Iterator[tuple[str, str, str, s
 
 def bundle() -> str:
     """Write the fields of the manifest with the comment behind each."""
-    contract = ast.get_docstring(ast.parse((ROOT / "mat_ros/core/bundle.py").read_text(encoding="utf-8"))) or ""
-    parts = [*page("Policy bundle", "`mat_ros/core/manifest.py` and `mat_ros/core/bundle.py`"), "```text", contract,
-             "```", ""]
-    for file, names in (("manifest", ("Manifest", "Network", "StateLayout", "Normaliser", "Training")),
-                        ("joints", ("Joint",)), ("observe", ("Term", "Part", "View", "Layout"))):
+    contract = ast.get_docstring(ast.parse((ROOT / "mat_ros/core/policy/bundle.py").read_text(encoding="utf-8"))) or ""
+    source_files = "`mat_ros/core/policy/manifest.py` and `mat_ros/core/policy/bundle.py`"
+    parts = [*page("Policy bundle", source_files), "```text", contract, "```", ""]
+    for file, names in (("policy/manifest", ("Manifest", "Network", "StateLayout", "Normaliser", "Training")),
+                        ("robot/joints", ("Joint",)), ("robot/observe", ("Term", "Part", "View", "Layout"))):
         source = (ROOT / "mat_ros" / "core" / f"{file}.py").read_text(encoding="utf-8")
         for name in names:
             rows = ((f"`{field}`", f"`{kind}`", meaning) for field, kind, meaning in _commented_fields(source, name))

@@ -15,7 +15,7 @@ from mat_ros.core.chain import Baton, ChainNode, Decision, Encoding, Patience, R
 from mat_ros.core.clock import FakeClock
 from mat_ros.core.collect import Collector
 from mat_ros.core.decide import Decider, Override
-from mat_ros.core.manifest import Network, StateLayout
+from mat_ros.core.policy.manifest import Network, StateLayout
 
 PERIOD_NS = 16_000_000
 DEADLINE_NS = 10_000_000  # after the start of a tick

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from mat_ros.core.observe import Layout, Part, Term, View
-from mat_ros.core.robot import Robot
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.observe import Layout, Part, Term, View
 from training.export import Origin
 from training.sample import describe, export_random, make_bundle
 

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 
 
 def run_slot(name: str, folder: Path, slot: int, inbox: Connection, outbox: Connection) -> None:

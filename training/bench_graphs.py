@@ -27,8 +27,8 @@ import torch
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from mat_ros.backends.timing import measure
 from mat_ros.backends.torch_backend import load_policy
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing
+from mat_ros.core.policy.bundle import Bundle
 from training.graphs import EncoderGraph, write_encoder
 from training.sample import make_bundle
 from training.wkv_graphs import DOMAIN, operator_graphs

@@ -26,12 +26,12 @@ from safetensors.torch import save_file
 import mat_ros
 from mat_ros.backends import golden
 from mat_ros.backends.choose import installed, open_backend
-from mat_ros.core.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.errors import Missing, Refused, unusable
-from mat_ros.core.joints import ActionMap, Joint
-from mat_ros.core.manifest import Manifest, Network, Normaliser, StateLayout, Training
-from mat_ros.core.observe import Layout
-from mat_ros.core.robot import Agent, Robot
+from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
+from mat_ros.core.policy.manifest import Manifest, Network, Normaliser, StateLayout, Training
+from mat_ros.core.robot.description import Agent, Robot
+from mat_ros.core.robot.joints import ActionMap, Joint
+from mat_ros.core.robot.observe import Layout
 from training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from training.config import TrainConfig
 from training.envs import make

@@ -17,7 +17,7 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mat_ros.core.manifest import Normaliser
+from mat_ros.core.policy.manifest import Normaliser
 from training.models import Policy
 from training.models.wkv_reference import lengthened
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mat_ros.core.bundle import Bundle
-from mat_ros.core.joints import Joint
-from mat_ros.core.manifest import Normaliser, Training
-from mat_ros.core.observe import Layout, Observer, Part, Term, View
-from mat_ros.core.robot import Agent
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.manifest import Normaliser, Training
+from mat_ros.core.robot.description import Agent
+from mat_ros.core.robot.joints import Joint
+from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from training.export import Origin, export_policy
 from training.models import Policy, PolicyConfig, build_policy
 

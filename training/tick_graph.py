@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from mat_ros.core.manifest import StateLayout
+from mat_ros.core.policy.manifest import StateLayout
 from training.graphs import BATCH, IR_VERSION, OPSET, SLOTS
 
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from mat_ros.backends import golden
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from mat_ros.backends.torch_backend import load_policy
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 from training.graphs import EncoderGraph, StepGraph, write_encoder, write_step
 from training.models import Policy
 from training.models.layers import previous_slot

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import Bundle
 from trt_engines.build import build_engines, graphs_with_operator
 from trt_engines.fingerprint import checked_plan, read
 from trt_engines.flavour import MODULES, load_flavour, present

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import Bundle
 from trt_engines import wkv_plugin as wkv
 from trt_engines.fingerprint import GRAPHS, Fingerprint, Shapes, digest, plan_path, write
 from trt_engines.flavour import Flavour

@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 from trt_engines.machine import Machine
 
 SCHEMA = 1

@@ -10,8 +10,8 @@ from pathlib import Path
 from mat_ros.backends.golden import Verdict, verify
 from mat_ros.backends.tensorrt_backend import TensorRTBackend
 from mat_ros.backends.timing import time_backend
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 from trt_engines.fingerprint import GRAPHS, Fingerprint, checked_plan, plan_path, write
 from trt_engines.flavour import load_flavour
 from trt_engines.machine import this_machine

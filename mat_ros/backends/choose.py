@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.golden import require
 from mat_ros.backends.native_library import LIBRARY
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import Bundle
 
 AUTO_TICKS = 20  # golden ticks that an automatically chosen backend has to reproduce before it runs
 

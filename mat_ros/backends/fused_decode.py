@@ -11,9 +11,9 @@ from safetensors.numpy import load
 
 from mat_ros.backends.backend import Float32
 from mat_ros.backends.cuda_driver import Driver
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Network
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.manifest import Network
 
 KERNEL, WIDTH, THREADS, MAX_ACTIONS = "decode_rwkv4", 64, 256, 16
 SHARED_FLOATS = (4 * WIDTH * (WIDTH + 4) + WIDTH * (4 * WIDTH + 4) + 2 * MAX_ACTIONS * WIDTH + 8 * WIDTH + 4 * WIDTH

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mat_ros.backends.backend import Backend, Float32
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 
 @dataclass(frozen=True)

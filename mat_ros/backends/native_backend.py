@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 import mat_ros
 from mat_ros.backends.backend import BackendInfo, Float32
 from mat_ros.backends.native_library import FloatPointer, NetworkStruct, native_library
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.manifest import Manifest
 
 MIXER_NUMBERS = {"attention": 0, "rwkv4": 4, "rwkv5": 5, "rwkv6": 6, "rwkv7": 7, "none": -1}
 CACHE_LINE = 64  # bytes

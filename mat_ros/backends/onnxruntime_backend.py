@@ -11,8 +11,8 @@ import numpy as np
 
 from mat_ros.backends.backend import BackendInfo, Float32
 from mat_ros.backends.native_library import LIBRARY
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import Bundle
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from mat_ros.backends.backend import BackendInfo, Float32
 from mat_ros.backends.cuda_driver import Driver
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 DEFAULT_STREAM = 0
 Inputs = dict[str, tuple[str, tuple[int, ...]]]  # tensor -> (memory, shape)

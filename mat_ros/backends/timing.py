@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mat_ros.backends.backend import Backend, Float32
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 
 ROUNDS = 8
 ROUND_NS = 40_000_000

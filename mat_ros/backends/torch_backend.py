@@ -8,8 +8,8 @@ import importlib
 from typing import Any
 
 from mat_ros.backends.backend import BackendInfo, Float32
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing
+from mat_ros.core.policy.bundle import Bundle
 
 # Looked up by name when this backend is asked for: the runtime itself does not depend on training.
 POLICIES = "training.models"

@@ -26,8 +26,8 @@ from rich.table import Table
 from mat_ros.backends.choose import installed, open_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import multiply_rate, step_multiplications, time_backend
-from mat_ros.core.bundle import MANIFEST, Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import MANIFEST, Bundle
 
 KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
 AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)

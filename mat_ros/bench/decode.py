@@ -26,8 +26,8 @@ from mat_ros.backends.cuda_driver import Driver
 from mat_ros.backends.fused_decode import WIDTH, FusedDecode
 from mat_ros.backends.timing import measure
 from mat_ros.core import randomness
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
 
 SOURCE = Path(__file__).parents[2] / "cuda" / "decode.cu"

@@ -20,10 +20,10 @@ from rich.table import Table
 from mat_ros.backends.choose import installed, open_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
-from mat_ros.core.bundle import MANIFEST, Bundle
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.core.joints import Joint
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.bundle import MANIFEST, Bundle
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.joints import Joint
 from mat_ros.core.shipped import config_file, policy_folder
 
 SLACK = 1e-9  # in a joint's unit: rounding of offset + scale

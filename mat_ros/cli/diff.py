@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from mat_ros.cli.replay import show
-from mat_ros.core.replay import Recording, diff
+from mat_ros.core.record.replay import Recording, diff
 
 
 def main(arguments: list[str]) -> int:

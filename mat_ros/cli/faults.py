@@ -48,7 +48,7 @@ def _list(given: argparse.Namespace) -> int:
 
         from mat_ros.breakable import targets
         from mat_ros.core import shipped
-        from mat_ros.core.bundle import Bundle
+        from mat_ros.core.policy.bundle import Bundle
 
         names = asdict(targets(Bundle.load(shipped.policy_folder(given.policy)).manifest))
     if given.json:

@@ -11,9 +11,9 @@ from pathlib import Path
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core import shipped
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
-from mat_ros.core.replay import Recording, Report, replay
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record.replay import Recording, Report, replay
 
 HEADLINE = ("ticks", "compared", "differing", "first", "equality", "truncated", "unmatched")
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core import randomness
-from mat_ros.core.manifest import Network, StateLayout
+from mat_ros.core.policy.manifest import Network, StateLayout
 
 Float32 = NDArray[np.float32]
 

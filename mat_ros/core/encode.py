@@ -12,8 +12,8 @@ import numpy as np
 from mat_ros.core.chain import Encoding
 from mat_ros.core.decide import Float32
 from mat_ros.core.keeper import Observation
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.observe import Observer
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.observe import Observer
 
 
 class EncodingBackend(Protocol):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mat_ros.core.chain import HORIZON, Decision
 from mat_ros.core.collect import NONE, Collector
 from mat_ros.core.decide import Float32, Validity
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.safety import Applied, Gate
 
 REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once

@@ -10,7 +10,7 @@ from mat_ros.core.chain import Decision
 from mat_ros.core.decide import Decider, Float32, Sampling, Stepper, Validity
 from mat_ros.core.encode import Encoder, EncodingBackend
 from mat_ros.core.keeper import Keeper, Observation, Outcome
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.safety import Gate, GateSettings
 
 

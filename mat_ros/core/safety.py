@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import Joint
+from mat_ros.core.robot.joints import Joint
 
 Float = NDArray[np.float64]
 

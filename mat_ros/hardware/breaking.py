@@ -10,7 +10,7 @@ from typing import Any
 from mat_ros.breakable import find_plan, targets
 from mat_ros.core.faults import Schedule
 from mat_ros.core.inject import Lease
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.hardware.simulated import SimulatedRobot
 
 LEVELS = ("actuator", "sensor")

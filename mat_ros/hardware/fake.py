@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from mat_ros.core import randomness
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
 
 REACH = 0.5  # share of the way to its target that a joint goes in a tick

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.decide import Float32
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.observe import Term
+from mat_ros.core.policy.manifest import Manifest
 
 Float = NDArray[np.float64]
 
@@ -79,25 +77,3 @@ def check_reading(reading: Reading, manifest: Manifest) -> None:
         raise Refused("measurements of the robot", f"{count} numbers: {wanted}", np.size(reading.signals),
                       "let read() give the terms that the policy was trained with")
 
-
-class Columns:
-    """Cut the terms of a policy out of the longer measurement vector of a robot, in the policy's order."""
-
-    def __init__(self, wanted: tuple[Term, ...], offered: tuple[Term, ...]) -> None:
-        places: dict[tuple[str, str], int] = {}
-        units: Mapping[str, str] = {term.name: term.unit for term in offered}
-        for term in offered:
-            for element in term.elements:
-                places[term.name, element] = len(places)
-        for term in wanted:
-            if units.get(term.name) != term.unit:
-                raise Refused(f"measured term {term.name}", f"a robot that measures it in {term.unit}",
-                              units.get(term.name, f"only {sorted(units)}"), "choose the robot of the policy")
-            if absent := [element for element in term.elements if (term.name, element) not in places]:
-                raise Refused(f"measured term {term.name}", f"the elements {list(term.elements)}", f"no {absent}",
-                              "correct the robot's names")
-        self.places = np.array([places[term.name, element] for term in wanted for element in term.elements])
-
-    def take(self, signals: NDArray[np.float64]) -> Float32:
-        """Give the policy's signals (..., signal) as they travel."""
-        return signals[..., self.places].astype(np.float32)

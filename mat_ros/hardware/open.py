@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.description import Robot
 from mat_ros.core.shipped import config_file, config_names
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import JointMap
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.joints import JointMap
 from mat_ros.hardware.commands import COMMANDS, Send
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
 from mat_ros.hardware.link import JointStates, Link, Pose

@@ -17,9 +17,9 @@ from mat_ros.core.chain import Baton, ChainNode, Decision, Encoding, Patience, R
 from mat_ros.core.decide import Decider, Sampling
 from mat_ros.core.encode import Encoder
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
 from mat_ros.core.options import option
 from mat_ros.core.overrides import Notices
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.graph import BACKENDS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics, wire

@@ -23,9 +23,9 @@ from rclpy.qos import QoSProfile
 
 import mat_ros
 from mat_ros.core import options
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused, foreign
 from mat_ros.core.options import Option, option
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
 from mat_ros.graph import LEAN
 from mat_ros.msg import NodeDescriptor

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.view.watch import Tick
 
 Image = NDArray[np.uint8]  # (height, width, 3)

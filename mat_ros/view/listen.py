@@ -20,7 +20,7 @@ try:
 except ImportError:  # ROS before Jazzy
     from rclpy.executors import SingleThreadedExecutor as Executor
 
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.topics import Topic

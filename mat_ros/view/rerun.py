@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from mat_ros.core.errors import Missing
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.shipped import install_command
 from mat_ros.view.watch import STATES, Tick, Watch
 

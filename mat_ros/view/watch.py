@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mat_ros.core.collect import NONE
 from mat_ros.core.decide import Validity
 from mat_ros.core.keeper import Observation, Outcome
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.safety import Reason
 
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Term
+from mat_ros.core.robot.observe import Term
 from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.signals import COMMAND_FIELD, Signals, Source, find
 

@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.observe import Term
+from mat_ros.core.robot.observe import Term
 from mat_ros.worlds.hand import FINGERS, JOINTS
 from mat_ros.worlds.signals import (
     COMMAND_FIELD,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.core.observe import Term
+from mat_ros.core.robot.observe import Term
 from mat_ros.worlds.batch import Ids, World
 from mat_ros.worlds.signals import Derived, Probe, Source, joint_positions, joint_velocities
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.worlds.batch import World
 from mat_ros.worlds.dexhands import SCENES, DexHands
 from mat_ros.worlds.mamujoco import TASKS, Locomotion

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Term
+from mat_ros.core.robot.observe import Term
 
 Float = NDArray[np.float64]
 XYZ, XYZW = ("x", "y", "z"), ("x", "y", "z", "w")

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mat_ros.backends.native_library import LIBRARY
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 if not LIBRARY.exists():
     pytest.skip("needs the compiled native backend", allow_module_level=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mat_ros.core.collect import NONE
-from mat_ros.core.joints import ActionMap, Joint
+from mat_ros.core.robot.joints import ActionMap, Joint
 from mat_ros.core.safety import Gate, GateSettings, Reason
 
 SPEAKING = ("on time", "duplicated", "reordered", "restart")  # fates of a node whose word reaches the gate in time

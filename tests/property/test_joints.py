@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mat_ros.core.joints import ActionMap, Joint, JointMap
+from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
 
 NUMBER = st.floats(-5.0, 5.0)
 

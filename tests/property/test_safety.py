@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import Joint
+from mat_ros.core.robot.joints import Joint
 from mat_ros.core.safety import Gate, GateSettings, Reason
 
 PERIOD_NS = 20_000_000

@@ -16,7 +16,7 @@ from typing import Any
 
 import rclpy
 
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.graph import Graph, LaunchSettings, build
 from mat_ros.launcher import node_command
 from mat_ros.nodes import topics

@@ -22,8 +22,8 @@ import graph_run
 from graph_run import GOLDEN, GraphRun, Listener
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.bundle import Bundle
-from mat_ros.core.replay import Recording, replay
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record.replay import Recording, replay
 from mat_ros.nodes import topics
 from mat_ros.srv import ClearFaults, InjectFault
 

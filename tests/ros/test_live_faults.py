@@ -20,8 +20,8 @@ from mat_ros.bench.faults.grid import GAP, Grid
 from mat_ros.bench.faults.live import Live, commands, episode, lay_out, live_cells
 from mat_ros.breakable import targets
 from mat_ros.core import shipped
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.fault_file import parse_plan, plan_text
+from mat_ros.core.policy.bundle import Bundle
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim]
 

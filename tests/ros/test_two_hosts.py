@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from two_hosts import TwoHosts, why_not
 
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.deployment import Plan, plan_bundle
 from mat_ros.graph import LaunchSettings
 from mat_ros.launcher import Supervisor, node_command

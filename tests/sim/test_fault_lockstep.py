@@ -21,11 +21,11 @@ from mat_ros.bench.faults.lockstep import LockStep
 from mat_ros.bench.faults.table import Table
 from mat_ros.breakable import find_plan
 from mat_ros.core import shipped
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Fault, Schedule
-from mat_ros.core.record import Recorder, facts
-from mat_ros.core.replay import Recording, diff, replay
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record.record import Recorder, facts
+from mat_ros.core.record.replay import Recording, diff, replay
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.simulated import SimulatedRobot
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("mujoco", reason="needs the sim extra")
 pytest.importorskip("gymnasium", reason="needs the train extra")
 
-from mat_ros.core.observe import Observer
+from mat_ros.core.robot.observe import Observer
 from training.envs import make
 from training.envs.mamujoco import MultiAgentMujoco
 

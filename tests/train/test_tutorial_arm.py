@@ -96,7 +96,7 @@ def test_an_adapter_of_other_joints_or_another_order_is_refused(arm, policy, mon
 @pytest.mark.ros
 def test_nodes_drive_the_arm_to_its_target(arm, policy, box):
     from mat_ros import launcher
-    from mat_ros.core.bundle import Bundle
+    from mat_ros.core.policy.bundle import Bundle
     from mat_ros.deployment import plan_bundle
     from mat_ros.graph import LaunchSettings
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
-from mat_ros.core.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.description import Robot
 
 BUNDLES = Path(__file__).parents[1] / "golden" / "bundles"
 ROBOT = Robot.load(BUNDLES / "robot.yaml")

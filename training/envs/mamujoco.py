@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 import mat_ros
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Layout, Observer, Part, Term, View
-from mat_ros.core.robot import Robot
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.mamujoco import Locomotion
 from training.envs.breakage import EpisodeFaults, find_plan

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.observe import Layout
+from mat_ros.core.robot.observe import Layout
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]

@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.observe import Term
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.observe import Term
 from mat_ros.hardware.io import Description, Reading, check_command, description_of
 
 JOINTS = ("shoulder", "elbow", "wrist")

@@ -14,10 +14,10 @@ from arm import JOINTS, SPEED_RAD, TERMS, fingertip, turn
 from numpy.typing import NDArray
 
 from mat_ros.core import randomness
-from mat_ros.core.bundle import Bundle
-from mat_ros.core.manifest import Normaliser, Training
-from mat_ros.core.observe import Layout, Observer, Part, View
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.manifest import Normaliser, Training
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.observe import Layout, Observer, Part, View
 from training.config import TrainConfig
 from training.envs.protocol import Spec
 from training.export import Origin, export_policy

@@ -27,7 +27,7 @@ from mat_ros.bench.faults.cells import (
 from mat_ros.bench.faults.grid import Cell, Grid, matching
 from mat_ros.bench.faults.table import Table
 from mat_ros.core import shipped
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.spread import spread
 
 

@@ -16,7 +16,7 @@ from mat_ros.bench.faults.lockstep import INFORMATION
 from mat_ros.breakable import targets
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import KINDS, LEVELS, Fault, Schedule
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 from mat_ros.worlds.randomise import Row
 from mat_ros.worlds.scatter import Scatter
 

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from mat_ros.bench.faults.figures import Rows, column, grouped, read_rows
 from mat_ros.bench.faults.grid import GAP, NOMINAL, Cell, Grid
 from mat_ros.bench.faults.table import KEY, Table
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.fault_file import plan_text
 from mat_ros.core.options import Value
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.deployment import plan_bundle
 from mat_ros.graph import Graph, LaunchSettings
 from mat_ros.launcher import Supervisor

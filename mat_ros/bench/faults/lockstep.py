@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from mat_ros.backends.backend import Backend
 from mat_ros.bench.faults.episodes import Episodes
 from mat_ros.breakable import chain_spans
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.chain import Decision, Encoding
 from mat_ros.core.collect import NONE
 from mat_ros.core.decide import Decider, Float32, Override, Sampling, Validity
@@ -28,10 +27,10 @@ from mat_ros.core.detect import Detector, DetectorSettings, Model, Places
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Schedule, followed_share
 from mat_ros.core.links import SimulatedChain
-from mat_ros.core.observe import Observer
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.observe import Columns, Observer
 from mat_ros.core.safety import Applied, Gate, GateSettings
 from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
-from mat_ros.hardware.io import Columns
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser
 from mat_ros.worlds.randomise import Row as Variation

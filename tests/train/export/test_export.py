@@ -20,8 +20,8 @@ from mat_ros.backends.choose import open_backend  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
 from mat_ros.backends.torch_backend import load_policy  # noqa: E402
-from mat_ros.core.bundle import Bundle  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
+from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from training import export  # noqa: E402
 from training.graphs import EncoderGraph, write_encoder  # noqa: E402
 from training.models.config import MIXERS_OF  # noqa: E402
@@ -273,7 +273,7 @@ def test_26_processes_give_the_bits_of_one_loop_in_one_process(long_chain: Bundl
 @pytest.mark.sim
 def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="needs the sim extra")
-    from mat_ros.core.robot import Robot
+    from mat_ros.core.robot.description import Robot
     from training.config import TrainConfig
     from training.train import train
 

@@ -20,8 +20,8 @@ import onnx  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
-from mat_ros.core.bundle import Bundle  # noqa: E402
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
+from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from training.bench_graphs import kernels  # noqa: E402
 from training.sample import make_bundle  # noqa: E402
 from training.wkv_graphs import operator_graphs  # noqa: E402

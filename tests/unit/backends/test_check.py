@@ -16,7 +16,7 @@ from mat_ros.backends import timing
 from mat_ros.backends.native_library import LIBRARY
 from mat_ros.cli import check
 from mat_ros.core import shipped
-from mat_ros.core.robot import Robot
+from mat_ros.core.robot.description import Robot
 
 if not LIBRARY.exists():
     pytest.skip("needs the compiled native backend", allow_module_level=True)

@@ -12,8 +12,8 @@ import pytest
 from mat_ros.backends import choose
 from mat_ros.backends.backend import BackendInfo
 from mat_ros.backends.golden import require, verify
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.policy.bundle import Bundle
 
 BUNDLE = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4")
 

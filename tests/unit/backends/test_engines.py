@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 from trt_engines import __main__ as command
 from trt_engines.build import build_engines, build_plan, profile
 from trt_engines.fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write

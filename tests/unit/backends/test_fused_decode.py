@@ -19,8 +19,8 @@ if shutil.which("g++") is None:
 
 from mat_ros.backends.cuda_driver import Driver  # noqa: E402
 from mat_ros.backends.fused_decode import SHARED_FLOATS, check_fits, pack_weights  # noqa: E402
-from mat_ros.core.bundle import Bundle  # noqa: E402
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
+from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from training.sample import random_policy  # noqa: E402
 
 ROOT = Path(__file__).parents[3]

@@ -14,8 +14,8 @@ from mat_ros.backends.choose import open_backend
 from mat_ros.backends.cuda_driver import Driver
 from mat_ros.backends.fused_decode import FusedDecode
 from mat_ros.bench.decode import compile_kernel, decide_slot_by_slot, encodings
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")]
 POLICIES = Path(__file__).parents[3] / "mat_ros" / "policies"

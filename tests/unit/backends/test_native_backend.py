@@ -14,8 +14,8 @@ import pytest
 from mat_ros.backends.backend import RunBackend, decide
 from mat_ros.backends.golden import verify
 from mat_ros.backends.native_library import LIBRARY
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 if not LIBRARY.exists():
     pytest.skip("needs the compiled native backend", allow_module_level=True)

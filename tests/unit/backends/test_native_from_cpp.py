@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mat_ros.core.bundle import Bundle
+from mat_ros.core.policy.bundle import Bundle
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "mat_ros" / "backends" / "native"

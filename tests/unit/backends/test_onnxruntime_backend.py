@@ -13,8 +13,8 @@ pytest.importorskip("onnxruntime", reason="needs the onnx extra")
 
 from mat_ros.backends.golden import verify
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 BUNDLES = Path(__file__).parents[2] / "golden" / "bundles"
 

@@ -22,8 +22,8 @@ from typing import Any, get_args, get_origin
 
 import pytest
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 from trt_engines import __main__ as command
 from trt_engines import wkv_plugin
 from trt_engines.build import build_engines

@@ -13,8 +13,8 @@ import yaml
 import mat_ros
 from mat_ros.cli import check, faults
 from mat_ros.cli import main as cli
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from chain_world import ACT_DIM, ENC_DIM, ROW, network
 
 from mat_ros.bench.faults.influence import influence
 from mat_ros.core.decide import Decider
-from mat_ros.core.manifest import StateLayout
+from mat_ros.core.policy.manifest import StateLayout
 
 
 class Half:

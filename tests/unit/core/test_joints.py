@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import ActionMap, Joint, JointMap
+from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
 
 ELBOW = {"name": "elbow", "quantity": "position", "unit": "rad", "lower": -1.0, "upper": 2.0, "rate": 3.0,
          "effort": 4.0, "scale": 1.5, "offset": 0.5, "default": 0.0, "fallback": "hold"}

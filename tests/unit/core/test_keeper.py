@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.chain import Decision
 from mat_ros.core.check import Checker
 from mat_ros.core.collect import NONE
@@ -19,6 +18,7 @@ from mat_ros.core.decide import Decider
 from mat_ros.core.encode import Encoder
 from mat_ros.core.keeper import Keeper, Observation
 from mat_ros.core.pilot import Pilot
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.safety import Gate, GateSettings, Reason
 
 BUNDLE = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4")

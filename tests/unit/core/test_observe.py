@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Layout, Observer, Part, Term, View
+from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 
 TERMS = (Term("position", "rad", ("a", "b")), Term("velocity", "rad/s", ("a", "b")), Term("height", "m", ("torso",)))
 LAYOUT = Layout(TERMS, (View("first", (Part("position", ("a",)), Part("velocity", ("a",), scale=0.1))),

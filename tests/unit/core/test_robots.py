@@ -9,7 +9,7 @@ import pytest
 
 import mat_ros
 from mat_ros.core.errors import Refused
-from mat_ros.core.robot import Robot
+from mat_ros.core.robot.description import Robot
 
 FOLDER = Path(mat_ros.__file__).parent / "config" / "robots"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import JointMap
-from mat_ros.core.manifest import Manifest
-from mat_ros.core.robot import Robot
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.joints import JointMap
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.link import JointStates, Pose
@@ -191,7 +191,7 @@ def test_the_stamp_of_the_oldest_measurement_travels_on(manifest):
 def test_a_policy_that_sees_more_than_the_robot_measures_is_refused_with_the_term(manifest):
     from dataclasses import replace
 
-    from mat_ros.core.observe import Layout, Term
+    from mat_ros.core.robot.observe import Layout, Term
 
     layout = Layout((*manifest.layout.terms, Term("object_position", "m", ("object.x", "object.y", "object.z"))),
                     manifest.layout.views)

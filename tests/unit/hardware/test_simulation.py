@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.faults import Fault, Schedule
 from mat_ros.core.keeper import Outcome
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.safety import Applied
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.simulated import Episode

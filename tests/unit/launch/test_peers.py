@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros.core.bundle import Bundle
 from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
 from mat_ros.demo import plan_demo
 from mat_ros.graph import LaunchSettings, build

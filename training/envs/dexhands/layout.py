@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Layout, Part, Term, View
-from mat_ros.core.robot import Agent
+from mat_ros.core.robot.description import Agent
+from mat_ros.core.robot.observe import Layout, Part, Term, View
 from mat_ros.worlds.hand import FINGERS, JOINTS
 from mat_ros.worlds.signals import XYZ, XYZW, labels
 

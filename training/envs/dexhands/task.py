@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import mat_ros
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Schedule
-from mat_ros.core.observe import Observer
-from mat_ros.core.robot import Robot
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.observe import Observer
 from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.randomise import Randomiser, load_table

@@ -162,3 +162,26 @@ def _places(terms: Sequence[Term]) -> dict[tuple[str, str], int]:
                 raise Refused(f"term {term.name}", "distinct elements", element, "rename the repeated one")
             place[term.name, element] = len(place)
     return place
+
+
+class Columns:
+    """Cut the terms of a policy out of the longer measurement vector of a robot, in the policy's order."""
+
+    def __init__(self, wanted: tuple[Term, ...], offered: tuple[Term, ...]) -> None:
+        places: dict[tuple[str, str], int] = {}
+        units: Mapping[str, str] = {term.name: term.unit for term in offered}
+        for term in offered:
+            for element in term.elements:
+                places[term.name, element] = len(places)
+        for term in wanted:
+            if units.get(term.name) != term.unit:
+                raise Refused(f"measured term {term.name}", f"a robot that measures it in {term.unit}",
+                              units.get(term.name, f"only {sorted(units)}"), "choose the robot of the policy")
+            if absent := [element for element in term.elements if (term.name, element) not in places]:
+                raise Refused(f"measured term {term.name}", f"the elements {list(term.elements)}", f"no {absent}",
+                              "correct the robot's names")
+        self.places = np.array([places[term.name, element] for term in wanted for element in term.elements])
+
+    def take(self, signals: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Give the policy's signals (..., signal) as they travel."""
+        return signals[..., self.places].astype(np.float32)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import ActionMap, Joint
-from mat_ros.core.observe import Layout, Observer
-from mat_ros.core.robot import Agent, Robot
+from mat_ros.core.robot.description import Agent, Robot
+from mat_ros.core.robot.joints import ActionMap, Joint
+from mat_ros.core.robot.observe import Layout, Observer
 
 SCHEMA = 1
 MIXERS = ("attention", "rwkv4", "rwkv5", "rwkv6", "rwkv7", "none")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Define the policy bundle, what training hands to deployment: a folder whose every file is hashed by its manifest.
 
-manifest.yaml        what the policy is, by name and with units (mat_ros.core.manifest)
+manifest.yaml        what the policy is, by name and with units (mat_ros.core.policy.manifest)
 weights.safetensors  every parameter, under the names that `python -m training.models` prints
 encoder.onnx         observation (batch, n, obs_dim) -> enc (batch, n, enc_dim), values (batch, n)
 step.onnx            enc (batch, enc_dim), action (batch, act_dim), state -> action (batch, act_dim), state
@@ -28,7 +28,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.manifest import Manifest
+from mat_ros.core.policy.manifest import Manifest
 
 MANIFEST = "manifest.yaml"
 FILES = ("weights.safetensors", "encoder.onnx", "step.onnx", "golden.npz")

@@ -19,14 +19,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core import cdr, mcap
-from mat_ros.core.bundle import Bundle
+from mat_ros.core import cdr
 from mat_ros.core.collect import NONE
 from mat_ros.core.decide import Decider, Float32, Override, Prefix, Sampling, Validity
 from mat_ros.core.errors import Refused
-from mat_ros.core.observe import Observer
 from mat_ros.core.overrides import Notices
-from mat_ros.core.record import FACTS, plain
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record import mcap
+from mat_ros.core.record.record import FACTS, plain
+from mat_ros.core.robot.observe import Observer
 from mat_ros.core.wire import ns_of, read_baton, read_decision, read_overrides
 
 REQUIRED = ("observation", "encoding", "decision", "applied")

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.joints import ActionMap, Joint, JointMap
+from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
 
 NANOSECONDS = 1_000_000_000
 FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware")
