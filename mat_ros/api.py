@@ -25,15 +25,15 @@ from numpy.typing import NDArray
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
-from mat_ros.core.chain import Decision
-from mat_ros.core.decide import Decider, Float32, Sampling, Validity
-from mat_ros.core.encode import Encoder
 from mat_ros.core.errors import Refused
-from mat_ros.core.keeper import Keeper, Observation, Outcome
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import Robot as RobotDescription
-from mat_ros.core.safety import Applied, Gate, GateSettings
+from mat_ros.core.tick.decide import Decider, Sampling
+from mat_ros.core.tick.encode import Encoder
+from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.messages import Applied, Decision, Float32, Observation, Outcome, Validity
+from mat_ros.core.tick.safety import Gate, GateSettings
 from mat_ros.hardware.io import HardwareIO, check_reading
 
 Float = NDArray[np.float64]

@@ -9,19 +9,13 @@ from pathlib import Path
 from mat_ros.core import shipped
 from mat_ros.core.fault_file import load_plan
 from mat_ros.core.faults import NO_FAULTS, Plan, Targets
-from mat_ros.core.links import ENCODER, SAFETY, Span
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.graph import BATON_REACH, spans
-
-
-def chain_spans(manifest: Manifest, wiring: str = "per_agent") -> tuple[Span, ...]:
-    """List the chain nodes of a wiring."""
-    return tuple(Span(*span) for span in spans(manifest, wiring))
+from mat_ros.core.tick.wiring import BATON_REACH, ENCODER, SAFETY, spans
 
 
 def targets(manifest: Manifest, wiring: str = "per_agent") -> Targets:
     """Name what can break when this policy runs in this wiring."""
-    chain = [span.name for span in chain_spans(manifest, wiring)]
+    chain = [span.name for span in spans(manifest, wiring)]
     batons = [f"{sender}->{receiver}" for k, sender in enumerate(chain)
               for receiver in chain[k + 1:k + 1 + BATON_REACH]]
     return Targets(

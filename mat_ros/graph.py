@@ -22,16 +22,13 @@ from dataclasses import dataclass, field
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.wiring import BATON_REACH, WIRINGS, spans
 from mat_ros.peers import count_peers
 from mat_ros.ros_environment import keep_to_loopback, open_to_network
 
-WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
 BACKENDS = ("auto", "native", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx")
 LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer less, so that many of them find each other sooner
 LEAN_ABOVE = 30  # processes
-BATON_REACH = 2  # next nodes that hear a baton: one silent node is bridged without a redecision
-
-
 @dataclass(frozen=True)
 class LaunchSettings:
     """The launch arguments; the ROS launch file, `mat-ros launch` and the reference page all come from here."""
@@ -92,22 +89,6 @@ class Graph:
     environment: Mapping[str, str] = field(default_factory=dict)  # for every process
 
 
-def spans(manifest: Manifest, wiring: str) -> list[tuple[str, int, int]]:
-    """Lay the slots over processes: (node name, first slot, stop slot) in chain order.
-
-    `per_agent` gives each slot a process, whatever an agent is; `per_joint` and `per_finger` are the same thing said of
-    a policy whose agents are joints or fingers, and are refused for another. `central` puts all slots in one process.
-    """
-    names = [agent.name for agent in manifest.agents]
-    if wiring == "central":
-        return [("chain", 0, len(names))]
-    expected = {"per_joint": "joint", "per_finger": "finger"}.get(wiring)
-    if expected and manifest.split != expected:
-        raise Refused(f"wiring {wiring}", f"a policy whose agents are split by {expected}", manifest.split,
-                      "use wiring:=per_agent, or a policy trained with that split")
-    return [(f"chain_{_plain(name)}", slot, slot + 1) for slot, name in enumerate(names)]
-
-
 def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> Graph:
     """Lay out the nodes of a deployment."""
     trained_hz = 1e9 / manifest.period_ns
@@ -148,11 +129,11 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
                               respawn=False, essential=True))
     if not replicated:
         nodes.append(NodeSpec("encoder", "encoder", {**common, "backend": settings.backend}))
-    for k, (name, first, stop) in enumerate(layout):
-        nodes.append(NodeSpec(name, "chain_node", {
-            **common, **deciding, "first_slot": first, "stop_slot": stop, "mode": settings.mode,
+    for k, span in enumerate(layout):
+        nodes.append(NodeSpec(span.name, "chain_node", {
+            **common, **deciding, "first_slot": span.first, "stop_slot": span.stop, "mode": settings.mode,
             "budget_ms": settings.budget_ms, "baton": baton, "replicated": replicated, "backup": k == 0,
-            "hear": ",".join(f"{layout[j][1]}" for j in range(max(0, k - reach), k)),
+            "hear": ",".join(f"{layout[j].first}" for j in range(max(0, k - reach), k)),
             "chain_information": chain_information}))
     nodes.append(NodeSpec("safety", "safety", {**common, **timing, "robot": settings.robot,
                                                "hardware": settings.hardware if settings.sim == "none" else "sim",
@@ -206,7 +187,3 @@ def replace(settings: LaunchSettings, **changes: Value) -> LaunchSettings:
     """Give settings with some of them changed."""
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
-
-def _plain(name: str) -> str:
-    """Turn an agent's name into a ROS node name."""
-    return "".join(c.lower() if c.isalnum() else "_" for c in name)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mat_ros.core.chain import Baton, ChainNode, Decision, Encoding, Patience, Role
 from mat_ros.core.clock import FakeClock
-from mat_ros.core.collect import Collector
-from mat_ros.core.decide import Decider, Override
 from mat_ros.core.policy.manifest import Network, StateLayout
+from mat_ros.core.tick.chain import ChainNode, Patience, Role
+from mat_ros.core.tick.collect import Collector
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Override
 
 PERIOD_NS = 16_000_000
 DEADLINE_NS = 10_000_000  # after the start of a tick

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mat_ros.core.chain import Baton, Decision, Encoding
-from mat_ros.core.decide import Decider, Validity
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record.record import Recorder, facts
 from mat_ros.core.record.replay import redecide
 from mat_ros.core.robot.observe import Observer
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Validity
 from mat_ros.core.wire import baton_fields, decision_fields, encoding_fields, override_fields, time_of
 
 BUNDLE = Path(__file__).parent / "golden" / "bundles" / "rwkv4"

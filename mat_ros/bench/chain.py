@@ -31,11 +31,12 @@ from rich.table import Table
 
 from mat_ros import forked
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.decide import Decider, Validity
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Validity
 from mat_ros.forked import ForkedNode
 from mat_ros.graph import Graph, LaunchSettings, NodeSpec, build, environment
 from mat_ros.launcher import NODE_COMMAND, node_command

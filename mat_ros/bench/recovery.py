@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mat_ros.core import shipped
-from mat_ros.core.collect import NONE
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.collect import NONE
 from mat_ros.graph import LaunchSettings, build
 from mat_ros.launcher import node_command
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.decide import Override, Validity
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.messages import Override, Validity
 
 Float = NDArray[np.float64]
 RESOLUTION = 1e-6  # of readings that travel as float32; less motion than this may show as none

@@ -12,16 +12,16 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from mat_ros.core.chain import Baton, ChainNode, Decision, Encoding, Patience, Role
-from mat_ros.core.collect import Collector
-from mat_ros.core.decide import Decider
 from mat_ros.core.faults import Schedule
+from mat_ros.core.tick.chain import ChainNode, Patience, Role
+from mat_ros.core.tick.collect import Collector
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Baton, Decision, Encoding
+from mat_ros.core.tick.wiring import ENCODER, SAFETY, Span
 
 HOP_NS = 360_000  # what a message costs from process to process, as measured on the loopback
 RESTART_NS = 600_000_000  # from the death of a process until its successor hears messages, as measured
-ENCODER, SAFETY = "encoder", "safety"
 OVERTAKEN_HOPS = 3  # how much later a message comes that is overtaken
 
 
@@ -37,15 +37,6 @@ def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
             copies = {"drop": (), "duplicate": (*copies, *copies), "reorder": tuple(
                 late + OVERTAKEN_HOPS * HOP_NS for late in copies)}[fault.kind]
     return copies
-
-
-@dataclass(frozen=True)
-class Span:
-    """A chain node by name, and the slots that it owns."""
-
-    name: str
-    first: int
-    stop: int
 
 
 class SimulatedChain:

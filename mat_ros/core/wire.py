@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mat_ros.core.chain import Baton, Decision, Encoding
-from mat_ros.core.decide import Float32, Override, Prefix, Validity
 from mat_ros.core.errors import Refused
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Float32, Override, Prefix, Validity
 
 SECOND_NS = 1_000_000_000
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.decide import Float32
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.messages import Float32
 
 Float = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mat_ros.core.decide import Float32
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.observe import Columns
+from mat_ros.core.tick.messages import Float32
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.scatter import Scatter

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mat_ros.core.keeper import Observation, Outcome
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.messages import Observation, Outcome
 
 EPISODE_NS = 1_000_000_000  # keeps the source times of episodes apart
 

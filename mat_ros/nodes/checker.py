@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.check import Checker
-from mat_ros.core.encode import Encoder
 from mat_ros.core.options import option
+from mat_ros.core.tick.checker import Checker
+from mat_ros.core.tick.encode import Encoder
 from mat_ros.graph import BACKENDS
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.chain_node import make_decider

@@ -9,10 +9,11 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mat_ros.breakable import chain_spans, targets
+from mat_ros.breakable import targets
 from mat_ros.core.errors import Refused
 from mat_ros.core.inject import Lease
-from mat_ros.core.links import ENCODER, deliveries
+from mat_ros.core.links import deliveries
+from mat_ros.core.tick.wiring import ENCODER, spans
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.topics import Topic
@@ -29,9 +30,9 @@ class Disturbance:
     def __init__(self, node: Shell) -> None:
         self._node = node
         self._lease = Lease(("message",), targets(node.manifest))
-        spans = chain_spans(node.manifest)
-        self._by_first = {span.first: span.name for span in spans}
-        self._by_topic = {topics.baton(span.stop - 1).name: span.name for span in spans}
+        chain = spans(node.manifest)
+        self._by_first = {span.first: span.name for span in chain}
+        self._by_topic = {topics.baton(span.stop - 1).name: span.name for span in chain}
         self._by_topic[topics.ENCODING.name] = ENCODER
         self._waiting: list[tuple[int, int, bytes, Taker]] = []
         self._numbers = itertools.count()

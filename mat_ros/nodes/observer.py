@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mat_ros.core.errors import Refused, foreign
-from mat_ros.core.keeper import Observation
 from mat_ros.core.options import option
+from mat_ros.core.tick.messages import Observation
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.io import Reading, check_reading
 from mat_ros.hardware.open import ADAPTERS, open_hardware

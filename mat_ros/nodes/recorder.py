@@ -19,7 +19,7 @@ from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.record.record import TYPES, FlightRecorder, Recorder, facts, plain
-from mat_ros.core.safety import Reason
+from mat_ros.core.tick.safety import Reason
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 

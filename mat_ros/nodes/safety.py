@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mat_ros.core.collect import NONE
 from mat_ros.core.errors import foreign
-from mat_ros.core.keeper import Keeper, Outcome
 from mat_ros.core.options import option
-from mat_ros.core.safety import Gate, GateSettings
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.messages import Outcome
+from mat_ros.core.tick.safety import Gate, GateSettings
 from mat_ros.hardware.io import Float, HardwareIO
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink

@@ -16,11 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.chain import Baton, Decision, Encoding
-from mat_ros.core.decide import Float32, Prefix
 from mat_ros.core.errors import Refused
-from mat_ros.core.keeper import Observation, Outcome
-from mat_ros.core.safety import Applied
+from mat_ros.core.tick.messages import Applied, Baton, Decision, Encoding, Float32, Observation, Outcome, Prefix
 
 LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 SECOND_NS = 1_000_000_000

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.collect import NONE
-from mat_ros.core.decide import Validity
-from mat_ros.core.keeper import Observation, Outcome
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.safety import Reason
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.messages import Observation, Outcome, Validity
+from mat_ros.core.tick.safety import Reason
 
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
 STATE_OF_VALIDITY = {int(Validity.OWN): "own", int(Validity.REDECIDED): "redecided", int(Validity.HELD): "held",

@@ -10,9 +10,9 @@ from chain_world import ACT_DIM, DEADLINE_NS, FATES, HOP_NS, Bench, decide_centr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mat_ros.core.chain import HORIZON, Baton, Patience
-from mat_ros.core.decide import Override, Validity
 from mat_ros.core.errors import Refused
+from mat_ros.core.tick.chain import HORIZON, Patience
+from mat_ros.core.tick.messages import Baton, Override, Validity
 
 MODES = ("strict", "bounded", "optimistic")
 STILL = Override(np.zeros(ACT_DIM, np.float32), Validity.ZERO)

@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mat_ros.core.collect import NONE
 from mat_ros.core.robot.joints import ActionMap, Joint
-from mat_ros.core.safety import Gate, GateSettings, Reason
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.safety import Gate, GateSettings, Reason
 
 SPEAKING = ("on time", "duplicated", "reordered", "restart")  # fates of a node whose word reaches the gate in time
 

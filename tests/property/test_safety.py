@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.robot.joints import Joint
-from mat_ros.core.safety import Gate, GateSettings, Reason
+from mat_ros.core.tick.safety import Gate, GateSettings, Reason
 
 PERIOD_NS = 20_000_000
 DT = 0.02

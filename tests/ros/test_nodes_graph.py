@@ -25,9 +25,9 @@ from rosgraph_msgs.msg import Clock
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
-from mat_ros.core.pilot import Pilot
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.safety import GateSettings
+from mat_ros.core.tick.pilot import Pilot
+from mat_ros.core.tick.safety import GateSettings
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.launcher import REFUSED, node_command
 

@@ -23,11 +23,9 @@ from graph_run import GOLDEN
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from mat_ros.core.chain import Baton, Encoding
-from mat_ros.core.decide import Prefix
 from mat_ros.core.errors import Refused
-from mat_ros.core.keeper import Observation
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.messages import Baton, Encoding, Observation, Prefix
 from mat_ros.hardware.io import Reading, description_of
 from mat_ros.nodes import topics, wire
 from mat_ros.nodes.chain_node import ChainShell

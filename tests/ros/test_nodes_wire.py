@@ -16,10 +16,8 @@ pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 
-from mat_ros.core.chain import Baton, Decision, Encoding
-from mat_ros.core.decide import Prefix
-from mat_ros.core.keeper import Observation, Outcome
-from mat_ros.core.safety import Applied as Command
+from mat_ros.core.tick.messages import Applied as Command
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Observation, Outcome, Prefix
 from mat_ros.msg import Applied
 from mat_ros.msg import Baton as BatonMessage
 from mat_ros.msg import Decision as DecisionMessage

@@ -15,7 +15,7 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 import mat_ros
 from mat_ros import Chain, Robot
 from mat_ros.core.errors import Refused
-from mat_ros.core.safety import Reason
+from mat_ros.core.tick.safety import Reason
 
 pytestmark = pytest.mark.sim
 

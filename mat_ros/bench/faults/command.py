@@ -19,11 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from mat_ros.backends.choose import BACKENDS
-from mat_ros.bench.faults.cells import (
-    COLUMNS,
-    Plan,
-    rows_of,
-)
+from mat_ros.bench.faults.cells import COLUMNS, Plan, rows_of
 from mat_ros.bench.faults.grid import Cell, Grid, matching
 from mat_ros.bench.faults.table import Table
 from mat_ros.core import shipped

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.decide import Float32
 from mat_ros.core.detect import Health
+from mat_ros.core.tick.messages import Float32
 
 Float = NDArray[np.float64]
 

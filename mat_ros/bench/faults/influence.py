@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mat_ros.core.decide import Decider, Float32, Override, Validity
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Float32, Override, Validity
 
 
 def influence(decider: Decider, enc: Float32, tick: int = 0) -> Float32:

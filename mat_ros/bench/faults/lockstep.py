@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 
 from mat_ros.backends.backend import Backend
 from mat_ros.bench.faults.episodes import Episodes
-from mat_ros.breakable import chain_spans
-from mat_ros.core.chain import Decision, Encoding
-from mat_ros.core.collect import NONE
-from mat_ros.core.decide import Decider, Float32, Override, Sampling, Validity
 from mat_ros.core.detect import Detector, DetectorSettings, Model, Places
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Schedule, followed_share
 from mat_ros.core.links import SimulatedChain
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Columns, Observer
-from mat_ros.core.safety import Applied, Gate, GateSettings
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.decide import Decider, Sampling
+from mat_ros.core.tick.messages import Applied, Decision, Encoding, Float32, Override, Validity
+from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.wiring import spans
 from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser
@@ -70,7 +70,7 @@ class LockStep:
         self.places = Places.of(manifest)
         self._slots, self._act_dim = network.agents, network.act_dim
         self._decider = Decider(backend, network, manifest.state)
-        self._spans, self._mode = chain_spans(manifest, wiring), mode
+        self._spans, self._mode = spans(manifest, wiring), mode
         self._gate_settings, self._deadline = gate or GateSettings(), deadline
         self._detect_settings = detect or DetectorSettings()
         self.joint_names = [joint.name for joint in manifest.joints]

@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core import cdr
-from mat_ros.core.collect import NONE
-from mat_ros.core.decide import Decider, Float32, Override, Prefix, Sampling, Validity
 from mat_ros.core.errors import Refused
-from mat_ros.core.overrides import Notices
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record import mcap
 from mat_ros.core.record.record import FACTS, plain
 from mat_ros.core.robot.observe import Observer
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.decide import Decider, Sampling
+from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
+from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import ns_of, read_baton, read_decision, read_overrides
 
 REQUIRED = ("observation", "encoding", "decision", "applied")

@@ -5,9 +5,9 @@
 import numpy as np
 import pytest
 
-from mat_ros.core.decide import Validity
 from mat_ros.core.detect import Cause, Detector, DetectorSettings, Health, Model, Places
 from mat_ros.core.errors import Refused
+from mat_ros.core.tick.messages import Validity
 
 JOINTS, PERIOD_S = 3, 0.05
 PLACES = Places(np.arange(JOINTS), JOINTS + np.arange(JOINTS), np.ones(JOINTS, dtype=bool), PERIOD_S)

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from mat_ros.core.decide import Override, Validity
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults import Fault, Targets
 from mat_ros.core.inject import Answer, Lease, Requests
-from mat_ros.core.overrides import Notices
+from mat_ros.core.tick.messages import Override, Validity
+from mat_ros.core.tick.overrides import Notices
 
 SECOND = 1_000_000_000
 TARGETS = Targets(actuator=("elbow", "wrist"), sensor=("joint_position/elbow",), message=("a->b",), node=("a",))

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from chain_world import PERIOD_NS, Arithmetic, decide_centrally, encoding, network
 
-from mat_ros.core.collect import NONE
-from mat_ros.core.decide import Decider, Validity
 from mat_ros.core.faults import Fault, Schedule
-from mat_ros.core.links import HOP_NS, SimulatedChain, Span, deliveries
+from mat_ros.core.links import HOP_NS, SimulatedChain, deliveries
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Validity
+from mat_ros.core.tick.wiring import Span
 
 SLOTS = 5
 NAMES = [f"n{k}" for k in range(SLOTS)]

@@ -6,8 +6,8 @@ import numpy as np
 from chain_world import ACT_DIM, ENC_DIM, ROW, network
 
 from mat_ros.bench.faults.influence import influence
-from mat_ros.core.decide import Decider
 from mat_ros.core.policy.manifest import StateLayout
+from mat_ros.core.tick.decide import Decider
 
 
 class Half:

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.core.chain import Decision
-from mat_ros.core.check import Checker
-from mat_ros.core.collect import NONE
-from mat_ros.core.decide import Decider
-from mat_ros.core.encode import Encoder
-from mat_ros.core.keeper import Keeper, Observation
-from mat_ros.core.pilot import Pilot
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.safety import Gate, GateSettings, Reason
+from mat_ros.core.tick.checker import Checker
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.encode import Encoder
+from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.messages import Decision, Observation
+from mat_ros.core.tick.pilot import Pilot
+from mat_ros.core.tick.safety import Gate, GateSettings, Reason
 
 BUNDLE = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4")
 PERIOD = BUNDLE.manifest.period_ns

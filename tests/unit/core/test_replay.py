@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from recorded import Arithmetic, record
 
-from mat_ros.core.decide import Override, Validity
 from mat_ros.core.errors import Refused
 from mat_ros.core.record import mcap
 from mat_ros.core.record.replay import Recording, diff, replay
+from mat_ros.core.tick.messages import Override, Validity
 
 OUT = {1: Override(np.zeros(1, np.float32), Validity.HELD)}
 REQUIRED = ("observation", "encoding", "decision", "applied")

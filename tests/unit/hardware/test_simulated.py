@@ -12,9 +12,9 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
-from mat_ros.core.pilot import Pilot
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.safety import GateSettings
+from mat_ros.core.tick.pilot import Pilot
+from mat_ros.core.tick.safety import GateSettings
 from mat_ros.hardware.simulated import SimulatedRobot
 
 pytestmark = pytest.mark.sim

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from mat_ros.core.faults import Fault, Schedule
-from mat_ros.core.keeper import Outcome
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.safety import Applied
+from mat_ros.core.tick.messages import Applied, Outcome
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.simulated import Episode
 from mat_ros.hardware.simulation import Simulation

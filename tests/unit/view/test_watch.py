@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mat_ros.core.collect import NONE
-from mat_ros.core.decide import Validity
-from mat_ros.core.keeper import Observation, Outcome
 from mat_ros.core.robot.description import Agent
 from mat_ros.core.robot.joints import Joint
-from mat_ros.core.safety import Applied, Reason
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.messages import Applied, Observation, Outcome, Validity
+from mat_ros.core.tick.safety import Reason
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import Watch
 

@@ -10,44 +10,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.chain import HORIZON, Decision
-from mat_ros.core.collect import NONE, Collector
-from mat_ros.core.decide import Float32, Validity
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.safety import Applied, Gate
+from mat_ros.core.tick.chain import HORIZON
+from mat_ros.core.tick.collect import NONE, Collector
+from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
+from mat_ros.core.tick.safety import Gate
 
 REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
 AHEAD = 4096  # decisions that are kept for a tick whose observation has not come yet
 POSITIONS = "joint_position"  # the term that holds where joints are
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What was measured for one tick."""
-
-    tick: int
-    start_ns: int  # when the tick began
-    deadline_ns: int  # when the safety gate applies what it has
-    source_ns: int  # when the oldest value was measured
-    episode: int  # counts resets of the robot or world
-    signals: Float32  # (signal,), ordered as the manifest's terms
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one tick came to."""
-
-    tick: int
-    source_ns: int
-    actions: Float32  # (slot, act_dim), NaN where nobody decided
-    validity: NDArray[np.uint8]  # (slot,): Validity, or NONE
-    applied: Applied
-    latency_ns: int  # from the start of the tick until it was applied
 
 
 class Keeper:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mat_ros.core.decide import Override
+from mat_ros.core.tick.messages import Override
 
 KEPT = 16  # notices that may wait for their tick
 

@@ -9,11 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from mat_ros.core.chain import Encoding
-from mat_ros.core.decide import Float32
-from mat_ros.core.keeper import Observation
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.observe import Observer
+from mat_ros.core.tick.messages import Encoding, Float32, Observation
 
 
 class EncodingBackend(Protocol):

@@ -4,27 +4,15 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mat_ros.core import randomness
 from mat_ros.core.policy.manifest import Network, StateLayout
-
-Float32 = NDArray[np.float32]
-
-
-class Validity(enum.IntEnum):
-    """How an entry of the chain came to be."""
-
-    OWN = 0  # its own node decided it
-    REDECIDED = 1  # another node ran its step
-    HELD = 2  # its joint is out: it stays where it is
-    ZERO = 3  # its joint is out: it gives no effort
+from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
 
 
 class Stepper(Protocol):
@@ -36,32 +24,6 @@ class Stepper(Protocol):
 
 
 Run = Callable[[int, int, Float32, Float32, Float32], tuple[Float32, Float32]]  # as backends.backend.RunBackend.decide
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """What slots 0 .. k-1 have decided, and the state that slot k receives: all that is needed to go on."""
-
-    actions: Float32  # (k, act_dim): what the successors are told, in policy units
-    validity: NDArray[np.uint8]  # (k,)
-    state: Float32
-
-    @property
-    def slots(self) -> int:
-        """Give how many slots have decided."""
-        return len(self.actions)
-
-    def same_bits(self, other: Prefix) -> bool:
-        """Say whether a successor would see any difference."""
-        return self.actions.tobytes() == other.actions.tobytes() and self.state.tobytes() == other.state.tobytes()
-
-
-@dataclass(frozen=True)
-class Override:
-    """What successors are told of a slot whose joint is out, instead of its intention."""
-
-    share: Float32  # (act_dim,): how much of each intended action the joint really does, as in training
-    validity: Validity  # HELD or ZERO
 
 
 @dataclass(frozen=True)

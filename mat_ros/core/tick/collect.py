@@ -9,8 +9,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.chain import Decision
-from mat_ros.core.decide import Float32, Validity
+from mat_ros.core.tick.messages import Decision, Float32, Validity
 
 NONE = 255  # validity of a slot that nobody has decided
 OWNER, PASSED_ON = 1 << 40, 1 << 32  # outrank any revision

@@ -8,9 +8,9 @@ from collections import Counter, OrderedDict
 
 import numpy as np
 
-from mat_ros.core.decide import Decider, Validity
-from mat_ros.core.encode import Encoder
-from mat_ros.core.keeper import Observation, Outcome
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.encode import Encoder
+from mat_ros.core.tick.messages import Observation, Outcome, Validity
 
 KEPT = 64  # ticks whose other half may still come
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mat_ros.core.chain import Decision
-from mat_ros.core.decide import Decider, Float32, Sampling, Stepper, Validity
-from mat_ros.core.encode import Encoder, EncodingBackend
-from mat_ros.core.keeper import Keeper, Observation, Outcome
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.safety import Gate, GateSettings
+from mat_ros.core.tick.decide import Decider, Sampling, Stepper
+from mat_ros.core.tick.encode import Encoder, EncodingBackend
+from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
+from mat_ros.core.tick.safety import Gate, GateSettings
 
 
 class PilotBackend(EncodingBackend, Stepper, Protocol):

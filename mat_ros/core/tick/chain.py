@@ -22,51 +22,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mat_ros.core.decide import Decider, Float32, Override, Prefix, Validity
 from mat_ros.core.errors import Refused
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Override, Prefix, Validity
 
 HORIZON = 64  # ticks: a baton further ahead than this belongs to another run
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """The encoded observation of one tick, the same for every node."""
-
-    tick: int
-    start_ns: int  # when the tick began
-    deadline_ns: int  # when the safety gate applies what it has
-    source_ns: int  # when the oldest measurement was taken; travels unchanged to the command
-    enc: Float32  # (n, enc_dim)
-
-
-@dataclass(frozen=True)
-class Baton:
-    """What a slot hands to the next ones."""
-
-    tick: int
-    source_ns: int
-    revision: int  # of the same slot in the same tick; a later one replaces an earlier one
-    prefix: Prefix
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Order batons of one tick: the one that knows more slots, then the later one."""
-        return self.prefix.slots, self.revision
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a node asks of the safety gate: for its own slots, and for others in case their nodes are silent."""
-
-    tick: int
-    source_ns: int
-    revision: int
-    first: int  # first slot that the node owns
-    stop: int  # first slot that it does not own any more
-    actions: Float32  # (slot, act_dim) from slot 0 on
-    validity: NDArray[np.uint8]  # (slot,)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.robot.joints import Joint
-
-Float = NDArray[np.float64]
+from mat_ros.core.tick.messages import Applied, Float
 
 
 class Reason(enum.IntFlag):
@@ -49,16 +48,6 @@ class GateSettings:
         if self.hold_ticks < 0 or self.stop_ticks < 0 or not 0.0 <= self.blend_s < float("inf"):
             raise Refused("gate settings", "numbers of at least 0", [getattr(self, f.name) for f in fields(self)],
                           "correct the safety file")
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What reached the gate, what left it, and why they differ. Arrays are (joint,)."""
-
-    requested: Float
-    applied: Float
-    reasons: NDArray[np.uint16]
-    stopped: bool  # a stop is latched on at least one joint
 
 
 class Gate:
