@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mat_ros.breakable import find_plan
 from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import Option, options, read
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.description import Robot
@@ -100,7 +100,8 @@ def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
 def check_start(planned: Plan) -> None:
     """Refuse what the nodes of this host would refuse one by one: an adapter, a fault plan, a place to record into."""
     here, settings = {node.name for node in planned.graph.nodes}, planned.settings
-    breaks = find_plan(settings.faults, planned.bundle.manifest, settings.wiring)
+    manifest = planned.bundle.manifest
+    breaks = find_plan(settings.faults, manifest.period_ns, targets(manifest, settings.wiring))
     levels = {fault.level for fault in breaks.faults} | {draw.level for draw in breaks.draws}
     physical = sorted(levels & {"actuator", "sensor"})
     if physical and settings.sim == "none":

@@ -222,13 +222,13 @@ def _commented_fields(source: str, name: str) -> Iterator[tuple[str, str, str]]:
 
 def fault_kinds() -> str:
     """Write every kind of fault."""
-    from mat_ros.core.faults import fault_kinds as kinds
+    from mat_ros.core.faults.schedule import fault_kinds as kinds
 
     rows = ((k["level"], f"`{k['kind']}`", k["meaning"], k["severity"] or "none", k["unit"] if k["severity"] else "",
              f"{k['range'][0]:g} to {k['range'][1]:g}" if k["severity"] else "",
              f"{k['default']:g}" if k["severity"] else "") for k in kinds())
     note = "One schedule has one meaning in training, evaluation, lock-step simulation and on the live graph."
-    return "\n".join([*page("Kinds of faults", "`mat_ros/core/faults.py`", note),
+    return "\n".join([*page("Kinds of faults", "`mat_ros/core/faults/schedule.py`", note),
                       table(("level", "kind", "what happens", "severity", "unit", "range", "default"), rows), ""])
 
 

@@ -15,7 +15,7 @@ from mat_ros.core.record.replay import redecide
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Validity
-from mat_ros.core.wire import baton_fields, decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.core.wire.fields import baton_fields, decision_fields, encoding_fields, override_fields, time_of
 
 BUNDLE = Path(__file__).parent / "golden" / "bundles" / "rwkv4"
 PERIOD_NS = 20_000_000

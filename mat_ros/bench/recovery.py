@@ -38,7 +38,8 @@ class Graph:
     def __init__(self, policy: Path, settings: LaunchSettings) -> None:
         import rclpy
 
-        from mat_ros.nodes import topics, wire
+        from mat_ros.core.wire import tick as wire
+        from mat_ros.nodes import topics
 
         self.bundle = Bundle.load(policy)
         self.graph = build(settings, self.bundle.manifest, str(policy))

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mat_ros.core.errors import Missing
-from mat_ros.core.faults import fault_kinds
-from mat_ros.core.inject import Answer
+from mat_ros.core.faults.injection import Answer
+from mat_ros.core.faults.schedule import fault_kinds
 
 PATIENCE_S = 5.0  # for an injector to be found
 SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
@@ -46,8 +46,8 @@ def _list(given: argparse.Namespace) -> int:
     if given.policy:
         from dataclasses import asdict
 
-        from mat_ros.breakable import targets
         from mat_ros.core import shipped
+        from mat_ros.core.faults.targets import targets
         from mat_ros.core.policy.bundle import Bundle
 
         names = asdict(targets(Bundle.load(shipped.policy_folder(given.policy)).manifest))

@@ -7,9 +7,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from mat_ros.breakable import find_plan, targets
-from mat_ros.core.faults import Schedule
-from mat_ros.core.inject import Lease
+from mat_ros.core.faults.injection import Lease
+from mat_ros.core.faults.schedule import Schedule
+from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.hardware.simulated import SimulatedRobot
 
@@ -20,7 +20,7 @@ class Breaking:
     """What is broken in one simulated robot."""
 
     def __init__(self, robot: SimulatedRobot, manifest: Manifest, plan: str = "") -> None:
-        self._robot, self._plan = robot, find_plan(plan, manifest)
+        self._robot, self._plan = robot, find_plan(plan, manifest.period_ns, targets(manifest))
         self._lease = Lease(LEVELS, targets(manifest))
         self.schedule = self.planned = Schedule(0)
         self.begin(0)

@@ -12,7 +12,6 @@ import numpy as np
 
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.choose import open_backend
-from mat_ros.core import wire as core_wire
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.policy.manifest import Manifest
@@ -21,9 +20,11 @@ from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.messages import Baton, Decision, Encoding
 from mat_ros.core.tick.overrides import Notices
+from mat_ros.core.wire import fields as core_wire
+from mat_ros.core.wire import tick as wire
 from mat_ros.graph import BACKENDS
 from mat_ros.msg import NodeDescriptor
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from mat_ros.core import cdr
-from mat_ros.core.detect import Cause, Health
+from mat_ros.core.faults.detect import Cause, Health
+from mat_ros.core.faults.watch import Watch
 from mat_ros.core.options import option
-from mat_ros.core.watch import Watch
-from mat_ros.core.wire import override_fields
-from mat_ros.nodes import topics, wire
+from mat_ros.core.wire import cdr
+from mat_ros.core.wire import tick as wire
+from mat_ros.core.wire.fields import override_fields
+from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
 

@@ -9,12 +9,13 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mat_ros.breakable import targets
 from mat_ros.core.errors import Refused
-from mat_ros.core.inject import Lease
-from mat_ros.core.links import deliveries
+from mat_ros.core.faults.injection import Lease
+from mat_ros.core.faults.network import deliveries
+from mat_ros.core.faults.targets import targets
 from mat_ros.core.tick.wiring import ENCODER, spans
-from mat_ros.nodes import topics, wire
+from mat_ros.core.wire import tick as wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.topics import Topic
 

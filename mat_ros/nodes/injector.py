@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mat_ros.breakable import find_plan, targets
-from mat_ros.core.faults import Fault
-from mat_ros.core.inject import Answer, Request, Requests
+from mat_ros.core.faults.injection import Answer, Request, Requests
+from mat_ros.core.faults.schedule import Fault
+from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import option
+from mat_ros.core.wire import tick as wire
 from mat_ros.msg import Injection
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 from mat_ros.signals import NodeProcesses
 
@@ -47,9 +48,9 @@ class InjectorNode(Shell):
         levels = (*(("actuator", "sensor") if s.simulated else ()), "message", "node")
         names = targets(self.manifest, s.wiring)
         self.requests = Requests(names, levels, s.enabled, self.manifest.period_ns)
-        self._plan = [f for f in find_plan(s.faults, self.manifest, s.wiring).schedule().faults
-                      if f.level in ("message", "node")]
-        self._seed = find_plan(s.faults, self.manifest, s.wiring).seed
+        plan = find_plan(s.faults, self.manifest.period_ns, names)
+        self._plan = [fault for fault in plan.schedule().faults if fault.level in ("message", "node")]
+        self._seed = plan.seed
         self._processes = NodeProcesses()
         self._tick = 0
         for (name, kind), answer in ((topics.INJECT_FAULT, self._inject), (topics.CLEAR_FAULTS, self._clear)):

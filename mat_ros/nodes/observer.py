@@ -11,12 +11,13 @@ from typing import Any
 from mat_ros.core.errors import Refused, foreign
 from mat_ros.core.options import option
 from mat_ros.core.tick.messages import Observation
+from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.io import Reading, check_reading
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
 

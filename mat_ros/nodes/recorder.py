@@ -15,11 +15,11 @@ from typing import Any
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.parameter import parameter_value_to_python
 
-from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.record.record import TYPES, FlightRecorder, Recorder, facts, plain
 from mat_ros.core.tick.safety import Reason
+from mat_ros.core.wire import cdr
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 

@@ -16,11 +16,12 @@ from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.keeper import Keeper
 from mat_ros.core.tick.messages import Outcome
 from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.io import Float, HardwareIO
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.latency import Latency
 from mat_ros.nodes.shell import NodeSettings, Shell

@@ -11,12 +11,13 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from rosgraph_msgs.msg import Clock
 
-from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
+from mat_ros.core.wire import cdr
+from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.open import open_breaking, open_simulated
 from mat_ros.hardware.simulation import Simulation
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
 

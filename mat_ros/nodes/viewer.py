@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mat_ros.core.options import option
-from mat_ros.nodes import topics, wire
+from mat_ros.core.wire import tick as wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 from mat_ros.nodes.topics import Topic
 from mat_ros.view.terminal import Screen

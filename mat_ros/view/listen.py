@@ -21,8 +21,9 @@ except ImportError:  # ROS before Jazzy
     from rclpy.executors import SingleThreadedExecutor as Executor
 
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.wire import tick as wire
 from mat_ros.msg import ChainStatus
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.topics import Topic
 from mat_ros.view.watch import MODES, Watch
 

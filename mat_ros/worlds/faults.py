@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import KINDS, Fault, Schedule, Targets
+from mat_ros.core.faults.schedule import KINDS, Fault, Schedule, Targets
 from mat_ros.worlds.batch import World
 
 Float = NDArray[np.float64]

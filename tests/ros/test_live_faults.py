@@ -18,9 +18,9 @@ from mat_ros.bench.faults.cells import Plan
 from mat_ros.bench.faults.command import main
 from mat_ros.bench.faults.grid import GAP, Grid
 from mat_ros.bench.faults.live import Live, commands, episode, lay_out, live_cells
-from mat_ros.breakable import targets
 from mat_ros.core import shipped
-from mat_ros.core.fault_file import parse_plan, plan_text
+from mat_ros.core.faults.plan_file import parse_plan, plan_text
+from mat_ros.core.faults.targets import targets
 from mat_ros.core.policy.bundle import Bundle
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim]

@@ -26,8 +26,9 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.messages import Baton, Encoding, Observation, Prefix
+from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.io import Reading, description_of
-from mat_ros.nodes import topics, wire
+from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import ChainShell
 from mat_ros.nodes.checker import CheckerNode
 from mat_ros.nodes.encoder import EncoderNode

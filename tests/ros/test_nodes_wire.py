@@ -18,12 +18,12 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from mat_ros.core.tick.messages import Applied as Command
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Observation, Outcome, Prefix
+from mat_ros.core.wire import tick as wire
 from mat_ros.msg import Applied
 from mat_ros.msg import Baton as BatonMessage
 from mat_ros.msg import Decision as DecisionMessage
 from mat_ros.msg import Encoding as EncodingMessage
 from mat_ros.msg import Observation as ObservationMessage
-from mat_ros.nodes import wire
 
 pytestmark = pytest.mark.ros
 

@@ -19,10 +19,10 @@ from mat_ros.bench.faults.command import run
 from mat_ros.bench.faults.grid import Grid, matching
 from mat_ros.bench.faults.lockstep import LockStep
 from mat_ros.bench.faults.table import Table
-from mat_ros.breakable import find_plan
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import Fault, Schedule
+from mat_ros.core.faults.schedule import Fault, Schedule
+from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record.record import Recorder, facts
 from mat_ros.core.record.replay import Recording, diff, replay
@@ -63,11 +63,13 @@ def test_one_file_gives_one_trace_in_training_lockstep_and_live(bundle, tmp_path
     (tmp_path / "trace.yaml").write_text(PLAN)
     file = str(tmp_path / "trace.yaml")
     robot = SimulatedRobot(bundle.manifest, seed=0)
-    training = breakage.find_plan(file, bundle.manifest.period_ns, fault_targets(robot.world))
-    ours = find_plan(file, bundle.manifest)
+    plan = find_plan(file, bundle.manifest.period_ns, fault_targets(robot.world))
+    training = breakage.EpisodeFaults(plan, robot.world.joint_names, 1)
+    ours = find_plan(file, bundle.manifest.period_ns, targets(bundle.manifest))
     live = Breaking(robot, bundle.manifest, file)
     for episode in range(3):
-        expected = training.schedule(episode).trace_hash(300)
+        trained = training.next(np.array([0])) if episode else training.restart()
+        expected = trained[0].trace_hash(300)
         assert ours.schedule(episode).trace_hash(300) == expected
         assert live.schedule.trace_hash(300) == expected
         robot.reset()

@@ -16,7 +16,7 @@ from mat_ros.bench.faults.grid import Grid
 from mat_ros.bench.faults.lockstep import LockStep
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import Fault, Schedule
+from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.worlds.dexhands import DexHands

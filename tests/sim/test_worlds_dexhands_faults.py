@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import Fault, Schedule
+from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 

@@ -5,30 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core import shipped
-from mat_ros.core.errors import Refused
-from mat_ros.core.fault_file import load_plan
-from mat_ros.core.faults import NO_FAULTS, Fault, Plan, Schedule, Targets, followed_share
-
-
-def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
-    """Read a fault plan: a YAML file, a shipped one by name, or `joint:kind` for one broken joint; empty for none."""
-    if not name:
-        return NO_FAULTS
-    if name in targets.actuator:
-        return Plan(name, 0, (Fault(name, "actuator", "off", name, 1.0, 0),))
-    joint, _, kind = name.rpartition(":")
-    if joint in targets.actuator:
-        return Plan(name, 0, (Fault(name, "actuator", kind, joint, 1.0, 0),))
-    known = shipped.config_names("faults")
-    if name not in known and not Path(name).is_file():
-        raise Refused("fault plan", f"a file, `joint:kind`, or one of {known}", name, "correct the name")
-    return load_plan(shipped.config_file("faults", name) if name in known else Path(name), period_ns, targets)
+from mat_ros.core.faults.schedule import Plan, Schedule, followed_share
 
 
 class EpisodeFaults:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 import mat_ros
 from mat_ros.core.errors import Refused
+from mat_ros.core.faults.targets import find_plan
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.mamujoco import Locomotion
-from training.envs.breakage import EpisodeFaults, find_plan
+from training.envs.breakage import EpisodeFaults
 from training.envs.protocol import Bool, Float32, Spec
 
 HORIZON = 1000  # ticks

@@ -17,7 +17,7 @@ from mat_ros.bench.faults.grid import GAP, Cell, Grid
 from mat_ros.bench.faults.influence import influence
 from mat_ros.bench.faults.lockstep import LockStep
 from mat_ros.bench.faults.table import UNTOLD
-from mat_ros.core.detect import Model
+from mat_ros.core.faults.detect import Model
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.detect import Health
+from mat_ros.core.faults.detect import Health
 from mat_ros.core.tick.messages import Float32
 
 Float = NDArray[np.float64]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mat_ros.bench.faults.grid import GAP, NOMINAL
 from mat_ros.bench.faults.table import UNTOLD
-from mat_ros.core.faults import KINDS
+from mat_ros.core.faults.schedule import KINDS
 
 Float = NDArray[np.float64]
 Rows = list[dict[str, Any]]

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from mat_ros.bench.faults.lockstep import INFORMATION
-from mat_ros.breakable import targets
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import KINDS, LEVELS, Fault, Schedule
+from mat_ros.core.faults.schedule import KINDS, LEVELS, Fault, Schedule
+from mat_ros.core.faults.targets import targets
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.worlds.randomise import Row
 from mat_ros.worlds.scatter import Scatter

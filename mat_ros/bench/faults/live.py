@@ -29,7 +29,7 @@ from mat_ros.bench.faults.figures import Rows, column, grouped, read_rows
 from mat_ros.bench.faults.grid import GAP, NOMINAL, Cell, Grid
 from mat_ros.bench.faults.table import KEY, Table
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.core.fault_file import plan_text
+from mat_ros.core.faults.plan_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.deployment import plan_bundle

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from mat_ros.backends.backend import Backend
 from mat_ros.bench.faults.episodes import Episodes
-from mat_ros.core.detect import Detector, DetectorSettings, Model, Places
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import Schedule, followed_share
-from mat_ros.core.links import SimulatedChain
+from mat_ros.core.faults.detect import Detector, DetectorSettings, Model, Places
+from mat_ros.core.faults.network import SimulatedChain
+from mat_ros.core.faults.schedule import Schedule, followed_share
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Columns, Observer
 from mat_ros.core.tick.collect import NONE
@@ -30,7 +30,7 @@ from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.messages import Applied, Decision, Encoding, Float32, Override, Validity
 from mat_ros.core.tick.safety import Gate, GateSettings
 from mat_ros.core.tick.wiring import spans
-from mat_ros.core.wire import decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.core.wire.fields import decision_fields, encoding_fields, override_fields, time_of
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser
 from mat_ros.worlds.randomise import Row as Variation

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 import mat_ros
-from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record import mcap
+from mat_ros.core.wire import cdr
 
 FACTS = "mat_ros"  # name of the metadata record
 TYPES: Mapping[str, str] = {

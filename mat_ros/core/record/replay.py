@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record import mcap
@@ -29,7 +28,8 @@ from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
 from mat_ros.core.tick.overrides import Notices
-from mat_ros.core.wire import ns_of, read_baton, read_decision, read_overrides
+from mat_ros.core.wire import cdr
+from mat_ros.core.wire.fields import ns_of, read_baton, read_decision, read_overrides
 
 REQUIRED = ("observation", "encoding", "decision", "applied")
 TOLD = (Validity.HELD, Validity.ZERO)

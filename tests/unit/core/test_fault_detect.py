@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 
-from mat_ros.core.detect import Cause, Detector, DetectorSettings, Health, Model, Places
 from mat_ros.core.errors import Refused
+from mat_ros.core.faults.detect import Cause, Detector, DetectorSettings, Health, Model, Places
 from mat_ros.core.tick.messages import Validity
 
 JOINTS, PERIOD_S = 3, 0.05

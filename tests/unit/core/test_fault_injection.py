@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import Fault, Targets
-from mat_ros.core.inject import Answer, Lease, Requests
+from mat_ros.core.faults.injection import Answer, Lease, Requests
+from mat_ros.core.faults.schedule import Fault, Targets
 from mat_ros.core.tick.messages import Override, Validity
 from mat_ros.core.tick.overrides import Notices
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from chain_world import PERIOD_NS, Arithmetic, decide_centrally, encoding, network
 
-from mat_ros.core.faults import Fault, Schedule
-from mat_ros.core.links import HOP_NS, SimulatedChain, deliveries
+from mat_ros.core.faults.network import HOP_NS, SimulatedChain, deliveries
+from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity

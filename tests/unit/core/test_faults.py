@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.fault_file import load_plan, parse_plan
-from mat_ros.core.faults import KINDS, NO_FAULTS, Fault, Schedule, Targets, fault_kinds
+from mat_ros.core.faults.plan_file import load_plan, parse_plan
+from mat_ros.core.faults.schedule import KINDS, NO_FAULTS, Fault, Schedule, Targets, fault_kinds
 
 PERIOD_NS = 20_000_000
 TARGETS = Targets(actuator=("left/FFJ1", "left/FFJ2", "right/THJ0"), sensor=("position/left/FFJ1",),

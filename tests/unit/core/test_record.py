@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from recorded import BUNDLE, record
 
-from mat_ros.core import cdr
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record import mcap
 from mat_ros.core.record.record import FACTS, TYPES, FlightRecorder, facts, plain
 from mat_ros.core.record.replay import Recording
+from mat_ros.core.wire import cdr
 
 
 def test_the_mcap_library_reads_every_message_and_every_checksum(tmp_path):

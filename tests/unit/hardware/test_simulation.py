@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mat_ros.core.faults import Fault, Schedule
+from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.messages import Applied, Outcome
 from mat_ros.hardware.fake import FakeBus

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 import mat_ros
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import Schedule
+from mat_ros.core.faults.schedule import Schedule
+from mat_ros.core.faults.targets import find_plan
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Observer
 from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.randomise import Randomiser, load_table
-from training.envs.breakage import EpisodeFaults, find_plan
+from training.envs.breakage import EpisodeFaults
 from training.envs.dexhands.curriculum import Curriculum
 from training.envs.dexhands.layout import layout_of
 from training.envs.protocol import Bool, Float32, Spec

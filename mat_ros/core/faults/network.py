@@ -13,7 +13,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Sequence
 
-from mat_ros.core.faults import Schedule
+from mat_ros.core.faults.schedule import Schedule
 from mat_ros.core.tick.chain import ChainNode, Patience, Role
 from mat_ros.core.tick.collect import Collector
 from mat_ros.core.tick.decide import Decider

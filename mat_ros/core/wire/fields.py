@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn messages into what the core works with and back.
 
-A message is any object with the fields of its .msg file: what ROS hands over, or what `mat_ros.core.cdr` reads from a
-recording. So the live graph and a replay read a message with the same lines.
+A message is any object with the fields of its .msg file: what ROS hands over, or what `mat_ros.core.wire.cdr` reads
+from a recording. So the live graph and a replay read a message with the same lines.
 """
 
 from __future__ import annotations

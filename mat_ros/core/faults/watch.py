@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.detect import Detector, DetectorSettings, Float, Model, Places
+from mat_ros.core.faults.detect import Detector, DetectorSettings, Float, Model, Places
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.messages import Override

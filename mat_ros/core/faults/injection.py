@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import KINDS, Fault, Schedule, Targets
+from mat_ros.core.faults.schedule import KINDS, Fault, Schedule, Targets
 
 NAMED = 12  # targets that a refusal names
 

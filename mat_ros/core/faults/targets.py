@@ -1,14 +1,15 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name everything that can break in a deployment: joints, readings, messages and nodes."""
+"""Name everything that can break in a deployment, and find the plan that says what does."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mat_ros.core import shipped
-from mat_ros.core.fault_file import load_plan
-from mat_ros.core.faults import NO_FAULTS, Plan, Targets
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults.plan_file import load_plan
+from mat_ros.core.faults.schedule import NO_FAULTS, Fault, Plan, Targets
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.wiring import BATON_REACH, ENCODER, SAFETY, spans
 
@@ -26,8 +27,16 @@ def targets(manifest: Manifest, wiring: str = "per_agent") -> Targets:
     )
 
 
-def find_plan(name: str, manifest: Manifest, wiring: str = "per_agent") -> Plan:
-    """Read a fault plan: a shipped one by name, or a file; empty: nothing breaks."""
+def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
+    """Read a fault plan: a YAML file, a shipped one by name, or `joint:kind` for one broken joint; empty for none."""
     if not name:
         return NO_FAULTS
-    return load_plan(Path(shipped.config_file("faults", name)), manifest.period_ns, targets(manifest, wiring))
+    if name in targets.actuator:
+        return Plan(name, 0, (Fault(name, "actuator", "off", name, 1.0, 0),))
+    joint, _, kind = name.rpartition(":")
+    if joint in targets.actuator:
+        return Plan(name, 0, (Fault(name, "actuator", kind, joint, 1.0, 0),))
+    known = shipped.config_names("faults")
+    if name not in known and not Path(name).is_file():
+        raise Refused("fault plan", f"a file, `joint:kind`, or one of {known}", name, "correct the name")
+    return load_plan(shipped.config_file("faults", name) if name in known else Path(name), period_ns, targets)

@@ -54,7 +54,7 @@ class Field:
 
 def message_folder() -> Path:
     """Find the package's .msg files: in the source tree, or where the package was installed."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     for folder in (root / "msg", Path(sys.prefix) / "share/mat_ros/msg", *(
             parent / "share/mat_ros/msg" for parent in Path(__file__).resolve().parents)):
         if (folder / "Baton.msg").exists():

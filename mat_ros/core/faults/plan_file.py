@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 import yaml
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.faults import KINDS, LEVELS, Draw, Fault, Plan, Schedule, Targets
+from mat_ros.core.faults.schedule import KINDS, LEVELS, Draw, Fault, Plan, Schedule, Targets
 
 T = TypeVar("T")
 FAULT_FIELDS = ("id", "target", "severity", "start_s", "duration_s")
