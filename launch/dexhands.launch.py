@@ -3,7 +3,7 @@
 """Start two dexterous hands: `ros2 launch mat_ros dexhands.launch.py --show-args` lists the arguments."""
 
 from launch import LaunchDescription
-from mat_ros.launch_actions import describe
+from mat_ros.graph.launch_actions import describe
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -19,9 +19,10 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from mat_ros import demo, ros_environment
 from mat_ros.core import shipped
-from mat_ros.view.demo_report import OPEN_M
+from mat_ros.demo import run as demo
+from mat_ros.demo.report import OPEN_M
+from mat_ros.graph import ros_environment
 from mat_ros.view.film import replay
 
 matplotlib.use("Agg")

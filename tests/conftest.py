@@ -17,7 +17,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from mat_ros import ros_environment
+from mat_ros.graph import ros_environment
 
 # rclpy and DDS read these once, so they are set before any test module is imported. Child processes inherit them.
 LOG_FOLDER = tempfile.mkdtemp(prefix="mat_ros_test_")

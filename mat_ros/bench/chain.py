@@ -29,7 +29,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mat_ros import forked
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Value
@@ -37,9 +36,10 @@ from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
-from mat_ros.forked import ForkedNode
-from mat_ros.graph import Graph, LaunchSettings, NodeSpec, build, environment
-from mat_ros.launcher import NODE_COMMAND, node_command
+from mat_ros.graph import forked
+from mat_ros.graph.build import Graph, LaunchSettings, NodeSpec, build, environment
+from mat_ros.graph.forked import ForkedNode
+from mat_ros.graph.launcher import NODE_COMMAND, node_command
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
 SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains

@@ -24,8 +24,8 @@ from typing import Any
 from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.collect import NONE
-from mat_ros.graph import LaunchSettings, build
-from mat_ros.launcher import node_command
+from mat_ros.graph.build import LaunchSettings, build
+from mat_ros.graph.launcher import node_command
 
 PATIENCE_S = 60.0
 STOP_S = 1.0  # how long a process is held

@@ -11,7 +11,7 @@ import argparse
 
 from mat_ros.cli import main as cli
 from mat_ros.core import shipped
-from mat_ros.deployment import DEPLOYMENTS, launch_options
+from mat_ros.graph.deployment import DEPLOYMENTS, launch_options
 
 SUBCOMMANDS = {"bench": "backends chain recovery faults", "completion": "bash", "faults": "list inject clear",
                "engines": "build verify list doctor"}

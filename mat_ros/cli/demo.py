@@ -11,10 +11,10 @@ import random
 import tempfile
 from pathlib import Path
 
-from mat_ros import ros_environment
 from mat_ros.core import shipped
 from mat_ros.core.shipped import check_writable
-from mat_ros.demo import INTERRUPTED, Run
+from mat_ros.demo.run import INTERRUPTED, Run
+from mat_ros.graph import ros_environment
 
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 
@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
     ros_environment.set_defaults()
     ros_environment.keep_to_loopback()
 
-    from mat_ros import demo
-    from mat_ros.view import demo_report
+    from mat_ros.demo import report as demo_report
+    from mat_ros.demo import run as demo
 
     check_writable(given.out / "report.html")
     name = given.policy or (demo.JOINT_POLICY if given.per_joint else demo.POLICY)

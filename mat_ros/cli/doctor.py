@@ -21,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mat_ros import ros_environment
 from mat_ros.core.shipped import PACKAGE_FOLDER, install_command
+from mat_ros.graph import ros_environment
 
 SUPPORTED_PYTHON = ((3, 10), (3, 13))
 HAS_ROS_WHEELS = sys.platform == "linux" and platform.machine() == "x86_64"

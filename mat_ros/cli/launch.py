@@ -9,9 +9,9 @@ import os
 import sys
 import textwrap
 
-from mat_ros import launcher, ros_environment
-from mat_ros.deployment import DEPLOYMENTS, Plan, check_start, launch_options, parse, plan
-from mat_ros.launcher import Sink
+from mat_ros.graph import launcher, ros_environment
+from mat_ros.graph.deployment import DEPLOYMENTS, Plan, check_start, launch_options, parse, plan
+from mat_ros.graph.launcher import Sink
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of node names on a terminal
 

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mat_ros import __version__, forked, ros_environment
+from mat_ros import __version__
+from mat_ros.graph import forked, ros_environment
 
 
 @dataclass(frozen=True)

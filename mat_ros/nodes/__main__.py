@@ -17,8 +17,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from mat_ros import ros_environment
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.graph import ros_environment
 
 # Rows: executable -> module:class. A module is imported only where it runs.
 EXECUTABLES = {

@@ -22,7 +22,7 @@ from mat_ros.core.tick.messages import Baton, Decision, Encoding
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import fields as core_wire
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph import BACKENDS
+from mat_ros.graph.build import BACKENDS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm

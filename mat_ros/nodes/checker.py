@@ -12,7 +12,7 @@ from mat_ros.core.options import option
 from mat_ros.core.tick.checker import Checker
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph import BACKENDS
+from mat_ros.graph.build import BACKENDS
 from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell

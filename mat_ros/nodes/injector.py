@@ -18,10 +18,10 @@ from mat_ros.core.faults.schedule import Fault
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import option
 from mat_ros.core.wire import tick as wire
+from mat_ros.graph.signals import NodeProcesses
 from mat_ros.msg import Injection
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
-from mat_ros.signals import NodeProcesses
 
 REPEAT_S, LEASE_MS = 0.2, 1000
 

@@ -28,12 +28,12 @@ from mat_ros.core.options import Option, option
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph import LEAN
+from mat_ros.graph.build import LEAN
+from mat_ros.graph.peers import read_peers
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics
 from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.topics import Topic
-from mat_ros.peers import read_peers
 
 DIAGNOSTICS_S = 1.0  # between two reports, and so the heartbeat
 CONNECTED_S = 0.1  # between two looks at whether all peers are connected

@@ -15,8 +15,8 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
 from mat_ros.core.options import option
-from mat_ros.core.supervise import Mode, Supervision
-from mat_ros.launcher import REFUSED
+from mat_ros.graph.launcher import REFUSED
+from mat_ros.graph.supervise import Mode, Supervision
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -60,7 +60,7 @@ class SupervisorNode(Shell):
 
     def _described(self, message: Any) -> None:
         if message.name == self.get_name() and message.pid != os.getpid() and not self.supervision.begun:
-            # On one machine `mat_ros.claim` refuses a second graph before this; over a network this is all there is.
+            # On one machine `mat_ros.graph.claim` refuses a second graph earlier; over a network this is all there is.
             self.get_logger().error(f"another graph runs in namespace {self.get_namespace()}: expected to supervise "
                                     f"alone, got the supervisor of process {message.pid} on its host; end that graph, "
                                     "or give this one a ROS_DOMAIN_ID or namespace:=... of its own")

@@ -16,7 +16,7 @@ import pytest
 
 from mat_ros.cli import main as cli
 from mat_ros.core.options import options
-from mat_ros.graph import LaunchSettings
+from mat_ros.graph.build import LaunchSettings
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ("first-run", "train-your-first-policy", "from-training-to-ros", "break-a-joint")  # each needs those before

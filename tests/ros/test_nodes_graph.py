@@ -28,8 +28,8 @@ from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.pilot import Pilot
 from mat_ros.core.tick.safety import GateSettings
+from mat_ros.graph.launcher import REFUSED, node_command
 from mat_ros.hardware.fake import FakeBus
-from mat_ros.launcher import REFUSED, node_command
 
 pytestmark = pytest.mark.ros
 

@@ -14,9 +14,9 @@ import pytest
 from two_hosts import TwoHosts, why_not
 
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.deployment import Plan, plan_bundle
-from mat_ros.graph import LaunchSettings
-from mat_ros.launcher import Supervisor, node_command
+from mat_ros.graph.build import LaunchSettings
+from mat_ros.graph.deployment import Plan, plan_bundle
+from mat_ros.graph.launcher import Supervisor, node_command
 
 pytestmark = [pytest.mark.ros, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros.signals import NodeProcesses
+from mat_ros.graph.signals import NodeProcesses
 
 PATIENCE_S = 20.0
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -68,7 +68,7 @@ def test_a_process_of_another_program_or_node_gets_no_signal(arguments):
 
 
 def test_a_forked_node_is_known_by_its_name_of_which_linux_keeps_15_letters():
-    code = ("import sys, time; from mat_ros.forked import ForkedNode; import mat_ros.nodes.__main__ as main; "
+    code = ("import sys, time; from mat_ros.graph.forked import ForkedNode; import mat_ros.nodes.__main__ as main; "
             "main.main = lambda words: time.sleep(60); "
             "node = ForkedNode('chain_robot0_ff_distal', [], {}, 0); print(node.pid, flush=True); node.wait()")
     launcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -84,7 +84,7 @@ def test_a_forked_node_is_known_by_its_name_of_which_linux_keeps_15_letters():
 
 
 def test_a_stopped_node_goes_on_when_whoever_stopped_it_is_killed(node):
-    code = ("import sys, time; from mat_ros.signals import NodeProcesses; "
+    code = ("import sys, time; from mat_ros.graph.signals import NodeProcesses; "
             f"NodeProcesses({{'chain': {node.pid}}}).stop('chain'); print('stopped', flush=True); time.sleep(60)")
     injector = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert injector.stdout.readline() == "stopped\n"

@@ -32,9 +32,9 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.plan_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.deployment import plan_bundle
-from mat_ros.graph import Graph, LaunchSettings
-from mat_ros.launcher import Supervisor
+from mat_ros.graph.build import Graph, LaunchSettings
+from mat_ros.graph.deployment import plan_bundle
+from mat_ros.graph.launcher import Supervisor
 
 if TYPE_CHECKING:
     from mat_ros.bench.faults.cells import Plan

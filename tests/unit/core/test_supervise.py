@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from mat_ros.core.supervise import ANSWER_NS, RETRY_NS, Mode, Supervision
+from mat_ros.graph.supervise import ANSWER_NS, RETRY_NS, Mode, Supervision
 
 SECOND = 1_000_000_000
 SILENCE = 2_500_000_000

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros import deployment, ros_environment
 from mat_ros.cli import launch as command
 from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import options
-from mat_ros.graph import LaunchSettings, environment
+from mat_ros.graph import deployment, ros_environment
+from mat_ros.graph.build import LaunchSettings, environment
 
 
 @pytest.mark.parametrize("name", deployment.DEPLOYMENTS)

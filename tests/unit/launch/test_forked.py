@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mat_ros.forked import ForkedNode
+from mat_ros.graph.forked import ForkedNode
 from mat_ros.nodes import __main__ as nodes
 
 PATIENCE_S = 20.0

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from mat_ros import deployment
 from mat_ros.core.options import options
-from mat_ros.graph import Graph, LaunchSettings, NodeSpec
+from mat_ros.graph import deployment
+from mat_ros.graph.build import Graph, LaunchSettings, NodeSpec
 
 LAUNCH = Path(__file__).parents[3] / "launch"
 
@@ -58,7 +58,7 @@ def load(monkeypatch):
         module = ModuleType(name)
         module.__dict__.update(members)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "mat_ros.launch_actions", raising=False)
+    monkeypatch.delitem(sys.modules, "mat_ros.graph.launch_actions", raising=False)
 
     def load(name: str) -> Description:
         spec = importlib.util.spec_from_file_location(f"{name}_launch", LAUNCH / f"{name}.launch.py")
@@ -68,7 +68,7 @@ def load(monkeypatch):
         return module.generate_launch_description()
 
     yield load
-    sys.modules.pop("mat_ros.launch_actions", None)
+    sys.modules.pop("mat_ros.graph.launch_actions", None)
 
 
 def test_every_deployment_has_a_launch_file_and_no_launch_file_is_without_one():

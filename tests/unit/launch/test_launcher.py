@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros import launcher
 from mat_ros.core.errors import Refused
-from mat_ros.graph import Graph, NodeSpec
-from mat_ros.launcher import Supervisor, node_command, yaml_value
+from mat_ros.graph import launcher
+from mat_ros.graph.build import Graph, NodeSpec
+from mat_ros.graph.launcher import Supervisor, node_command, yaml_value
 
 PATIENCE_S = 20.0  # bounds a hang; no test waits for it to pass
 STAYS = "echo ready; while :; do sleep 0.05; done"

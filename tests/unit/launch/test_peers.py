@@ -11,9 +11,9 @@ import pytest
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
-from mat_ros.demo import plan_demo
-from mat_ros.graph import LaunchSettings, build
-from mat_ros.peers import read_peers
+from mat_ros.demo.run import plan_demo
+from mat_ros.graph.build import LaunchSettings, build
+from mat_ros.graph.peers import read_peers
 
 ARM = Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4"
 

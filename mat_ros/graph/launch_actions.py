@@ -14,10 +14,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from mat_ros import deployment, ros_environment
-from mat_ros.claim import claim
-from mat_ros.graph import Graph, NodeSpec
-from mat_ros.launcher import BACK_OFF_S
+from mat_ros.graph import deployment, ros_environment
+from mat_ros.graph.build import Graph, NodeSpec
+from mat_ros.graph.claim import claim
+from mat_ros.graph.launcher import BACK_OFF_S
 
 
 def describe(name: str) -> LaunchDescription:

@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 
-from mat_ros import forked
-from mat_ros.claim import claim
 from mat_ros.core.options import Value
-from mat_ros.forked import ForkedNode
-from mat_ros.graph import Graph, NodeSpec
+from mat_ros.graph import forked
+from mat_ros.graph.build import Graph, NodeSpec
+from mat_ros.graph.claim import claim
+from mat_ros.graph.forked import ForkedNode
 
 REFUSED = 2  # exit status of a node that cannot run as it is set up: starting it again would not help
 GRACE_S = (4.0, 2.0)  # from the first signal to SIGTERM, and from there to SIGKILL

@@ -18,7 +18,7 @@ from mat_ros.core.options import Option, options, read
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.shipped import check_writable
-from mat_ros.graph import Graph, LaunchSettings, build, replace
+from mat_ros.graph.build import Graph, LaunchSettings, build, replace
 from mat_ros.hardware.open import check_adapter, find_robot
 
 
@@ -142,7 +142,7 @@ def parse(words: Sequence[str], name: str) -> dict[str, str]:
 
 def check_security(environment: Mapping[str, str] = os.environ) -> None:
     """Refuse to run unprotected where DDS security was asked for and this ROS cannot give it."""
-    from mat_ros.ros_environment import ros_comes_from_wheels
+    from mat_ros.graph.ros_environment import ros_comes_from_wheels
 
     if environment.get("ROS_SECURITY_ENABLE", "").lower() != "true":
         return

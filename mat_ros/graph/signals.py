@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mat_ros.forked import NAME_LENGTH
+from mat_ros.graph.forked import NAME_LENGTH
 
 # Continues every process that is named on its input, once the input ends: so does a stopped graph when we are killed.
 GUARD = """

@@ -8,10 +8,11 @@ import importlib.util
 import os
 import sys
 from collections.abc import MutableMapping
-from pathlib import Path
+
+from mat_ros.core.shipped import PACKAGE_FOLDER
 
 WHEELS_RMW = "rmw_fastrtps_cpp"  # the only middleware among the wheels
-PROFILES = Path(__file__).resolve().parent / "config" / "dds"
+PROFILES = PACKAGE_FOLDER / "config" / "dds"
 LOOPBACK_PROFILE, OPEN_PROFILE = PROFILES / "loopback.xml", PROFILES / "open.xml"
 
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mat_ros.core.errors import Refused
-from mat_ros.graph import Graph
+from mat_ros.graph.build import Graph
 
 FREED_S = 10.0  # longest that the nodes of a launcher that was killed may take to end
 LOOK_S = 0.1

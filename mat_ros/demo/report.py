@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mat_ros.demo import KILL_TICK, Run
+from mat_ros.demo.run import KILL_TICK, Run
 from mat_ros.view import charts
 from mat_ros.view.film import Film, replay
 from mat_ros.view.page import (

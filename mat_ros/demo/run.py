@@ -18,10 +18,10 @@ import numpy as np
 
 from mat_ros.core.errors import Missing
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.deployment import Plan, plan_bundle
-from mat_ros.graph import Graph, LaunchSettings
-from mat_ros.launcher import Supervisor, forwarded_signals
-from mat_ros.peers import count_peers
+from mat_ros.graph.build import Graph, LaunchSettings
+from mat_ros.graph.deployment import Plan, plan_bundle
+from mat_ros.graph.launcher import Supervisor, forwarded_signals
+from mat_ros.graph.peers import count_peers
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import Watch
 

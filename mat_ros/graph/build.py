@@ -23,8 +23,8 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.wiring import BATON_REACH, WIRINGS, spans
-from mat_ros.peers import count_peers
-from mat_ros.ros_environment import keep_to_loopback, open_to_network
+from mat_ros.graph.peers import count_peers
+from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
 
 BACKENDS = ("auto", "native", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx")
 LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer less, so that many of them find each other sooner
