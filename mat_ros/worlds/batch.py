@@ -81,7 +81,7 @@ class World:
         self._batch.reset(ids=rows, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
         self._start(rows)
         if self.scatter.joint_position:
-            self.scatter.move(self._qpos, rows, self)
+            self._scatter(rows)
         self._episodes[rows] += 1
         self.ticks[rows], self._command_share[rows] = 0, 0.0
         self._batch.forward(ids=rows)
@@ -90,6 +90,17 @@ class World:
 
     def _start(self, rows: Ids) -> None:
         """Place the simulations of `rows` for a new episode; what is not touched stands at the model's defaults."""
+
+    def _scatter(self, rows: Ids) -> None:
+        """Move the driven hinges of `rows` away from where the task has placed them."""
+        model = self.model
+        joints = model.actuator_trnid[self._motors, 0]
+        # Compared as numbers: a NumPy integer is never found among MuJoCo's enums.
+        joints = joints[model.jnt_type[joints] == int(mujoco.mjtJoint.mjJNT_HINGE)]
+        lower, upper = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], (-np.inf, np.inf)).T
+        places = np.ix_(rows, model.jnt_qposadr[joints])
+        offsets = self.scatter.joint_position * (2.0 * self.uniform(rows, len(joints), "start") - 1.0)
+        self._qpos[places] = np.clip(self._qpos[places] + offsets, lower, upper)
 
     def uniform(self, rows: Ids, size: int, name: str = "reset") -> Float:
         """Draw (row, size) numbers in [0, 1) that depend on name, seed, simulation and episode only."""

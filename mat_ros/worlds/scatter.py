@@ -12,16 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
-
-import mujoco
-import numpy as np
-from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-
-if TYPE_CHECKING:
-    from mat_ros.worlds.batch import Ids, World
 
 
 @dataclass(frozen=True)
@@ -45,14 +37,3 @@ class Scatter:
             return cls(**{name: float(value) for name, value in given.items()})
         except (TypeError, ValueError) as error:
             raise Refused("start", "a number each", given, "correct the grid") from error
-
-    def move(self, qpos: NDArray[np.float64], rows: Ids, world: World) -> None:
-        """Move the driven hinges of `rows` in qpos (simulation, nq)."""
-        model = world.model
-        joints = model.actuator_trnid[world.motors, 0]
-        # Compared as numbers: a NumPy integer is never found among MuJoCo's enums.
-        joints = joints[model.jnt_type[joints] == int(mujoco.mjtJoint.mjJNT_HINGE)]
-        lower, upper = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], (-np.inf, np.inf)).T
-        places = np.ix_(rows, model.jnt_qposadr[joints])
-        offsets = self.joint_position * (2.0 * world.uniform(rows, len(joints), "start") - 1.0)
-        qpos[places] = np.clip(qpos[places] + offsets, lower, upper)
