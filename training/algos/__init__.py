@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
-from training.algos.base import Learner, build_learner
+from training.algos.base import Learner
+from training.algos.registry import build_learner
 
 __all__ = ["Learner", "build_learner"]

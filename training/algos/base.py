@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what the trainer asks of an algorithm, and find it by name."""
+"""Say what the trainer asks of an algorithm."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mat_ros.core.errors import Refused
-from training.config import TrainConfig
-from training.distributed import ALONE, Team
-from training.envs.protocol import Spec
 from training.normalise import ValueNormaliser
 from training.rollout import Rollout
 
@@ -58,27 +54,3 @@ def generator_on(device: torch.device, generator: torch.Generator) -> torch.Gene
     seed = int(torch.randint(2**62, (), generator=generator))
     return torch.Generator(device).manual_seed(seed)
 
-
-def build_learner(config: TrainConfig, spec: Spec, team: Team = ALONE) -> Learner:
-    """Build the algorithm of a configuration, freshly initialised from its seed."""
-    torch.manual_seed(config.seed)
-    if config.algorithm == "mat":
-        from training.algos.sequence import SequencePpo
-        from training.fused.learner import FusedPpo, can_fuse
-
-        if config.engine == "fused" and not can_fuse(config, spec):
-            raise Refused("setting engine", "torch, or MAT with continuous actions on a CPU and a C++ compiler",
-                          f"fused for {config.policy} on {config.device}", "choose --engine torch")
-        fused = config.engine != "torch" and team.size == 1 and can_fuse(config, spec)
-        return FusedPpo(config, spec) if fused else SequencePpo(config, spec, team)
-    if config.algorithm == "hatrpo":
-        from training.algos.hatrpo import Hatrpo
-
-        return Hatrpo(config, spec, team)
-    if config.algorithm == "happo":
-        from training.algos.happo import Happo
-
-        return Happo(config, spec, team)
-    from training.algos.mappo import Mappo
-
-    return Mappo(config, spec, team)

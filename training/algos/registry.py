@@ -1,0 +1,37 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build the algorithm that a configuration names."""
+
+from __future__ import annotations
+
+import torch
+
+from mat_ros.core.errors import Refused
+from training.algos.base import Learner
+from training.algos.fused import FusedPpo, can_fuse
+from training.algos.happo import Happo
+from training.algos.hatrpo import Hatrpo
+from training.algos.mappo import Mappo
+from training.algos.sequence import SequencePpo
+from training.config import TrainConfig
+from training.distributed import ALONE, Team
+from training.envs.protocol import Spec
+
+SEPARATE = {"hatrpo": Hatrpo, "happo": Happo}  # every other one is a setting of Mappo
+
+
+def build_learner(config: TrainConfig, spec: Spec, team: Team = ALONE) -> Learner:
+    """Build the algorithm of a configuration, freshly initialised from its seed."""
+    torch.manual_seed(config.seed)
+    if config.algorithm == "mat":
+        return _sequence_ppo(config, spec, team)
+    return SEPARATE.get(config.algorithm, Mappo)(config, spec, team)
+
+
+def _sequence_ppo(config: TrainConfig, spec: Spec, team: Team) -> Learner:
+    """Build PPO over a sequence policy: the compiled update where it can be had and is not declined."""
+    if config.engine == "fused" and not can_fuse(config, spec):
+        raise Refused("setting engine", "torch, or MAT with continuous actions on a CPU and a C++ compiler",
+                      f"fused for {config.policy} on {config.device}", "choose --engine torch")
+    fused = config.engine != "torch" and team.size == 1 and can_fuse(config, spec)
+    return FusedPpo(config, spec) if fused else SequencePpo(config, spec, team)
