@@ -23,9 +23,9 @@ import numpy as np
 import torch
 import tyro
 
+from training.bench.plain import PlainTrainer
 from training.config import TrainConfig
 from training.envs import make
-from training.plain import PlainTrainer
 from training.trainer import Trainer
 
 EPISODES = 100  # that a return is the mean of

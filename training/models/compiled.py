@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled forms of `act` and `evaluate`, chosen by measurement (`python -m training.models.bench`)."""
+"""Compiled forms of `act` and `evaluate`, chosen by measurement (`python -m training.bench models`)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from training.models.bench import main, print_report  # noqa: E402
+from training.bench.models import main, print_report  # noqa: E402
 
 
 @pytest.mark.train

@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
+from training.bench.kernels import inputs, operators  # noqa: E402
 from training.models import wkv, wkv_kernels, wkv_reference  # noqa: E402
-from training.models.bench_kernels import inputs, operators  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

@@ -5,6 +5,8 @@
 Everything is end to end: environment steps divided by seconds of collecting and updating, the median over iterations
 after a first one that warms up. `sps` is wall clock, at the thread count that serves each side best. `cpu_sps` counts
 the seconds of all cores and processes instead, which a busy machine hardly changes; read it where `load` is high.
+
+Other benchmarks: `python -m training.bench models|environments|graphs|kernels --help`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ import numpy as np
 import torch
 import tyro
 
+from training.bench.plain import PlainTrainer
 from training.config import TrainConfig
 from training.envs import make
-from training.plain import PlainTrainer
 from training.trainer import Trainer
 
 POLICIES = {"mat": "mat", "rwkv4": "marwkv4"}
@@ -126,9 +127,9 @@ def _median(values: list[float]) -> float:
     return statistics.median(values[1:] if len(values) > 1 else values)
 
 
-def main() -> int:
-    """Run the command line."""
-    config = tyro.cli(BenchConfig, description=__doc__)
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m training.bench`."""
+    config = tyro.cli(BenchConfig, prog="python -m training.bench", description=__doc__, args=arguments)
     result: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count(),
                               "env_sps": {str(n): round(measure_environment(n)) for n in config.threads},
                               "product_floor_s": round(product_floor(), 3)}
@@ -155,7 +156,3 @@ def main() -> int:
         for name, value in result.items():
             print(f"{name}: {value}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

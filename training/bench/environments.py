@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how fast environments step, beside their bare physics: `python -m training.envs.bench --json`.
+"""Measure how fast environments step, beside their bare physics: `python -m training.bench environments --json`.
 
 CPU seconds are counted, so that a busy machine does not change the figures much. `overhead` is the share of the whole
 step that observation, reward and reset take.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import resource
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +68,9 @@ def measure(task: str, config: BenchConfig) -> dict[str, float]:
             "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
 
 
-def main() -> int:
-    """Run the command line."""
-    config = tyro.cli(BenchConfig, description=__doc__)
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m training.bench environments`."""
+    config = tyro.cli(BenchConfig, prog="python -m training.bench environments", description=__doc__, args=arguments)
     found: dict[str, Any] = {family: {"task": task, **measure(task, config)} for family, task in FAMILIES.items()}
     if config.json:
         print(json.dumps(found))
@@ -79,7 +79,3 @@ def main() -> int:
         print(f"{family:<9} {row['task']:<24} {row['env_sps_per_cpu_s']:>7,} steps per CPU second, "
               f"physics alone {row['physics_sps_per_cpu_s']:>7,}, overhead {100 * row['overhead']:.0f} %")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how long deciding and learning take, against the plain way.
 
-    python -m training.models.bench --json                        MAT, MARWKV v4 and the hybrid
-    python -m training.models.bench --policies mat --agents 6      only that
+    python -m training.bench models --json                        MAT, MARWKV v4 and the hybrid
+    python -m training.bench models --policies mat --agents 6      only that
 
 Times are microseconds of one thread's CPU time, the smallest of many short windows, so that other programs on the
 machine disturb them little. naive: the whole decoder run once per slot, as published. step: one pass with carried
@@ -17,7 +17,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -134,10 +134,10 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"update  {name:8} {UPDATE_SAMPLES} x {UPDATE_AGENTS}      {gains}")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Parse, measure, print."""
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m training.bench models`."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.models.bench", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m training.bench models", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--policies", nargs="+", choices=tuple(MIXERS_OF), default=["mat", "marwkv4", "hybrid"])
     parser.add_argument("--agents", nargs="+", type=int, default=[6, 26, 52])
@@ -145,14 +145,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of measuring, per figure")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    given = parser.parse_args(argv)
+    given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     report = measure(given.policies, given.agents, given.batches, given.seconds)
     if given.json:
         print(json.dumps(report, indent=1))
     else:
         print_report(report)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

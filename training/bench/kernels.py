@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the WKV kernels against the parallel form in torch, on a GPU.
 
-    python -m training.models.bench_kernels --json
+    python -m training.bench kernels --json
 
 Milliseconds per call between CUDA events, the median of many, for the sizes of three training batches.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -74,13 +74,13 @@ def measure(operator: Operator, leaves: list[Tensor]) -> dict[str, float | str]:
         torch.cuda.empty_cache()
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(arguments: Sequence[str]) -> int:
     """Measure every kernel at every shape and type."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.models.bench_kernels", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m training.bench kernels", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    given = parser.parse_args(argv)
+    given = parser.parse_args(arguments)
     if not torch.cuda.is_available() or not wkv_kernels.fits(torch.zeros(1, device="cuda")):
         raise SystemExit("expected a GPU, nvcc and ninja, got no kernels; install what is missing or use bench instead")
     report: dict[str, Any] = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "times": {}}
@@ -94,7 +94,4 @@ def main(argv: list[str] | None = None) -> None:
                     print(key, report["times"][key], flush=True)
     if given.json:
         print(json.dumps(report, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.algos.losses import clipped_value_loss
+from training.bench.plain_environment import AGENTS, OBS, serve
 from training.config import TrainConfig
 from training.models.policy import Policy, build_policy, policy_config
 from training.models.reference import PlainMat
 from training.normalise import ValueNormaliser
-from training.plain_environment import AGENTS, OBS, serve
 from training.rollout import generalised_advantages, standardise
 
 
@@ -31,7 +31,7 @@ class PlainEnvironments:
 
     def __init__(self, count: int) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["training.plain_environment"])
+        context.set_forkserver_preload(["training.bench.plain_environment"])
         self.pipes, self.processes = [], []
         for k in range(count):
             here, there = context.Pipe()

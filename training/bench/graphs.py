@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure two choices about exported graphs: an encoder for chains of any length, and the operator mat_ros::WKV.
 
-    python -m training.bench_graphs [--agents 6 26] [--width 64]
+    python -m training.bench graphs [--agents 6 26] [--width 64]
 
 Times are those of ONNX Runtime on the CPU, one thread, µs, p50 of the quietest round. The graphs of a pair are timed in
 turns, and the turn of the median ratio is printed.
@@ -14,11 +14,12 @@ with the operator the rest is counted, its edges open where the operator was, an
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -102,39 +103,45 @@ def without_operator(graph: bytes, bundle: Bundle) -> tuple[bytes, Shapes, int]:
     return model.SerializeToString(), shapes, len(nodes)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def rows_of(agents: int, width: int, folder: Path) -> list[tuple[str, float, float]]:
+    """Measure every pair at one chain length; return (what, first, second)."""
+    rows: list[tuple[str, float, float]] = []
+    for mixer in MIXERS:
+        decoder = "attention" if mixer == "attention" else "rwkv4"
+        bundle = make_bundle(folder / f"{mixer}_{agents}", mixer, decoder, agents=agents, act_dim=1, ticks=2,
+                             width=width, spread=0.05)
+        rows.append((f"{mixer} encode, one length / any length, µs", *encode_us(bundle, folder)))
+        if mixer == "rwkv4":
+            operator = [(f"rwkv4 {name}, plain / operator, µs", *pair) for name, pair in operator_us(bundle).items()]
+            operator += _kernel_rows(bundle)
+    return rows + operator
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m training.bench graphs`."""
+    parser = argparse.ArgumentParser(prog="python -m training.bench graphs", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, nargs="+", default=[6, 26])
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        for agents in given.agents:
-            rows: list[tuple[str, Any, Any]] = []
-            for mixer in MIXERS:
-                decoder = "attention" if mixer == "attention" else "rwkv4"
-                bundle = make_bundle(Path(folder) / f"{mixer}_{agents}", mixer, decoder, agents=agents, act_dim=1,
-                                     ticks=2, width=given.width, spread=0.05)
-                rows.append((f"{mixer} encode, one length / any length, µs", *encode_us(bundle, Path(folder))))
-                if mixer == "rwkv4":
-                    operator = [(f"rwkv4 {name}, plain / operator, µs", *pair)
-                                for name, pair in operator_us(bundle).items()]
-                    operator += _kernel_rows(bundle)
-            print(f"{agents} agents, width {given.width}")
-            for what, first, second in rows + operator:
-                apart = f"{100.0 * (second / first - 1.0):+6.1f} %"
-                print(f"  {what:48} {first:8.4g} {second:8.4g}  {apart}")
+        tables = {agents: rows_of(agents, given.width, Path(folder)) for agents in given.agents}
+    if given.json:
+        print(json.dumps({str(agents): {what: pair for what, *pair in rows} for agents, rows in tables.items()}))
+        return 0
+    for agents, rows in tables.items():
+        print(f"{agents} agents, width {given.width}")
+        for what, first, second in rows:
+            print(f"  {what:48} {first:8.4g} {second:8.4g}  {100.0 * (second / first - 1.0):+6.1f} %")
+    return 0
 
 
-def _kernel_rows(bundle: Bundle) -> list[tuple[str, int, int]]:
+def _kernel_rows(bundle: Bundle) -> list[tuple[str, float, float]]:
     try:
         return [(f"rwkv4 {name}, plain / plugin, kernels", *pair) for name, pair in kernels(bundle).items()]
     except Missing as error:
-        print(error)
+        print(error, file=sys.stderr)
         return []
-
-
-if __name__ == "__main__":
-    main()
