@@ -9,8 +9,9 @@ from typing import Any
 
 from mat_ros.core.errors import Refused
 from training.envs.dexhands.doors import DoorCloseInward, DoorCloseOutward, DoorOpenInward, DoorOpenOutward
+from training.envs.dexhands.environment import HandsEnvironment
 from training.envs.dexhands.lift import LiftUnderarm
-from training.envs.dexhands.task import HandsEnvironment, Task
+from training.envs.dexhands.task import Task
 from training.envs.dexhands.toss import CatchOver2Underarm, CatchUnderarm, Over
 
 TASKS: Mapping[str, type[Task]] = {task.name: task for task in (

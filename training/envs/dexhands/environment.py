@@ -1,0 +1,165 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run many copies of a task of two hands, over the physics that the runtime steps as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mat_ros.core import shipped
+from mat_ros.core.errors import Refused
+from mat_ros.core.faults.schedule import Schedule
+from mat_ros.core.faults.targets import find_plan
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.observe import Observer
+from mat_ros.worlds.dexhands import HANDS, DexHands
+from mat_ros.worlds.faults import FaultyWorld, fault_targets
+from mat_ros.worlds.randomise import Randomiser, load_table
+from training.envs.breakage import EpisodeFaults
+from training.envs.dexhands.curriculum import Curriculum
+from training.envs.dexhands.guide import Guide, guide_of
+from training.envs.dexhands.layout import layout_of
+from training.envs.dexhands.pull import demonstrate
+from training.envs.dexhands.task import Task
+from training.envs.protocol import Bool, Float32, Spec
+
+REWARDS = ("paper", "shaped")
+
+
+class HandsEnvironment:
+    """Many copies of a task; see `training.envs.protocol.Environment`."""
+
+    def __init__(self, task: Task, split: str, count: int, *, observation: str = "full_state", reward: str = "paper",
+                 faults: str = "", information: Literal["intent", "truth"] = "intent", randomisation: str = "",
+                 curriculum: float = 0.0, threads: int = 1) -> None:
+        if reward not in REWARDS:
+            raise Refused("reward", f"one of {REWARDS}", reward, "choose one of them")
+        self.task, self.count, self._shaped = task, count, reward == "shaped"
+        self.robot = Robot.load(shipped.config_file("robots", task.robot))
+        self.world = DexHands(task.name, count, threads)
+        self._curriculum: Curriculum | None = None
+        self._guide: Guide | None = None
+        if curriculum:
+            self._curriculum = Curriculum(self.world, demonstrate(task), curriculum)
+        plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
+        self._faults = EpisodeFaults(plan, self.world.joint_names, count)
+        self._randomiser = self._make_randomiser(randomisation)
+        self._faulty = FaultyWorld(self.world) if self._faults.any else None
+        agents = self.robot.agents(split)
+        layout = layout_of(self.world.terms, agents, HANDS, observation)
+        self.observer = Observer(layout)
+        self.action_map = self.robot.action_map(split)
+        if self.action_map.joint_names != self.world.joint_names:
+            raise Refused(f"robot {task.robot}", f"joints {self.world.joint_names}", self.action_map.joint_names,
+                          "order them as the world's commands")
+        seen = self.observer.measured.copy()
+        if layout.agent_id:
+            seen[:, -len(agents):] = True
+        self.spec = Spec(
+            task=f"{task.name}_{split}", robot=task.robot, split=split, layout=layout,
+            agents=tuple(agent.name for agent in agents), obs_dim=self.observer.obs_dim,
+            act_dim=self.action_map.act_dim, obs_mask=seen, normalise_mask=self.observer.measured,
+            act_mask=self.action_map.mask, horizon=task.horizon, information=information, faults=plan.name)
+        looked_at = [term.name for term in layout.terms]
+        widths = {term.name: len(term.elements) for term in self.world.terms}
+        starts = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
+        # The layout's terms, cut out of the world's longer measurement vector.
+        self._columns = np.concatenate([np.arange(starts[n], starts[n] + widths[n]) for n in looked_at])
+        place = {joint: (i, k) for i, agent in enumerate(agents) for k, joint in enumerate(agent.joints)}
+        self._agent_column = tuple(np.array([place[joint] for joint in self.world.joint_names]).T)
+        self._return = np.zeros(count)
+        self._succeeded = np.zeros(count, dtype=bool)
+
+    def _make_randomiser(self, name: str) -> Randomiser | None:
+        if not name:
+            return None
+        known = shipped.config_names("randomisation")
+        file = shipped.config_file("randomisation", name) if name in known else Path(name)
+        return Randomiser(self.world, load_table(file), seed=0)
+
+    def reset(self, seed: int) -> Float32:
+        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        self._return[:], self._succeeded[:] = 0.0, False
+        self._begin(np.arange(self.count), seed, self._faults.restart())
+        return self.observe()
+
+    def _begin(self, rows: NDArray[np.intp], seed: int | None, schedules: list[Schedule]) -> None:
+        if self._randomiser is not None:
+            self._randomiser.begin(rows)
+        if self._faulty is None:
+            self.world.reset(rows, seed)
+        else:
+            self._faulty.reset(rows, seed, schedules)
+        if self._randomiser is not None:
+            self._randomiser.arrive(rows)
+
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
+        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        command = self.action_map.to_command(actions)
+        if self._randomiser is not None:
+            command = np.clip(self._randomiser.command(command), self.world.command_lower, self.world.command_upper)
+        (self._faulty or self.world).step(command)
+        outcome = self.task.judge(self.world)
+        reward = outcome.reward + outcome.progress if self._shaped else outcome.reward
+        broken = self.world.warnings() > 0  # physics that has come apart proves nothing
+        reward = np.where(broken, 0.0, reward)
+        self._return += np.where(broken, 0.0, outcome.reward)
+        self._succeeded |= outcome.success & ~broken
+        terminated = outcome.failed | broken
+        truncated = (self.world.ticks >= self.task.horizon) & ~terminated
+        obs, info = self.observe(), {"ended": np.flatnonzero(terminated | truncated)}
+        if info["ended"].size:
+            obs, info = self._restart(obs, info["ended"])
+        return obs, reward.astype(np.float32), terminated, truncated, info
+
+    def _restart(self, final: Float32, ended: NDArray[np.intp]) -> tuple[Float32, dict[str, Any]]:
+        info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
+                "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
+        if self._curriculum is not None:
+            self._curriculum.learn(ended, self._succeeded[ended])
+        self._return[ended], self._succeeded[ended] = 0.0, False
+        self._begin(ended, None, self._faults.next(ended))
+        return self.observe(), info
+
+    def observe(self) -> Float32:
+        """Give the observations of this moment."""
+        signals = (self._faulty or self.world).measure()
+        if self._randomiser is not None:
+            signals = self._randomiser.readings(signals)
+        return self.observer.observe(signals[:, self._columns])
+
+    def shown(self) -> Float32:
+        """Give the actions (env, agent, act_dim) that the task's script would take now."""
+        if self._guide is None:
+            self._guide = guide_of(self.task)
+        return self.action_map.to_actions(self._guide.command(self.world)).astype(np.float32)
+
+    def told(self) -> Float32:
+        """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
+        share = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
+        share[(slice(None), *self._agent_column)] = self._faults.joints(self.world.ticks)[1]
+        return share
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Give all that the future depends on."""
+        return {**(self._faulty or self.world).state(), **(self._randomiser.state() if self._randomiser else {}),
+                **(self._curriculum.snapshot() if self._curriculum else {}),
+                "returns": self._return.copy(), "succeeded": self._succeeded.copy(),
+                "fault_episodes": self._faults.snapshot()}
+
+    def restore(self, kept: dict[str, NDArray[Any]]) -> None:
+        """Continue from a snapshot, bit for bit."""
+        self._return[:], self._succeeded[:] = kept["returns"], kept["succeeded"]
+        if self._randomiser is not None:
+            self._randomiser.set_state(kept)
+        if self._curriculum is not None:
+            self._curriculum.restore(kept)
+        self._faults.restore(kept["fault_episodes"])
+        if self._faulty is None:
+            self.world.set_state(kept)
+        else:
+            self._faulty.set_state(kept, self._faults.schedules)
