@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The random bundles that are kept in tests/golden/bundles, for tests that have no torch, and how they were made.
 
-`python tests/random_bundle.py` makes them anew. Tests that have torch make others with `training.sample.make_bundle`.
+`python tests/random_bundle.py` makes them anew. Tests that have torch make others with
+`training.exporting.sample.make_bundle`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Part, Term, View
 from training.export import Origin
-from training.sample import describe, export_random, make_bundle
+from training.exporting.sample import describe, export_random, make_bundle
 
 __all__ = ["GOLDEN", "kept_origin", "make_bundle"]
 GOLDEN = Path(__file__).parent / "golden" / "bundles"

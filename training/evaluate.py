@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
 from training.algos import Learner, build_learner
-from training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
-from training.config import TrainConfig
 from training.envs import make
 from training.envs.protocol import Environment
-from training.normalise import ObservationNormaliser
-from training.trainer import environment_options
+from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.normalise import ObservationNormaliser
+from training.loop.trainer import environment_options
 
 FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high",
           "std", "median", "length", "success")

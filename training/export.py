@@ -23,25 +23,24 @@ import tyro
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-import mat_ros
 from mat_ros.backends import golden
 from mat_ros.backends.choose import installed, open_backend
+from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused, unusable
 from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.policy.manifest import Manifest, Network, Normaliser, StateLayout, Training
 from mat_ros.core.robot.description import Agent, Robot
 from mat_ros.core.robot.joints import ActionMap, Joint
 from mat_ros.core.robot.observe import Layout
-from training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
-from training.config import TrainConfig
 from training.envs import make
-from training.graphs import EncoderGraph, StepGraph, write_encoder, write_step
+from training.exporting.graphs import EncoderGraph, StepGraph, write_encoder, write_step
+from training.exporting.tick import write_tick
+from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.trainer import environment_options
 from training.models import Policy, PolicyConfig, build_policy
 from training.models.actions import GaussianActions
-from training.tick_graph import write_tick
-from training.trainer import environment_options
 
-ROBOTS = Path(mat_ros.__file__).parent / "config" / "robots"
 TRACED_TICKS = 8  # golden ticks whose encodings and last state are kept as well: they are large
 
 
@@ -210,7 +209,7 @@ def origin_of(checkpoint: Checkpoint, name: str, tolerance: float) -> Origin:
     if kept["config"].get("legacy"):
         raise Refused(f"task {kept['task']}", "observations as a robot measures them", "the legacy habits",
                       "train without --legacy")
-    robot = Robot.load(ROBOTS / f"{kept['robot']}.yaml")
+    robot = Robot.load(shipped.config_file("robots", kept["robot"]))
     agents = {agent.name: agent for agent in robot.agents(kept["split"])}
     if set(agents) != set(kept["agents"]):
         raise Refused(f"checkpoint of {kept['task']}", f"the agents {sorted(agents)}", sorted(kept["agents"]),

@@ -13,11 +13,11 @@ import torch
 import tyro
 
 from mat_ros.core.errors import Missing, Refused, unusable
-from training.checkpoint import newest_checkpoint, read_checkpoint
-from training.config import TrainConfig
 from training.envs import make
 from training.evaluate import load_policy
-from training.trainer import environment_options
+from training.loop.checkpoint import newest_checkpoint, read_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.trainer import environment_options
 
 
 @dataclass(frozen=True)

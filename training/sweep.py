@@ -24,7 +24,7 @@ from pathlib import Path
 import tyro
 
 from mat_ros.core.errors import Missing
-from training.checkpoint import checkpoints_of
+from training.loop.checkpoint import checkpoints_of
 
 PR_SET_PDEATHSIG = 1
 # Ray listens on every interface of a Linux machine. Its switch for the other systems keeps it to the loopback here too.

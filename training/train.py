@@ -15,12 +15,12 @@ import tyro
 import yaml
 
 from mat_ros.core.errors import Missing, Refused, unusable
-from training.checkpoint import newest_checkpoint, read_checkpoint
-from training.config import TrainConfig
-from training.distributed import end, join_team, leave_team
-from training.metrics import MetricLog
+from training.loop.checkpoint import newest_checkpoint, read_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.distributed import end, join_team, leave_team
+from training.loop.metrics import MetricLog
+from training.loop.trainer import Diverged, Trainer
 from training.presets import load_preset, preset_names
-from training.trainer import Diverged, Trainer
 
 DESCRIPTION = f"{__doc__}\n\n--preset NAME takes the defaults from a file: {', '.join(preset_names())}."
 

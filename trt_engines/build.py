@@ -111,7 +111,7 @@ def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float,
 def graphs_with_operator(bundle: Bundle) -> dict[str, bytes]:
     """Give the graphs of a bundle with nodes of mat_ros::WKV; this needs torch, which exports them anew."""
     try:  # by name: only who asks for the plugin needs what exports graphs
-        export: Any = importlib.import_module("training.wkv_graphs")
+        export: Any = importlib.import_module("training.exporting.wkv")
     except ImportError as error:
         raise Missing(f"what writes graphs with {wkv.PLUGIN} ({error.name})",
                       "run `pip install mat_ros[train]`") from error

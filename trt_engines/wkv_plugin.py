@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offer the operator mat_ros::WKV to TensorRT as a quick-deployable plugin, ahead of time: no Python at run time.
 
-    key, value, rate, bonus, num, den, max -> out, num, den, max     all float32, shapes as in training/wkv_graphs.py
+    key, value, rate, bonus, num, den, max -> out, num, den, max     all float32, shapes as in training/exporting/wkv.py
 
 TensorRT copies the PTX into the engine, with the launch as expressions of the input shapes. The plugin has no
 attributes, which an engine would not keep: the state is an input, and whether one slot or many follows from the shapes.

@@ -32,7 +32,7 @@ from mat_ros.core.policy.bundle import MANIFEST, Bundle
 KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
 AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)
 OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4
-SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
+SAMPLES = "training.exporting.sample"  # looked up by name: only who measures needs what trains
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from mat_ros.graph.forked import ForkedNode
 from mat_ros.graph.launcher import NODE_COMMAND, node_command
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
-SAMPLES = "training.sample"  # looked up by name: only who measures needs what trains
+SAMPLES = "training.exporting.sample"  # looked up by name: only who measures needs what trains
 PATIENCE_S = 300.0  # until a graph runs
 GRACE_MS = 0.5  # after the deadline, when the gate applies what it has; later is missed
 TAIL_S = 0.5  # measured and left out at the end

@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
-from training.config import TrainConfig
 from training.envs import make
 from training.evaluate import run_episodes
-from training.trainer import Trainer
+from training.loop.config import TrainConfig
+from training.loop.trainer import Trainer
 
 pytestmark = pytest.mark.train
 TASK, LOOKS = "door_open_outward_hand", (45_000, 65_000, 85_000)  # steps

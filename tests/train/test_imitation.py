@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Refused  # noqa: E402
-from training.checkpoint import newest_checkpoint, read_checkpoint  # noqa: E402
-from training.config import TrainConfig  # noqa: E402
+from training.loop.checkpoint import newest_checkpoint, read_checkpoint  # noqa: E402
+from training.loop.config import TrainConfig  # noqa: E402
+from training.loop.trainer import Trainer  # noqa: E402
 from training.train import train  # noqa: E402
-from training.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.train
 SMALL = TrainConfig(task="door_close_outward_hand", reward="shaped", envs=8, ticks=64, epochs=4, minibatches=8,

@@ -13,9 +13,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from training.checkpoint import newest_checkpoint, read_checkpoint  # noqa: E402
-from training.config import TrainConfig  # noqa: E402
-from training.trainer import Trainer  # noqa: E402
+from training.loop.checkpoint import newest_checkpoint, read_checkpoint  # noqa: E402
+from training.loop.config import TrainConfig  # noqa: E402
+from training.loop.trainer import Trainer  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

@@ -20,14 +20,14 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
 from training import train as command_line  # noqa: E402
-from training.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint  # noqa: E402
-from training.checkpoint import write_checkpoint as write  # noqa: E402
-from training.config import TrainConfig  # noqa: E402
 from training.evaluate import evaluate  # noqa: E402
 from training.film import FilmConfig, film  # noqa: E402
-from training.metrics import TIMED  # noqa: E402
+from training.loop.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint  # noqa: E402
+from training.loop.checkpoint import write_checkpoint as write  # noqa: E402
+from training.loop.config import TrainConfig  # noqa: E402
+from training.loop.metrics import TIMED  # noqa: E402
+from training.loop.trainer import Diverged, Trainer  # noqa: E402
 from training.train import train  # noqa: E402
-from training.trainer import Diverged, Trainer  # noqa: E402
 
 pytestmark = pytest.mark.train
 SMALL = TrainConfig(envs=4, ticks=20, minibatches=4, epochs=2, steps=320)
@@ -97,7 +97,7 @@ def test_a_full_disk_loses_nothing_and_is_said_in_one_sentence(tmp_path: Path, m
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.checkpoint.save_file", full)
+    monkeypatch.setattr("training.loop.checkpoint.save_file", full)
     with pytest.raises(Refused, match="No space left on device; free space"):
         write(tmp_path, 2, Checkpoint({}, {"w": torch.ones(2)}, {}), keep=2)
     assert checkpoints_of(tmp_path) == [kept]

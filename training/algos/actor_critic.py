@@ -17,11 +17,11 @@ from training.algos.base import generator_on
 from training.algos.losses import clipped_value_loss
 from training.algos.networks import Actor, Perceptron
 from training.algos.optimiser import load_optimiser, optimiser_tensors
-from training.config import TrainConfig
-from training.distributed import ALONE, Team
 from training.envs.protocol import Spec
-from training.normalise import ValueNormaliser
-from training.rollout import Rollout
+from training.loop.config import TrainConfig
+from training.loop.distributed import ALONE, Team
+from training.loop.normalise import ValueNormaliser
+from training.loop.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 NAMES = ("obs", "actions", "log_probs", "values", "returns", "advantages")

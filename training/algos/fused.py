@@ -17,10 +17,10 @@ from torch import Tensor
 
 from training.algos.optimiser import load_optimiser
 from training.algos.sequence import SequencePpo
-from training.config import TrainConfig
 from training.envs.protocol import Spec
 from training.fused.library import CHUNK_TOKENS, LANES, Config, FusedLoop, Parameters, compiler, parameter_names
-from training.rollout import Rollout
+from training.loop.config import TrainConfig
+from training.loop.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 COVERED = ("mat", "marwkv4", "hybrid")

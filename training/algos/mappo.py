@@ -18,9 +18,9 @@ from torch import Tensor
 
 from training.algos.actor_critic import SeparateLearner
 from training.algos.losses import clipped_surrogate
-from training.config import TrainConfig
-from training.distributed import ALONE, Team
 from training.envs.protocol import Spec
+from training.loop.config import TrainConfig
+from training.loop.distributed import ALONE, Team
 
 
 class Mappo(SeparateLearner):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.distributed import ALONE, Team
+from training.loop.distributed import ALONE, Team
 from training.models.actions import CategoricalActions, GaussianActions
 from training.models.config import PolicyConfig
 from training.models.layers import BEFORE_GELU, ELSEWHERE, linear

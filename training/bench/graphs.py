@@ -30,9 +30,9 @@ from mat_ros.backends.timing import measure
 from mat_ros.backends.torch_backend import load_policy
 from mat_ros.core.errors import Missing
 from mat_ros.core.policy.bundle import Bundle
-from training.graphs import EncoderGraph, write_encoder
-from training.sample import make_bundle
-from training.wkv_graphs import DOMAIN, operator_graphs
+from training.exporting.graphs import EncoderGraph, write_encoder
+from training.exporting.sample import make_bundle
+from training.exporting.wkv import DOMAIN, operator_graphs
 
 MIXERS = ("attention", "rwkv4", "rwkv5", "rwkv6", "rwkv7")
 TURNS = 5

@@ -25,9 +25,9 @@ import torch
 import tyro
 
 from training.bench.plain import PlainTrainer
-from training.config import TrainConfig
 from training.envs import make
-from training.trainer import Trainer
+from training.loop.config import TrainConfig
+from training.loop.trainer import Trainer
 
 POLICIES = {"mat": "mat", "rwkv4": "marwkv4"}
 # Multiplications and additions of the matrix products of a forward pass, per token; backward costs twice that.

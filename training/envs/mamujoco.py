@@ -9,13 +9,12 @@ time limit counts as a termination.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-import mat_ros
+from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.targets import find_plan
 from mat_ros.core.robot.description import Robot
@@ -32,7 +31,7 @@ BROKEN = "joint_broken"  # the term that a fault flag reads: 1 while the joint i
 
 def load_robot(name: str) -> Robot:
     """Load a shipped robot description."""
-    return Robot.load(Path(mat_ros.__file__).parent / "config" / "robots" / f"{name}.yaml")
+    return Robot.load(shipped.config_file("robots", name))
 
 
 def layout_of(world: Locomotion, robot: Robot, split: str, hops: int, fault_flag: bool = False) -> Layout:

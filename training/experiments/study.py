@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from training.checkpoint import newest_checkpoint, read_checkpoint
 from training.evaluate import evaluate
+from training.loop.checkpoint import newest_checkpoint, read_checkpoint
 from training.sweep import Job, run_locally, run_on_ray, words_of
 
 JOINTS = ("bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh")

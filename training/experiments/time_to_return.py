@@ -24,9 +24,9 @@ import torch
 import tyro
 
 from training.bench.plain import PlainTrainer
-from training.config import TrainConfig
 from training.envs import make
-from training.trainer import Trainer
+from training.loop.config import TrainConfig
+from training.loop.trainer import Trainer
 
 EPISODES = 100  # that a return is the mean of
 Iterate = Callable[[], float]  # collects and learns once, and gives the return; NaN before an episode has ended

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import torch
 import tyro
 
-from training.config import TrainConfig
 from training.experiments.study import StudyConfig, write_table
-from training.metrics import MetricLog
+from training.loop.config import TrainConfig
+from training.loop.metrics import MetricLog
+from training.loop.trainer import Trainer
 from training.models import wkv_kernels
-from training.trainer import Trainer
 
 POLICIES: tuple[Literal["mat", "marwkv4", "hybrid"], ...] = ("mat", "marwkv4", "hybrid")
 RETURNS = (2000.0, 3500.0)

@@ -27,7 +27,7 @@ def lengthened(slots: int) -> Iterator[None]:
 
     It is lengthened by slots that nobody hears, and its answer is cut again. So the tables of distances depend on
     parameters only, and a runtime computes them once, when it loads the graph, not for the length of each call. A
-    causal encoder has no need of this: see training.graphs.EncoderGraph.
+    causal encoder has no need of this: see training.exporting.graphs.EncoderGraph.
     """
     _longest.append(slots)
     try:

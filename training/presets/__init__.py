@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from mat_ros.core.errors import Refused
-from training.config import TrainConfig
+from training.loop.config import TrainConfig
 
 FOLDER = Path(__file__).parent
 

@@ -18,12 +18,12 @@ from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Normaliser, Training
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Observer, Part, View
-from training.config import TrainConfig
 from training.envs.protocol import Spec
 from training.export import Origin, export_policy
-from training.metrics import MetricLog
-from training.provenance import command, commit, packages
-from training.trainer import Trainer
+from training.loop.config import TrainConfig
+from training.loop.metrics import MetricLog
+from training.loop.provenance import command, commit, packages
+from training.loop.trainer import Trainer
 
 HORIZON = 60  # ticks
 ROBOT = Robot.load(Path(__file__).parent / "arm.yaml")

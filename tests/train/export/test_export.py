@@ -23,9 +23,9 @@ from mat_ros.backends.torch_backend import load_policy  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
 from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from training import export  # noqa: E402
-from training.graphs import EncoderGraph, write_encoder  # noqa: E402
+from training.exporting.graphs import EncoderGraph, write_encoder  # noqa: E402
+from training.exporting.sample import make_bundle, random_observations, random_origin, random_policy  # noqa: E402
 from training.models.config import MIXERS_OF  # noqa: E402
-from training.sample import make_bundle, random_observations, random_origin, random_policy  # noqa: E402
 
 pytestmark = pytest.mark.train
 GOLDEN = Path(__file__).parents[2] / "golden" / "bundles"
@@ -274,7 +274,7 @@ def test_26_processes_give_the_bits_of_one_loop_in_one_process(long_chain: Bundl
 def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="needs the sim extra")
     from mat_ros.core.robot.description import Robot
-    from training.config import TrainConfig
+    from training.loop.config import TrainConfig
     from training.train import train
 
     train(TrainConfig(task="halfcheetah_6x1", policy="marwkv4", run=tmp_path / "run", steps=40, envs=2, ticks=10,

@@ -23,8 +23,8 @@ from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E40
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
 from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from training.bench.graphs import kernels  # noqa: E402
-from training.sample import make_bundle  # noqa: E402
-from training.wkv_graphs import operator_graphs  # noqa: E402
+from training.exporting.sample import make_bundle  # noqa: E402
+from training.exporting.wkv import operator_graphs  # noqa: E402
 from trt_engines import __main__ as command  # noqa: E402
 from trt_engines import build, wkv_plugin  # noqa: E402
 from trt_engines.fingerprint import plan_path, read  # noqa: E402

@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
 from training.algos import build_learner
-from training.checkpoint import Checkpoint, write_checkpoint
-from training.config import TrainConfig
-from training.distributed import ALONE, Team
 from training.envs import make
 from training.envs.protocol import Environment
-from training.imitation import Imitation
-from training.metrics import Episodes, MetricLog
-from training.normalise import ObservationNormaliser
-from training.provenance import manifest_of
-from training.rollout import Rollout, generalised_advantages, standardise
+from training.loop.checkpoint import Checkpoint, write_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.distributed import ALONE, Team
+from training.loop.imitation import Imitation
+from training.loop.metrics import Episodes, MetricLog
+from training.loop.normalise import ObservationNormaliser
+from training.loop.provenance import manifest_of
+from training.loop.rollout import Rollout, generalised_advantages, standardise
 
 # Settings that a resumed run may change: how long it runs, where and how fast, and the pace, which people turn down.
 FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "physics_threads", "engine",

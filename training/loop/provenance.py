@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from training.algos import Learner
-from training.config import TrainConfig
 from training.envs.protocol import Spec
-from training.normalise import ObservationNormaliser
+from training.loop.config import TrainConfig
+from training.loop.normalise import ObservationNormaliser
 
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "mat_ros")
 
@@ -56,7 +56,7 @@ _ORIGIN: dict[str, Any] = {}  # found once: a checkpoint every few minutes must 
 
 def manifest_of(config: TrainConfig, spec: Spec, normaliser: ObservationNormaliser, learner: Learner, steps: int,
                 updates: int, returns: Mapping[str, float]) -> dict[str, Any]:
-    """Describe a checkpoint; `training.checkpoint` lists the fields."""
+    """Describe a checkpoint; `training.loop.checkpoint` lists the fields."""
     if not _ORIGIN:
         _ORIGIN.update(command=command(), commit=commit(), packages=packages())
     policy = getattr(learner, "policy", None)

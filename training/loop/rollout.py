@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.distributed import Team
 from training.envs.protocol import Spec
+from training.loop.distributed import Team
 
 Float32 = NDArray[np.float32]
 

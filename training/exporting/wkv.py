@@ -24,7 +24,7 @@ from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from mat_ros.backends.torch_backend import load_policy
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from training.graphs import EncoderGraph, StepGraph, write_encoder, write_step
+from training.exporting.graphs import EncoderGraph, StepGraph, write_encoder, write_step
 from training.models import Policy
 from training.models.layers import previous_slot
 from training.models.rwkv4 import TimeMix4

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from mat_ros.core.policy.manifest import StateLayout
-from training.graphs import BATCH, IR_VERSION, OPSET, SLOTS
+from training.exporting.graphs import BATCH, IR_VERSION, OPSET, SLOTS
 
 
 def write_tick(encoder: Path, step: Path, state: StateLayout, action_mask: NDArray[np.bool_], path: Path) -> None:
