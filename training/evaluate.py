@@ -22,9 +22,9 @@ from training.algos import Learner, build_learner
 from training.envs import make
 from training.envs.protocol import Environment
 from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
-from training.loop.config import TrainConfig
-from training.loop.normalise import ObservationNormaliser
 from training.loop.trainer import environment_options
+from training.run.config import TrainConfig
+from training.run.normalise import ObservationNormaliser
 
 FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high",
           "std", "median", "length", "success")

@@ -36,10 +36,10 @@ from training.envs import make
 from training.exporting.graphs import EncoderGraph, StepGraph, write_encoder, write_step
 from training.exporting.tick import write_tick
 from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
-from training.loop.config import TrainConfig
 from training.loop.trainer import environment_options
 from training.models import Policy, PolicyConfig, build_policy
 from training.models.actions import GaussianActions
+from training.run.config import TrainConfig
 
 TRACED_TICKS = 8  # golden ticks whose encodings and last state are kept as well: they are large
 

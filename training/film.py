@@ -16,8 +16,8 @@ from mat_ros.core.errors import Missing, Refused, unusable
 from training.envs import make
 from training.evaluate import load_policy
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
-from training.loop.config import TrainConfig
 from training.loop.trainer import environment_options
+from training.run.config import TrainConfig
 
 
 @dataclass(frozen=True)

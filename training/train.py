@@ -16,11 +16,11 @@ import yaml
 
 from mat_ros.core.errors import Missing, Refused, unusable
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
-from training.loop.config import TrainConfig
-from training.loop.distributed import end, join_team, leave_team
 from training.loop.metrics import MetricLog
 from training.loop.trainer import Diverged, Trainer
 from training.presets import load_preset, preset_names
+from training.run.config import TrainConfig
+from training.run.distributed import end, join_team, leave_team
 
 DESCRIPTION = f"{__doc__}\n\n--preset NAME takes the defaults from a file: {', '.join(preset_names())}."
 

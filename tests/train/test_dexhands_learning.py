@@ -10,8 +10,8 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from training.envs import make
 from training.evaluate import run_episodes
-from training.loop.config import TrainConfig
 from training.loop.trainer import Trainer
+from training.run.config import TrainConfig
 
 pytestmark = pytest.mark.train
 TASK, LOOKS = "door_open_outward_hand", (45_000, 65_000, 85_000)  # steps

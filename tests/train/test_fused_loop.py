@@ -16,9 +16,9 @@ from training.algos.fused import ARRAYS, FusedPpo, can_fuse  # noqa: E402
 from training.algos.sequence import SequencePpo  # noqa: E402
 from training.envs.protocol import Spec  # noqa: E402
 from training.fused.library import compiler, parameter_names  # noqa: E402
-from training.loop.config import TrainConfig  # noqa: E402
-from training.loop.rollout import Rollout  # noqa: E402
 from training.models.policy import build_policy, policy_config  # noqa: E402
+from training.run.config import TrainConfig  # noqa: E402
+from training.run.rollout import Rollout  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")]
 

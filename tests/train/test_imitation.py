@@ -13,8 +13,8 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Refused  # noqa: E402
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint  # noqa: E402
-from training.loop.config import TrainConfig  # noqa: E402
 from training.loop.trainer import Trainer  # noqa: E402
+from training.run.config import TrainConfig  # noqa: E402
 from training.train import train  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 from training.algos.happo import Happo  # noqa: E402
 from training.algos.mappo import Mappo  # noqa: E402
 from training.envs.games import BEST, CLIMB, Game  # noqa: E402
-from training.loop.config import TrainConfig  # noqa: E402
-from training.loop.rollout import Rollout  # noqa: E402
 from training.loop.trainer import Trainer  # noqa: E402
+from training.run.config import TrainConfig  # noqa: E402
+from training.run.rollout import Rollout  # noqa: E402
 
 pytestmark = pytest.mark.train
 MEAN = 0.03  # where the product game begins

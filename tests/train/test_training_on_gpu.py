@@ -14,8 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint  # noqa: E402
-from training.loop.config import TrainConfig  # noqa: E402
 from training.loop.trainer import Trainer  # noqa: E402
+from training.run.config import TrainConfig  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

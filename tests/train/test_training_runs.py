@@ -24,9 +24,9 @@ from training.evaluate import evaluate  # noqa: E402
 from training.film import FilmConfig, film  # noqa: E402
 from training.loop.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint  # noqa: E402
 from training.loop.checkpoint import write_checkpoint as write  # noqa: E402
-from training.loop.config import TrainConfig  # noqa: E402
 from training.loop.metrics import TIMED  # noqa: E402
 from training.loop.trainer import Diverged, Trainer  # noqa: E402
+from training.run.config import TrainConfig  # noqa: E402
 from training.train import train  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -18,10 +18,10 @@ from training.algos.losses import clipped_value_loss
 from training.algos.networks import Actor, Perceptron
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.envs.protocol import Spec
-from training.loop.config import TrainConfig
-from training.loop.distributed import ALONE, Team
-from training.loop.normalise import ValueNormaliser
-from training.loop.rollout import Rollout
+from training.run.config import TrainConfig
+from training.run.distributed import ALONE, Team
+from training.run.normalise import ValueNormaliser
+from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 NAMES = ("obs", "actions", "log_probs", "values", "returns", "advantages")

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.loop.normalise import ValueNormaliser
-from training.loop.rollout import Rollout
+from training.run.normalise import ValueNormaliser
+from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 

@@ -19,8 +19,8 @@ from training.algos.optimiser import load_optimiser
 from training.algos.sequence import SequencePpo
 from training.envs.protocol import Spec
 from training.fused.library import CHUNK_TOKENS, LANES, Config, FusedLoop, Parameters, compiler, parameter_names
-from training.loop.config import TrainConfig
-from training.loop.rollout import Rollout
+from training.run.config import TrainConfig
+from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 COVERED = ("mat", "marwkv4", "hybrid")

@@ -19,8 +19,8 @@ from torch import Tensor
 from training.algos.actor_critic import SeparateLearner
 from training.algos.losses import clipped_surrogate
 from training.envs.protocol import Spec
-from training.loop.config import TrainConfig
-from training.loop.distributed import ALONE, Team
+from training.run.config import TrainConfig
+from training.run.distributed import ALONE, Team
 
 
 class Mappo(SeparateLearner):

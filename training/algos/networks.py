@@ -7,10 +7,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.loop.distributed import ALONE, Team
 from training.models.actions import CategoricalActions, GaussianActions
 from training.models.config import PolicyConfig
 from training.models.layers import BEFORE_GELU, ELSEWHERE, linear
+from training.run.distributed import ALONE, Team
 
 
 class Perceptron(nn.Module):

@@ -14,8 +14,8 @@ from training.algos.hatrpo import Hatrpo
 from training.algos.mappo import Mappo
 from training.algos.sequence import SequencePpo
 from training.envs.protocol import Spec
-from training.loop.config import TrainConfig
-from training.loop.distributed import ALONE, Team
+from training.run.config import TrainConfig
+from training.run.distributed import ALONE, Team
 
 SEPARATE = {"hatrpo": Hatrpo, "happo": Happo}  # every other one is a setting of Mappo
 

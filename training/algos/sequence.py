@@ -19,11 +19,11 @@ from training.algos.base import generator_on
 from training.algos.losses import clipped_surrogate, clipped_value_loss, huber
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.envs.protocol import Spec
-from training.loop.config import TrainConfig
-from training.loop.distributed import ALONE, Team
-from training.loop.normalise import ValueNormaliser
-from training.loop.rollout import Rollout
 from training.models.policy import Policy, PolicyConfig, build_policy, policy_config
+from training.run.config import TrainConfig
+from training.run.distributed import ALONE, Team
+from training.run.normalise import ValueNormaliser
+from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from training.algos.losses import clipped_value_loss
 from training.bench.plain_environment import AGENTS, OBS, serve
-from training.loop.config import TrainConfig
-from training.loop.normalise import ValueNormaliser
-from training.loop.rollout import generalised_advantages, standardise
 from training.models.policy import Policy, build_policy, policy_config
 from training.models.reference import PlainMat
+from training.run.config import TrainConfig
+from training.run.normalise import ValueNormaliser
+from training.run.rollout import generalised_advantages, standardise
 
 
 class PlainEnvironments:

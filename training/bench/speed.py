@@ -26,8 +26,8 @@ import tyro
 
 from training.bench.plain import PlainTrainer
 from training.envs import make
-from training.loop.config import TrainConfig
 from training.loop.trainer import Trainer
+from training.run.config import TrainConfig
 
 POLICIES = {"mat": "mat", "rwkv4": "marwkv4"}
 # Multiplications and additions of the matrix products of a forward pass, per token; backward costs twice that.

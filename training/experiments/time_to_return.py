@@ -25,8 +25,8 @@ import tyro
 
 from training.bench.plain import PlainTrainer
 from training.envs import make
-from training.loop.config import TrainConfig
 from training.loop.trainer import Trainer
+from training.run.config import TrainConfig
 
 EPISODES = 100  # that a return is the mean of
 Iterate = Callable[[], float]  # collects and learns once, and gives the return; NaN before an episode has ended

@@ -19,10 +19,10 @@ import torch
 import tyro
 
 from training.experiments.study import StudyConfig, write_table
-from training.loop.config import TrainConfig
 from training.loop.metrics import MetricLog
 from training.loop.trainer import Trainer
 from training.models import wkv_kernels
+from training.run.config import TrainConfig
 
 POLICIES: tuple[Literal["mat", "marwkv4", "hybrid"], ...] = ("mat", "marwkv4", "hybrid")
 RETURNS = (2000.0, 3500.0)

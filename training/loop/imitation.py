@@ -19,7 +19,7 @@ from mat_ros.core.errors import Refused
 from training.algos.base import Float32, Learner
 from training.algos.sequence import SequencePpo
 from training.envs.protocol import Environment
-from training.loop.rollout import Rollout
+from training.run.rollout import Rollout
 
 NUDGE = 0.2  # largest spread of what is added to the script's actions, which lie in [-1, 1]
 

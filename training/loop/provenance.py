@@ -14,8 +14,8 @@ from typing import Any
 
 from training.algos import Learner
 from training.envs.protocol import Spec
-from training.loop.config import TrainConfig
-from training.loop.normalise import ObservationNormaliser
+from training.run.config import TrainConfig
+from training.run.normalise import ObservationNormaliser
 
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "mat_ros")
 

@@ -24,13 +24,13 @@ from training.algos import build_learner
 from training.envs import make
 from training.envs.protocol import Environment
 from training.loop.checkpoint import Checkpoint, write_checkpoint
-from training.loop.config import TrainConfig
-from training.loop.distributed import ALONE, Team
 from training.loop.imitation import Imitation
 from training.loop.metrics import Episodes, MetricLog
-from training.loop.normalise import ObservationNormaliser
 from training.loop.provenance import manifest_of
-from training.loop.rollout import Rollout, generalised_advantages, standardise
+from training.run.config import TrainConfig
+from training.run.distributed import ALONE, Team
+from training.run.normalise import ObservationNormaliser
+from training.run.rollout import Rollout, generalised_advantages, standardise
 
 # Settings that a resumed run may change: how long it runs, where and how fast, and the pace, which people turn down.
 FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "physics_threads", "engine",

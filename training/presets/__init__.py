@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from mat_ros.core.errors import Refused
-from training.loop.config import TrainConfig
+from training.run.config import TrainConfig
 
 FOLDER = Path(__file__).parent
 

@@ -20,10 +20,10 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Observer, Part, View
 from training.envs.protocol import Spec
 from training.export import Origin, export_policy
-from training.loop.config import TrainConfig
 from training.loop.metrics import MetricLog
 from training.loop.provenance import command, commit, packages
 from training.loop.trainer import Trainer
+from training.run.config import TrainConfig
 
 HORIZON = 60  # ticks
 ROBOT = Robot.load(Path(__file__).parent / "arm.yaml")

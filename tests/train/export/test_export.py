@@ -274,7 +274,7 @@ def test_26_processes_give_the_bits_of_one_loop_in_one_process(long_chain: Bundl
 def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="needs the sim extra")
     from mat_ros.core.robot.description import Robot
-    from training.loop.config import TrainConfig
+    from training.run.config import TrainConfig
     from training.train import train
 
     train(TrainConfig(task="halfcheetah_6x1", policy="marwkv4", run=tmp_path / "run", steps=40, envs=2, ticks=10,

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from training.algos.losses import clipped_surrogate, clipped_value_loss, huber  # noqa: E402
-from training.loop.normalise import ObservationNormaliser, ValueNormaliser  # noqa: E402
-from training.loop.rollout import generalised_advantages, standardise  # noqa: E402
+from training.run.normalise import ObservationNormaliser, ValueNormaliser  # noqa: E402
+from training.run.rollout import generalised_advantages, standardise  # noqa: E402
 
 
 def column(*values: float) -> np.ndarray:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from mat_ros.core.errors import Refused
-from training.loop.config import TrainConfig
+from training.run.config import TrainConfig
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.envs.protocol import Spec
-from training.loop.distributed import Team
+from training.run.distributed import Team
 
 Float32 = NDArray[np.float32]
 
