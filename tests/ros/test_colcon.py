@@ -67,7 +67,7 @@ def test_messages_built_by_cmake_can_be_serialised(built):
 
 
 def test_shipped_files_are_found_from_another_folder(built):
-    code = "from mat_ros import shipped; print(*shipped.config_names(\"robots\")); print(*shipped.share_folders())"
+    code = "from mat_ros.core import shipped; print(*shipped.config_names(\"robots\")); print(*shipped.share_folders())"
     robots, shares = run(built, f". install/setup.bash; cd /; python3 -c '{code}'").split("\n")[:2]
     assert robots.split() == sorted(path.stem for path in (ROOT / "mat_ros/config/robots").glob("*.yaml"))
     assert str(built / "install/mat_ros/share/mat_ros") in shares.split()

@@ -61,7 +61,7 @@ def test_doctor_finds_ros_messages_and_a_working_loopback(installed, tmp_path):
 
 
 def test_configurations_launch_files_and_nodes_are_part_of_the_install(installed, tmp_path):
-    code = "from mat_ros import shipped; print(*shipped.config_names('robots')); print(*shipped.share_folders())"
+    code = "from mat_ros.core import shipped; print(*shipped.config_names('robots')); print(*shipped.share_folders())"
     robots, shares = run([f"{installed}/bin/python", "-c", code], tmp_path).stdout.split("\n")[:2]
     assert robots.split() == sorted(path.stem for path in (ROOT / "mat_ros/config/robots").glob("*.yaml"))
     share = installed / "share" / "mat_ros"

@@ -152,8 +152,8 @@ def test_a_node_killed_to_stay_down_stays_down():
 
 PROGRAM = textwrap.dedent("""
     import sys
-    from mat_ros import launcher
-    from mat_ros.graph import Graph, NodeSpec
+    from mat_ros.graph import launcher
+    from mat_ros.graph.build import Graph, NodeSpec
     scripts = dict(zip("ab", sys.argv[1:]))
     launcher.node_command = lambda spec, _: ["/bin/sh", "-c", scripts[spec.name]]
     launcher.forked.preload = lambda: False  # a fork would be a node of ROS and no shell
