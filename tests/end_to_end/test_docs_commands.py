@@ -17,8 +17,8 @@ import pytest
 from mat_ros.cli import main as cli
 from mat_ros.core.options import options
 from mat_ros.graph.build import LaunchSettings
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 TUTORIALS = ("first-run", "train-your-first-policy", "from-training-to-ros", "break-a-joint")  # each needs those before
 MARKED = re.compile(r"^<!-- (run|file)(.*?) -->\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^ {4}|^|`|\(|\$ |= )((?:mat-ros|python -m training\.\w+)(?: [^`#)\n]*)?)", re.MULTILINE)

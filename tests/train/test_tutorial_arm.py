@@ -21,10 +21,11 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from mat_ros import Chain, Robot  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
+from support.places import ROOT  # noqa: E402
 
 pytestmark = pytest.mark.train
 
-FOLDER = Path(__file__).parents[2] / "docs" / "tutorials" / "arm"
+FOLDER = ROOT / "docs" / "tutorials" / "arm"
 STEPS = 160_000  # a quarter of a minute's training on a quiet machine is enough to reach
 REACHED_M = 0.1
 STILL_RAD = 0.02  # per tick; an arm that is not taxed for haste shakes by four times as much

@@ -4,11 +4,11 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.places import ROOT
+
 NAMED = re.findall(r"`((?:mat_ros|training|tests|launch|msg|srv|cuda|trt_engines)/[\w./]*)`",
                    (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
 ALLOWED = {"mat_ros.core", "mat_ros.worlds", "mat_ros.backends"}

@@ -10,8 +10,8 @@ import pytest
 
 import mat_ros
 from mat_ros.nodes.__main__ import EXECUTABLES
+from support.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CODE_FOLDERS = ("mat_ros", "training", "trt_engines", "cuda", "launch", "scripts", "tests")
 CODE_SUFFIXES = {".py", ".cu", ".cpp", ".h", ".hpp", ".cuh", ".sh"}
 GENERATED = (ROOT / "mat_ros" / "msg", ROOT / "mat_ros" / "srv")

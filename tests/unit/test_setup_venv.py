@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.places import ROOT
+
 PROMISED = ("numpy", "yaml", "rich", "safetensors", "mujoco")
 EDITABLE = "install --no-build-isolation --editable .[{}]"
 

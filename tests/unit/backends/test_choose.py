@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,8 +12,9 @@ from mat_ros.backends.backend import BackendInfo
 from mat_ros.backends.golden import require, verify
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
+from support.places import BUNDLES
 
-BUNDLE = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4")
+BUNDLE = Bundle.load(BUNDLES / "rwkv4")
 
 
 class Recorded:

@@ -14,13 +14,13 @@ import pytest
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from support.places import BUNDLES
 from trt_engines import __main__ as command
 from trt_engines.build import build_engines, build_plan, profile
 from trt_engines.fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write
 from trt_engines.flavour import MODULES, Flavour
 from trt_engines.machine import Machine, this_machine
 
-BUNDLES = Path(__file__).parents[2] / "golden" / "bundles"
 PLAN = b"a plan"
 ROBOT_PC = Machine("Linux", "x86_64", "NVIDIA Test GPU", "8.9", "13.0")
 

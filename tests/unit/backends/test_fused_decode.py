@@ -21,9 +21,9 @@ from mat_ros.backends.cuda_driver import Driver  # noqa: E402
 from mat_ros.backends.fused_decode import SHARED_FLOATS, check_fits, pack_weights  # noqa: E402
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
 from mat_ros.core.policy.bundle import Bundle  # noqa: E402
+from support.places import ROOT  # noqa: E402
 from training.exporting.sample import random_policy  # noqa: E402
 
-ROOT = Path(__file__).parents[3]
 SLOTS, ACTIONS, BATCH = 3, 2, 2
 
 

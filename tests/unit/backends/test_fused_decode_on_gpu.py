@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +15,10 @@ from mat_ros.backends.fused_decode import FusedDecode
 from mat_ros.bench.decode import compile_kernel, decide_slot_by_slot, encodings
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from support.places import ROOT
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")]
-POLICIES = Path(__file__).parents[3] / "mat_ros" / "policies"
+POLICIES = ROOT / "mat_ros" / "policies"
 BATCHES = (1, 7, 300)
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +21,8 @@ if not LIBRARY.exists():
 
 from mat_ros.backends.native_backend import NativeBackend
 from mat_ros.backends.native_library import instruction_sets
+from support.places import BUNDLES
 
-BUNDLES = Path(__file__).parents[2] / "golden" / "bundles"
 KINDS = ("rwkv4", "attention")
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mat_ros.core.policy.bundle import Bundle
+from support.places import ROOT, SUPPORT
 
-ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "mat_ros" / "backends" / "native"
 BUNDLES = ROOT / "tests" / "golden" / "bundles"
 NUMBERS = {"attention": 0, "rwkv4": 4}
@@ -34,7 +34,7 @@ def compile_with(compiler: str, folder: Path) -> Path:
     if program.exists():
         return program
     sources = [str(path) for path in sorted(NATIVE.glob("*.cpp"))]
-    subprocess.run([compiler, *FLAGS, str(Path(__file__).with_name("native_tick.cpp")), *sources, "-o", str(program)],
+    subprocess.run([compiler, *FLAGS, str(SUPPORT / "native_tick.cpp"), *sources, "-o", str(program)],
                    check=True)
     return program
 

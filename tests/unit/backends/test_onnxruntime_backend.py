@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,8 +13,7 @@ from mat_ros.backends.golden import verify
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-
-BUNDLES = Path(__file__).parents[2] / "golden" / "bundles"
+from support.places import BUNDLES
 
 
 @pytest.mark.parametrize("kind", ["rwkv4", "attention"])

@@ -8,7 +8,6 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +18,11 @@ onnx = pytest.importorskip("onnx", reason="needs the train extra")
 from onnx import TensorProto, helper  # noqa: E402
 
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
+from support.places import ROOT  # noqa: E402
 
 if not LIBRARY.exists():
     pytest.skip("needs the compiled native backend", allow_module_level=True)
 
-ROOT = Path(__file__).parents[3]
 INPUTS = ("key", "value", "rate", "bonus", "num", "den", "max")
 OUTPUTS = ("out", "next_num", "next_den", "next_max")
 SIZES = [(1, 1, 1), (1, 1, 64), (3, 1, 50), (2, 6, 17), (4, 26, 16), (1, 52, 64)]

@@ -24,12 +24,12 @@ import pytest
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from support.places import ROOT
 from trt_engines import __main__ as command
 from trt_engines import wkv_plugin
 from trt_engines.build import build_engines
 from trt_engines.flavour import Flavour
 
-ROOT = Path(__file__).parents[3]
 BUNDLES = ROOT / "tests" / "golden" / "bundles"
 INPUTS = ["key", "value", "rate", "bonus", "num", "den", "top"]
 

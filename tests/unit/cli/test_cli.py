@@ -15,6 +15,7 @@ from mat_ros.cli import check, faults
 from mat_ros.cli import main as cli
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from support.places import BUNDLES
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_the_list_of_what_can_break_is_short_enough_to_read_and_whole_with_json(
 
 
 def test_a_robot_of_another_name_that_fits_is_noted_and_no_more(tmp_path, capsys):
-    folder = Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4"
+    folder = BUNDLES / "rwkv4"
     manifest = Bundle.load(folder).manifest
     file = tmp_path / "robot.yaml"
     rows = {j.name: {"quantity": j.quantity, "unit": j.unit, "lower": j.lower, "upper": j.upper, "rate": j.rate,

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +19,8 @@ from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.link import JointStates, Pose
 from mat_ros.hardware.ros_robot import FUTURE_NS, RobotTopics, RosRobot
+from support.places import BUNDLES, ROOT
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "bundles"
 ADAPTERS = ("fake", *COMMANDS)
 
 
@@ -55,7 +54,7 @@ class FakeLink:
 
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
-    return Bundle.load(GOLDEN / "rwkv4").manifest
+    return Bundle.load(BUNDLES / "rwkv4").manifest
 
 
 def states(names, positions, stamp_ns, velocities=None) -> JointStates:
@@ -208,7 +207,7 @@ def test_a_policy_that_sees_more_than_the_robot_measures_is_refused_with_the_ter
 
 
 def test_the_shadow_hand_is_commanded_by_its_own_names_and_its_coupled_joints_once():
-    robot = Robot.load(Path(__file__).parents[3] / "mat_ros/config/robots/shadow_hand.yaml")
+    robot = Robot.load(ROOT / "mat_ros/config/robots/shadow_hand.yaml")
     commanded = robot.hardware["shadow_command"].hardware
     assert "rh_FFJ0" in commanded
     assert len(commanded) == len(robot.joints) == 20

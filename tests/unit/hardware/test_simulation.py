@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,8 +16,9 @@ from mat_ros.core.tick.messages import Applied, Outcome
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.simulated import Episode
 from mat_ros.hardware.simulation import Simulation
+from support.places import BUNDLES
 
-MANIFEST = Bundle.load(Path(__file__).parents[2] / "golden" / "bundles" / "rwkv4").manifest
+MANIFEST = Bundle.load(BUNDLES / "rwkv4").manifest
 
 
 class ThreeTicks(FakeBus):

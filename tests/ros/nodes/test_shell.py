@@ -1,0 +1,310 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E402
+"""What every node does with its lifecycle, its parameters and messages that are wrong, tried in one process."""
+
+from __future__ import annotations
+
+import gc
+import struct
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="needs the ros extra")
+pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from mat_ros.core.errors import Refused
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.messages import Baton, Encoding, Observation, Prefix
+from mat_ros.core.wire import tick as wire
+from mat_ros.hardware.io import Reading, description_of
+from mat_ros.nodes import topics
+from mat_ros.nodes.chain_node import ChainShell
+from mat_ros.nodes.checker import CheckerNode
+from mat_ros.nodes.encoder import EncoderNode
+from mat_ros.nodes.observer import ObserverNode
+from mat_ros.nodes.safety import SafetyNode
+from mat_ros.nodes.sim import SimNode
+from mat_ros.nodes.supervisor import SupervisorNode
+from support.places import BUNDLES
+
+pytestmark = pytest.mark.ros
+
+ARM = BUNDLES / "rwkv4"
+BUNDLE = Bundle.load(ARM)
+KINDS = (EncoderNode, ChainShell, SafetyNode, SimNode, CheckerNode, SupervisorNode, ObserverNode)
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class Bench:
+    """One node under test, and a hand that sends it bytes."""
+
+    def __init__(self) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.hand = rclpy.create_node("hand", context=self.context)
+        self.executor.add_node(self.hand)
+        self.heard: dict[str, list[bytes]] = {}
+        self.nodes: list = []
+        self._publishers: dict[str, object] = {}
+
+    def open(self, kind, **parameters):
+        arguments = [f"-p {name}:={value}".split() for name, value in {"policy": ARM, **parameters}.items()]
+        node = kind(context=self.context, cli_args=["--ros-args", *(part for pair in arguments for part in pair)],
+                    use_global_arguments=False)
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def send(self, topic: topics.Topic, data: bytes) -> None:
+        if topic.name not in self._publishers:
+            publisher = self.hand.create_publisher(topic.type, topic.name, topic.qos)
+            self.until(lambda: publisher.get_subscription_count() > 0)
+            self._publishers[topic.name] = publisher
+        self._publishers[topic.name].publish(data)
+
+    def hear(self, topic: topics.Topic) -> list[bytes]:
+        heard: list[bytes] = []
+        self.hand.create_subscription(topic.type, topic.name, heard.append, topic.qos, raw=True)
+        self.until(lambda: self.hand.count_publishers(topic.name) > 0)
+        return heard
+
+    def until(self, true, spins: int = 400) -> bool:
+        for _ in range(spins):
+            if true():
+                return True
+            self.executor.spin_once(timeout_sec=0.05)
+        return False
+
+    def close(self) -> None:
+        for node in (*self.nodes, self.hand):
+            self.executor.remove_node(node)
+            node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+        del self.context, self.executor, self.hand, self.nodes, self._publishers, node
+        # A node that was active is frozen: left so, its participant would take part in every later graph of this run.
+        gc.unfreeze()
+        gc.collect()
+
+
+def participants() -> int:
+    """Count the DDS participants of this process, each of which has one thread for its events."""
+    return sum(path.read_text().startswith("dds.ev") for path in Path("/proc/self/task").glob("*/comm"))
+
+
+@pytest.fixture
+def bench():
+    before = participants()
+    bench = Bench()
+    yield bench
+    bench.close()
+    assert participants() == before, "a closed node goes on taking part"
+
+
+def encoding(tick: int, fill: float = 0.1, deadline_ns: int = 2**62) -> Encoding:
+    network = BUNDLE.manifest.network
+    return Encoding(tick, tick + 1, deadline_ns, tick,
+                    np.full((network.agents, network.enc_dim), fill, np.float32))
+
+
+def encoded(tick: int, manifest: int = BUNDLE.hash64, **changes) -> bytes:
+    return wire.write_encoding(encoding(tick, **changes), np.zeros(4, np.float32), manifest)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.role)
+def test_every_node_walks_through_its_lifecycle_twice(bench, kind):
+    node = bench.open(kind, autostart="none")
+    for _ in range(2):
+        assert node.trigger_configure() == SUCCESS
+        assert not node.active
+        assert node.trigger_activate() == SUCCESS
+        assert node.active
+        assert node.trigger_deactivate() == SUCCESS
+        assert not node.active
+        assert node.trigger_cleanup() == SUCCESS
+        assert node.reason == "not configured"
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_shutdown() == SUCCESS
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.role)
+def test_a_policy_that_is_not_there_fails_the_configuration_and_the_reason_says_so(bench, kind):
+    node = bench.open(kind, policy="/nowhere/at/all")
+    assert node.trigger_configure() == FAILURE
+    assert "/nowhere/at/all" in node.reason
+    assert not node.active
+
+
+@pytest.mark.parametrize(("kind", "parameters", "told"), [
+    (SafetyNode, {"deadline": 1.5}, r"\[0.05, 1\]"),
+    (SafetyNode, {"hold_ticks": -1}, r"\[0, 1e\+06\]"),
+    (ChainShell, {"mode": "hasty"}, r"strict \| bounded \| optimistic"),
+    (SimNode, {"rate_hz": "fast"}, r"a number in \[0, 1000\]"),
+])
+def test_a_parameter_out_of_range_is_refused_with_the_range(bench, kind, parameters, told):
+    with pytest.raises(Refused, match=told):
+        bench.open(kind, **parameters)
+
+
+def test_a_chain_node_answers_an_encoding_with_a_decision(bench):
+    bench.open(ChainShell, autostart="activate", first_slot=2, stop_slot=3)
+    heard = bench.hear(topics.DECISION)
+    bench.send(topics.ENCODING, encoded(7))
+    assert bench.until(lambda: heard)
+    decision = wire.read_decision(heard[0], 1)
+    assert (decision.tick, decision.first, decision.stop) == (7, 2, 3)
+
+
+@pytest.mark.parametrize(("data", "count"), [
+    (b"", "other_policy"),
+    (encoded(9)[:40], "refused"),
+    (encoded(9)[:-100], "refused"),
+    (encoded(9)[:44] + struct.pack("<I", 2**31) + encoded(9)[48:], "refused"),
+    (encoded(9, manifest=1), "other_policy"),
+    (encoded(9, fill=np.nan), "refused"),
+    (encoded(9, fill=np.inf), "refused"),
+    (encoded(3), "late"),
+    (encoded(7), "duplicate"),
+], ids=["empty", "header", "cut", "count", "policy", "nan", "inf", "stale", "duplicate"])
+def test_an_encoding_that_is_wrong_is_dropped_and_counted(bench, data, count):
+    node = bench.open(ChainShell, autostart="activate", first_slot=2, stop_slot=3)
+    heard = bench.hear(topics.DECISION)
+    bench.send(topics.ENCODING, encoded(7))
+    assert bench.until(lambda: heard)
+    if data == b"":
+        data = bytes(20)
+    bench.send(topics.ENCODING, data)
+    assert bench.until(lambda: node.counts[count] + node.chain.counts[count] == 1)
+    assert len(heard) == 1
+
+
+def baton(tick: int = 7, source_ns: int = 7, slots: int = 1, state: int = 80, fill: float = 0.0) -> Baton:
+    return Baton(tick, source_ns, 0, Prefix(np.full((slots, 1), fill, np.float32), np.zeros(slots, np.uint8),
+                                            np.zeros(state, np.float32)))
+
+
+@pytest.mark.parametrize(("wrong", "count"), [
+    (baton(tick=5, source_ns=5), "late"), (baton(tick=900), "refused"), (baton(source_ns=8), "refused"),
+    (baton(state=79), "refused"), (baton(fill=np.nan), "refused"), (baton(slots=3), "refused"),
+], ids=["stale", "future", "source", "size", "nan", "slots"])
+def test_a_baton_that_is_wrong_is_dropped_and_counted(bench, wrong, count):
+    node = bench.open(ChainShell, autostart="activate", first_slot=2, stop_slot=3, hear="'0'")
+    heard = bench.hear(topics.DECISION)
+    bench.send(topics.ENCODING, encoded(7))
+    assert bench.until(lambda: heard)
+    bench.send(topics.baton(0), wire.write_baton(wrong, BUNDLE.hash64))
+    assert bench.until(lambda: node.counts[count] + node.chain.counts[count] == 1)
+    assert len(heard) == 1
+
+
+def test_measurements_that_are_not_finite_or_too_old_are_never_encoded(bench):
+    node = bench.open(EncoderNode, autostart="activate")
+    heard = bench.hear(topics.ENCODING)
+
+    def observed(tick: int, fill: float, deadline_ns: int = 2**62) -> bytes:
+        return wire.write_observation(Observation(tick, tick, deadline_ns, tick, 0, np.full(8, fill, np.float32)),
+                                      BUNDLE.hash64)
+
+    for data, count in ((observed(1, np.nan), "not_finite"), (observed(2, 0.1, deadline_ns=5), "expired"),
+                        (observed(3, 0.1), "encoded"), (observed(2, 0.1), "late")):
+        bench.send(topics.OBSERVATION, data)
+        assert bench.until(lambda count=count: node.facts().get(count) == 1)
+    assert node.facts() == {"not_finite": 1, "expired": 1, "encoded": 1, "late": 1}
+    assert bench.until(lambda: len(heard) == 1)
+
+
+def test_a_mistake_of_ours_in_the_configuration_is_told_and_not_swallowed(bench, monkeypatch):
+    def set_up(self):
+        import a_module_that_is_not_there  # noqa: F401
+
+    monkeypatch.setattr(EncoderNode, "set_up", set_up)
+    node = bench.open(EncoderNode)
+    assert not node.configured
+    assert node.reason.startswith("ModuleNotFoundError: No module named 'a_module_that_is_not_there' at ")
+
+
+class LooseCable:
+    """A robot whose cable comes off now and then."""
+
+    plugged = True
+
+    def __init__(self, manifest):
+        self._manifest = manifest
+
+    def read(self):
+        self._require()
+        return Reading(np.zeros(8, np.float32), 1)
+
+    def write(self, command):
+        self._require()
+
+    def _require(self):
+        if not self.plugged:
+            raise ConnectionError("no carrier")
+
+    def describe(self):
+        return description_of(self._manifest)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("kind", "does"), [(SafetyNode, "write"), (ObserverNode, "read")])
+def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, monkeypatch, kind, does):
+    monkeypatch.setitem(sys.modules, "cables", SimpleNamespace(LooseCable=LooseCable))
+    node = bench.open(kind, autostart="activate", hardware="cables:LooseCable", lockstep="false")
+    if kind is SafetyNode:  # the gate writes of its own accord once a robot has been seen and falls silent
+        now_ns = time.monotonic_ns()
+        observation = Observation(1, now_ns, now_ns + 10**7, 1, 0, np.zeros(8, np.float32))
+        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+    bench.until(lambda: False, spins=10)
+    assert node.reason == "" or "fresh" in node.reason
+    monkeypatch.setattr(LooseCable, "plugged", False)
+    assert bench.until(lambda: f"the adapter does not {does}: ConnectionError: no carrier at " in node.reason)
+    assert Path(__file__).name in node.reason
+    monkeypatch.setattr(LooseCable, "plugged", True)
+    assert bench.until(lambda: node.reason == "")
+    assert node.active and node.facts()
+
+
+def test_ends_that_dds_has_forgotten_to_count_are_seen_all_the_same(bench, monkeypatch):
+    monkeypatch.setattr(rclpy.publisher.Publisher, "get_subscription_count", lambda self: 0)
+    monkeypatch.setattr(rclpy.subscription.Subscription, "get_publisher_count", lambda self: 0)
+    described = []
+    topic = topics.DESCRIPTOR
+    bench.hand.create_subscription(topic.type, topic.name, described.append, topic.qos)
+    bench.open(EncoderNode, autostart="configure", peers="encoding=1,observation=1")
+    bench.hand.create_publisher(topics.OBSERVATION.type, topics.OBSERVATION.name, topics.OBSERVATION.qos)
+    assert not bench.until(lambda: described and described[-1].connected, spins=20)
+    bench.hear(topics.ENCODING)
+    assert bench.until(lambda: described[-1].connected)
+
+
+def test_an_inactive_node_decides_nothing(bench):
+    node = bench.open(ChainShell, autostart="configure", first_slot=2, stop_slot=3)
+    heard = bench.hear(topics.DECISION)
+    bench.send(topics.ENCODING, encoded(7))
+    assert not bench.until(lambda: heard, spins=10)
+    assert node.trigger_activate() == SUCCESS
+    bench.send(topics.ENCODING, encoded(8))
+    assert bench.until(lambda: heard)
+
+
+def test_a_baton_topic_that_no_earlier_slot_has_is_refused(bench):
+    node = bench.open(ChainShell, first_slot=1, stop_slot=2, hear="'1'")
+    assert "slots before 1" in node.reason
+
+
+def test_no_process_asks_another_for_types(bench):
+    threads = {task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+    assert any(name.startswith("dds.") for name in threads)
+    assert not any(name.startswith("dds.tls") for name in threads)  # Fast DDS's type lookup service

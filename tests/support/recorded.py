@@ -1,0 +1,81 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A policy without a network, on the small shipped test bundle, and recordings of it: no torch, no simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record.record import Recorder, facts
+from mat_ros.core.record.replay import redecide
+from mat_ros.core.robot.observe import Observer
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Validity
+from mat_ros.core.wire.fields import baton_fields, decision_fields, encoding_fields, override_fields, time_of
+from support.places import BUNDLES
+
+BUNDLE = BUNDLES / "rwkv4"
+PERIOD_NS = 20_000_000
+
+
+class Arithmetic:
+    """Stands in for a backend: every output depends on every input."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._net, self._state = bundle.manifest.network, bundle.manifest.state
+
+    def encode(self, obs):
+        wide = np.resize(np.cumsum(obs, dtype=np.float32), (self._net.agents, self._net.enc_dim))
+        return np.tanh(wide).astype(np.float32), obs.sum(axis=1, dtype=np.float32)
+
+    def step(self, slot, enc, previous, state):
+        mixed = np.float32(0.5) * np.tanh(enc.sum() + previous.sum() + np.float32(1e-3) * np.tanh(state).sum())
+        return np.full(self._net.act_dim, mixed, np.float32), (np.tanh(state) + mixed).astype(np.float32)
+
+
+def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=None, override_from: int = 0,
+           topics=("observation", "encoding", "baton", "decision", "applied"), chunk_bytes: int = 4096) -> Bundle:
+    """Write a recording of the test arm as four chain nodes would make it; `lie_at` spoils one decision's last bit."""
+    bundle = Bundle.load(BUNDLE)
+    manifest, policy = bundle.manifest, Arithmetic(bundle)
+    n, act_dim = manifest.network.agents, manifest.network.act_dim
+    decider = Decider(policy, manifest.network, manifest.state)
+    observer = Observer(manifest.layout)
+    recorder = Recorder(path, facts(bundle, ("arithmetic", "1", "cpu"), seed=0), chunk_bytes)
+    rng = np.random.default_rng(3)
+
+    def write(topic, now, message):
+        if topic.partition("/")[0] in topics:
+            recorder.write(topic, now, message)
+
+    if overrides:
+        recorder.write("overrides", 0, override_fields(override_from, overrides, bundle.hash64))
+    for tick in range(ticks):
+        now = tick * PERIOD_NS
+        signals = rng.normal(size=observer.signal_count).astype(np.float32)
+        told = overrides if overrides and tick >= override_from else None
+        right = redecide(policy, decider, observer, signals, tick, n, told)
+        write("observation", now, SimpleNamespace(
+            tick=tick, manifest=bundle.hash64, start_ns=now, deadline_ns=now + PERIOD_NS, source_stamp=time_of(now),
+            episode=1, signals=signals))
+        write("encoding", now, encoding_fields(Encoding(tick, now, now + 1, now, right.enc), right.values,
+                                               bundle.hash64))
+        for slot in range(n):
+            write(f"baton/slot_{slot}", now, baton_fields(Baton(tick, now, 0, right.prefixes[slot]), bundle.hash64))
+            actions = np.vstack([right.told[:slot], right.intended[slot:slot + 1]])
+            if tick == lie_at and slot == 2:
+                actions[2, 0] = np.nextafter(actions[2, 0], np.float32(9))
+            validity = np.full(slot + 1, Validity.OWN, np.uint8)
+            write("decision", now, decision_fields(Decision(tick, now, 0, slot, slot + 1, actions, validity),
+                                                   bundle.hash64))
+        command = manifest.action_map.to_command(right.intended)
+        write("applied", now, SimpleNamespace(
+            tick=tick, manifest=bundle.hash64, source_stamp=time_of(now), stamp=time_of(now), stopped=False,
+            actions=right.intended.reshape(-1), validity=np.zeros(n, np.uint8), requested=command, applied=command,
+            reasons=np.zeros(n * act_dim, np.uint16)))
+    recorder.close()
+    return bundle

@@ -1,0 +1,34 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The influence of a slot is what its action changes in its successors', on a policy where that is known."""
+
+import numpy as np
+
+from mat_ros.bench.faults.influence import influence
+from mat_ros.core.policy.manifest import StateLayout
+from mat_ros.core.tick.decide import Decider
+from support.chain_world import ACT_DIM, ENC_DIM, ROW, network
+
+
+class Half:
+    """Each slot does its encoding, and half of what the slot before it did."""
+
+    def step(self, slot, enc, previous, state):
+        return enc[:ACT_DIM] + np.float32(0.5) * previous, state
+
+
+def test_influence_halves_from_slot_to_slot_and_never_reaches_back():
+    decider = Decider(Half(), network(4), StateLayout(False, ROW, ("none",)))
+    enc = np.zeros((4, ENC_DIM), np.float32)
+    enc[0] = 1.0
+    assert influence(decider, enc).tolist() == [[0.0, 0.5, 0.25, 0.125], [0.0, 0.0, 0.25, 0.125],
+                                                [0.0, 0.0, 0.0, 0.125], [0.0, 0.0, 0.0, 0.0]]
+
+
+def test_nobody_moves_anybody_where_nothing_is_heard():
+    class Deaf(Half):
+        def step(self, slot, enc, previous, state):
+            return enc[:ACT_DIM].copy(), state
+
+    decider = Decider(Deaf(), network(3), StateLayout(False, ROW, ("none",)))
+    assert not influence(decider, np.ones((3, ENC_DIM), np.float32)).any()
