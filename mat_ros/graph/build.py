@@ -19,16 +19,19 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mat_ros.backends.choose import BACKENDS
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.wiring import BATON_REACH, WIRINGS, spans
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
 
-BACKENDS = ("auto", "native", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx")
 LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer less, so that many of them find each other sooner
 LEAN_ABOVE = 30  # processes
+
+
 @dataclass(frozen=True)
 class LaunchSettings:
     """The launch arguments; the ROS launch file, `mat-ros launch` and the reference page all come from here."""
@@ -37,7 +40,7 @@ class LaunchSettings:
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     task: str = option("", "task of the simulated robot; empty: the one the policy was trained on")
     wiring: str = option("per_agent", "how slots are laid over processes", choices=WIRINGS)
-    mode: str = option("optimistic", "patience of the chain", choices=("strict", "bounded", "optimistic"))
+    mode: str = option("optimistic", "patience of the chain", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
     baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
                         choices=("", "always", "on_deviation"))

@@ -28,6 +28,7 @@ from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Override, Prefix, Validity
 
 HORIZON = 64  # ticks: a baton further ahead than this belongs to another run
+MODES = ("strict", "bounded", "optimistic")
 
 
 @dataclass(frozen=True)
