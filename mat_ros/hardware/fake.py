@@ -57,6 +57,10 @@ class FakeBus:
         self._position = self._position + self._moved
         self._tick += 1
 
+    def applied(self, command: Float) -> None:
+        """Move with a command that another process has written: each process has a bus of its own."""
+        self.write(command)
+
     def describe(self) -> Description:
         """Say what the robot has."""
         return self._description
