@@ -37,10 +37,11 @@ from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
-from mat_ros.graph import forked
-from mat_ros.graph.build import Graph, LaunchSettings, NodeSpec, build, environment
+from mat_ros.graph.build import Graph, NodeSpec, build, environment
+from mat_ros.graph.command import node_arguments
 from mat_ros.graph.forked import ForkedNode
-from mat_ros.graph.launcher import NODE_COMMAND, node_command
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
 PATIENCE_S = 300.0  # until a graph runs
@@ -107,10 +108,12 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
     graph = lay_out(row, policy, trace)
     environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": row.executor}
     began = time.monotonic()
-    if not forked.preload():
+    main = preload()
+    if main is None:
         raise Refused("the benchmark", "a process that may fork, as `mat-ros launch` does", "one with threads",
                       "run it on Linux, by `mat-ros bench chain`")
-    processes = [ForkedNode(group[0].name, _arguments(group, graph), environment, 0) for group in groups(row, graph)]
+    processes = [ForkedNode(main, group[0].name, _arguments(group, graph), environment, 0)
+                 for group in groups(row, graph)]
     try:
         handling_us = wait_until_whole(row, processes)
         ready_s = time.monotonic() - began
@@ -206,8 +209,8 @@ def floor(row: Row, policy: Path) -> dict[str, float]:
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Measure the rows that are asked for."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench chain`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[6, 12, 20], help="slots")
@@ -223,7 +226,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
     parser.add_argument("--best-effort", action="store_true", help="hear nothing twice")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the rows that are asked for."""
+    given = parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
     rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
@@ -266,7 +274,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def _arguments(group: list[NodeSpec], graph: Graph) -> list[str]:
     """Join the arguments of several nodes to those of one process."""
-    first, *others = (node_command(spec, graph)[NODE_COMMAND:] for spec in group)
+    first, *others = (node_arguments(spec, graph) for spec in group)
     return first + [part for arguments in others for part in ("+", *arguments)]
 
 
