@@ -42,8 +42,8 @@ def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int = 0, ray: s
               f"   {cell.words}: {mean:.4g}", file=sys.stderr, flush=True)
 
 
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros bench faults`."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench faults", description="Measure what faults leave of a policy.")
     parser.add_argument("--policy", action="append", required=True, help="bundle, by name or folder; may be repeated")
     parser.add_argument("--grid", default="grid", help="grid of faults: a shipped name or a YAML file")
@@ -65,7 +65,12 @@ def main(arguments: list[str]) -> int:
                         "most messages dropped, and the first node that crashes; not possible for gaps and oracles")
     parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
     parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros bench faults`."""
+    given = parser().parse_args(arguments)
     from mat_ros.bench.faults.figures import headline, read_table
     from mat_ros.bench.faults.live import Live, compare
     from mat_ros.bench.faults.report import write_report
