@@ -122,16 +122,16 @@ def training_settings() -> str:
     """Write every field of the training configuration with its docstring."""
     parts = page("Settings of training", "the dataclasses in `training/`",
                  "A setting `learning_rate` is given as `--learning-rate`; those of `train` may stand in a preset too.")
-    for module, name in TRAINING.items():
+    for command, (module, name) in TRAINING.items():
         rows = [(f"`{field}`", f"`{kind}`", f"`{default}`" if default else "", text) for field, kind, default, text in
                 _documented_fields(ROOT / "training" / f"{module}.py", name)]
-        parts += [f"## python -m training.{'train' if module == 'config' else module}", "",
+        parts += [f"## python -m training.{command}", "",
                   table(("setting", "type", "default", "meaning"), rows), ""]
     return "\n".join(parts)
 
 
-TRAINING = {"config": "TrainConfig", "export": "ExportConfig", "evaluate": "EvaluateConfig", "plot": "PlotConfig",
-            "sweep": "SweepConfig"}
+TRAINING = {"train": ("run/config", "TrainConfig"), "export": ("export", "ExportConfig"),
+            "evaluate": ("evaluate", "EvaluateConfig"), "plot": ("plot", "PlotConfig"), "sweep": ("sweep", "SweepConfig")}
 
 
 def metrics() -> str:
