@@ -97,8 +97,8 @@ def run_episodes(environment: Environment, learner: Learner, normaliser: Observa
                                              for name in ("episode_return", "episode_length", "success")}
     waiting = np.ones(environment.count, bool)
     while waiting.any():
-        told = environment.told() if environment.spec.information == "truth" else None
-        actions, _, _ = learner.act(normaliser.apply(obs), generator, deterministic, told)
+        share = environment.share() if environment.spec.information == "truth" else None
+        actions, _, _ = learner.act(normaliser.apply(obs), generator, deterministic, share)
         obs, _, _, _, info = environment.step(actions)
         first = waiting[info["ended"]]
         rows = info["ended"][first]
@@ -114,8 +114,9 @@ def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bo
              information: str = "trained") -> Outcome:
     """Evaluate one cell."""
     config = TrainConfig.from_dict(checkpoint.manifest["config"])
-    told: Any = config.information if information == "trained" else information
-    options = environment_options(replace(config, faults=fault, information=told, curriculum=0.0, physics_threads=1))
+    truth_or_intent: Any = config.information if information == "trained" else information
+    options = environment_options(replace(config, faults=fault, information=truth_or_intent, curriculum=0.0,
+                                          physics_threads=1))
     environment = make(config.task, episodes, **options)
     learner, normaliser = load_policy(checkpoint, environment)
     return run_episodes(environment, learner, normaliser, seed, deterministic)

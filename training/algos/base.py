@@ -22,10 +22,11 @@ class Learner(Protocol):
     value_normaliser: ValueNormaliser
 
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
-            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
+            share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n).
 
-        `told` (B, n, act) scales what successors are told of each action, where that is not the intended one.
+        `share` (B, n, act) is the part of each action that its joint really does. Successors are told action * share;
+        without a share they are told the action. The returned actions are the intended ones.
         """
 
     def values(self, obs: Float32) -> Float32:

@@ -158,16 +158,17 @@ class FusedLoop:
             self._library.fused_destroy(handle)
 
     def act(self, obs: NDArray[np.float32], noise: NDArray[np.float32] | None,
-            told: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], ...]:
+            share: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], ...]:
         """Decide for obs (B, n, obs_dim) with normal noise (B, n, act_dim), or without: actions, log_probs, values.
 
-        `told` (B, n, act_dim) scales what the next slot is told of each action.
+        `share` (B, n, act_dim) is the part of each action that its joint really does: the next slot is told
+        action * share, or the action where no share is given.
         """
         shape = obs.shape[:2]
         actions, log_probs = np.empty((2, *shape, self.sizes.act), np.float32)
         values = np.empty(shape, np.float32)
         self._library.fused_act(self._handle, _at(obs), None if noise is None else _at(noise),
-                                None if told is None else _at(told), ctypes.c_int32(shape[0]), _at(actions),
+                                None if share is None else _at(share), ctypes.c_int32(shape[0]), _at(actions),
                                 _at(log_probs), _at(values))
         return actions, log_probs, values
 

@@ -76,11 +76,11 @@ class Trainer:
         for t in range(self.config.ticks):
             self.normaliser.update(self.team.gather(self.obs, axis=0))
             seen = self.normaliser.apply(self.obs)
-            told = self.environment.told() if self.spec.information == "truth" else None
-            actions, log_probs, values = learner.act(seen, noise, told=told)
+            share = self.environment.share() if self.spec.information == "truth" else None
+            actions, log_probs, values = learner.act(seen, noise, share=share)
             if imitation is not None:
                 actions = imitation.act(t, actions, noise)
-            rollout.told[t] = actions if told is None else actions * told
+            rollout.told[t] = actions if share is None else actions * share
             self.obs, reward, terminated, truncated, info = self.environment.step(actions)
             rollout.obs[t], rollout.actions[t], rollout.log_probs[t] = seen, actions, log_probs
             rollout.values[t], rollout.rewards[t] = values, reward[:, None]
