@@ -40,10 +40,15 @@ def learner_of(engine: str, policy: str = "mat", **settings: object) -> Sequence
     config = TrainConfig(policy=policy, engine=engine, run=Path("unused"), **settings)  # type: ignore[arg-type]
     learner = build_learner(config, spec)
     assert type(learner) is {"torch": SequencePpo, "fused": FusedPpo}[engine]
-    with torch.no_grad():
-        for parameter in learner.policy.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
+    shake(learner)
     return learner
+
+
+@torch.no_grad()
+def shake(learner: SequencePpo) -> None:
+    """Move every weight, since a fresh policy hardly listens to what it is told."""
+    for parameter in learner.policy.parameters():
+        parameter.add_(0.1 * torch.randn_like(parameter))
 
 
 def observations() -> np.ndarray:
@@ -129,6 +134,7 @@ def test_a_training_collects_intended_actions_and_tells_what_the_joints_do(engin
 
     trainer = Trainer(TrainConfig(envs=2, ticks=5, minibatches=1, epochs=1, engine=engine, run=tmp_path,  # type: ignore[arg-type]
                                   faults="bthigh:off", information="truth"))
+    shake(trainer.learner)
     trainer.collect()
     slot = trainer.spec.agents.index("bthigh")
     rollout, others = trainer.rollout, np.arange(trainer.spec.agent_count) != slot
