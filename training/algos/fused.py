@@ -20,6 +20,7 @@ from training.algos.sequence import LEARNED_FROM, SequencePpo
 from training.envs.protocol import Spec
 from training.fused.library import CHUNK_TOKENS, LANES, Config, FusedLoop, Parameters, compiler, parameter_names
 from training.run.config import TrainConfig
+from training.run.normalise import ValueNormaliser
 from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
@@ -45,7 +46,9 @@ class FusedPpo(SequencePpo):
             decoder_attends=self.policy.config.decoder == "attention", encoder_causal=not config.bidirectional,
             learning_rate=config.learning_rate, epsilon=config.adam_epsilon,
             clip=config.clip, huber=config.huber, entropy=config.entropy, value_weight=config.value_weight,
-            gradient_norm=config.gradient_norm, std_scale=self.policy.config.std_scale)
+            gradient_norm=config.gradient_norm, std_scale=self.policy.config.std_scale,
+            forget=ValueNormaliser.FORGET, least_weight=ValueNormaliser.LEAST_WEIGHT,
+            least_variance=ValueNormaliser.LEAST_VARIANCE)
         self.loop = FusedLoop(sizes, self.parameters, np.ascontiguousarray(spec.act_mask, np.float32),
                               self.value_normaliser.moments.numpy())
         self._steps = 0

@@ -35,7 +35,8 @@ class Config(ctypes.Structure):
                                                     "chunk", "ratio_of_agent", "encoder_attends", "decoder_attends",
                                                     "encoder_causal")] + [
         (name, ctypes.c_float) for name in ("learning_rate", "epsilon", "clip", "huber", "entropy", "value_weight",
-                                            "gradient_norm", "std_scale")]
+                                            "gradient_norm", "std_scale")] + [
+        (name, ctypes.c_double) for name in ("forget", "least_weight", "least_variance")]
 
 
 class Batch(ctypes.Structure):

@@ -20,6 +20,7 @@ struct Config {  // mirrored by training/fused/library.py
   int32_t ratio_of_agent;  // clip the product over an agent's dimensions
   int32_t encoder_attends, decoder_attends, encoder_causal;
   float learning_rate, epsilon, clip, huber, entropy, value_weight, gradient_norm, std_scale;
+  double forget, least_weight, least_variance;  // of the value normaliser
 };
 
 struct Batch {  // mirrored by training/fused/library.py; all arrays are (sample, slot, ...)
@@ -168,13 +169,13 @@ class Learner {
         square += static_cast<double>(returns[i]) * returns[i];
       }
     }
-    const double count = static_cast<double>(batch.size) * sizes_.slots, forget = 0.99999, learn = 1.0 - forget;
+    const double count = static_cast<double>(batch.size) * sizes_.slots, forget = config_.forget, learn = 1.0 - forget;
     moments_[0] = moments_[0] * forget + mean / count * learn;
     moments_[1] = moments_[1] * forget + square / count * learn;
     moments_[2] = moments_[2] * forget + learn;
-    const double weight = std::max(moments_[2], 1e-5), center = moments_[0] / weight;
+    const double weight = std::max(moments_[2], config_.least_weight), center = moments_[0] / weight;
     return_mean_ = static_cast<float>(center);
-    return_std_ = static_cast<float>(std::sqrt(std::max(moments_[1] / weight - center * center, 1e-2)));
+    return_std_ = static_cast<float>(std::sqrt(std::max(moments_[1] / weight - center * center, config_.least_variance)));
   }
 
   // Sums the gradients and scores of the part of a minibatch that belongs to worker `w`.

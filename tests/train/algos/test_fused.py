@@ -18,6 +18,7 @@ from training.envs.protocol import Spec  # noqa: E402
 from training.fused.library import compiler, parameter_names  # noqa: E402
 from training.models.policy import build_policy, policy_config  # noqa: E402
 from training.run.config import TrainConfig  # noqa: E402
+from training.run.normalise import ValueNormaliser  # noqa: E402
 from training.run.rollout import Rollout  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")]
@@ -130,6 +131,18 @@ def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int, inf
     expected = slow.update(rollout, torch.Generator().manual_seed(4))
     found = fast.update(rollout, torch.Generator().manual_seed(4))
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert_near(fast, slow, start)
+
+
+def test_both_engines_take_the_numbers_of_the_value_normaliser_from_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("FORGET", 0.9), ("LEAST_WEIGHT", 0.95), ("LEAST_VARIANCE", 30.0)):
+        monkeypatch.setattr(ValueNormaliser, name, value)
+    slow, fast = pair("mat", 6, 13, 1, **SMOOTH)
+    rollout = experience(fast)
+    start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
+    expected = slow.update(rollout, torch.Generator().manual_seed(4))
+    assert fast.update(rollout, torch.Generator().manual_seed(4)) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    torch.testing.assert_close(fast.value_normaliser.moments, slow.value_normaliser.moments)
     assert_near(fast, slow, start)
 
 
