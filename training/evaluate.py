@@ -18,12 +18,13 @@ import tyro
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
-from training.algos import Learner, build_learner
+from training.algos import build_learner
 from training.envs import make
 from training.envs.protocol import Environment
 from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from training.loop.trainer import environment_options
 from training.run.config import TrainConfig
+from training.run.learner import Learner
 from training.run.normalise import ObservationNormaliser
 
 FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high",

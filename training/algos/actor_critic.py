@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.algos.base import generator_on
+from training.algos.generator import generator_on
 from training.algos.losses import clipped_value_loss
 from training.algos.networks import Actor, Perceptron
 from training.algos.optimiser import load_optimiser, optimiser_tensors

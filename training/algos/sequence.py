@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.algos.base import generator_on
+from training.algos.generator import generator_on
 from training.algos.losses import clipped_surrogate, clipped_value_loss, huber
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.envs.protocol import Spec

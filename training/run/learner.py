@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -48,10 +48,9 @@ class Learner(Protocol):
         """Continue learning from a checkpoint."""
 
 
-def generator_on(device: torch.device, generator: torch.Generator) -> torch.Generator:
-    """Continue a generator where the networks compute; a GPU draws from its own."""
-    if device.type == "cpu":
-        return generator
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return torch.Generator(device).manual_seed(seed)
+@runtime_checkable
+class ImitatingLearner(Learner, Protocol):
+    """A learner that can also be shown what to do."""
 
+    def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
+        """Learn to do what was shown (T, N, n, act) in a rollout's states; return what is worth logging."""
