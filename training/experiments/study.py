@@ -14,8 +14,9 @@ import torch
 
 from training.evaluate import evaluate
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
-from training.sweep import Job, run_locally, run_on_ray, words_of
+from training.sweep import Job, run_jobs, words_of
 
+RETRIES = 3  # how often a run may die
 JOINTS = ("bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh")
 
 
@@ -58,7 +59,7 @@ class Run:
             flag = f"--{name.replace('_', '-')}"
             if name != "steps":
                 words += [flag] if value is True else [flag, str(value)]
-        return Job(run.name, tuple(words), run, retries=3)
+        return Job(run.name, tuple(words), run)
 
     def folder(self, config: StudyConfig) -> Path:
         """Say where it lives."""
@@ -68,7 +69,7 @@ class Run:
 def train_all(runs: Sequence[Run], config: StudyConfig) -> None:
     """Train what is not trained yet."""
     jobs = [run.job(config) for run in runs]
-    results = run_on_ray(jobs, config.ray) if config.ray else run_locally(jobs, config.parallel)
+    results = run_jobs(jobs, config.parallel, config.ray, RETRIES)
     failed = [name for name, status in results if status]
     if failed:
         raise RuntimeError(f"expected every run to finish, got failures in {failed}; read their output.log")
