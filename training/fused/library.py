@@ -187,13 +187,6 @@ class FusedLoop:
         done = self._library.fused_train(self._handle, ctypes.byref(batch), ctypes.c_int64(steps), _at(scores))
         return int(done), scores
 
-    def gradient(self, arrays: dict[str, NDArray[Any]], order: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the flat gradient of one minibatch, for tests; the value normaliser is fed as in training."""
-        gradients, scores = np.empty_like(self.parameters.weights), np.zeros(5)
-        batch = self._batch(arrays, order, 1)
-        self._library.fused_gradient(self._handle, ctypes.byref(batch), _at(gradients), _at(scores))
-        return gradients
-
     @staticmethod
     def _batch(arrays: dict[str, NDArray[Any]], order: NDArray[np.int64], minibatches: int) -> Batch:
         names = ("obs", "actions", "told", "log_probs", "values", "returns", "advantages")

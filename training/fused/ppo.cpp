@@ -100,14 +100,6 @@ class Learner {
     return steps;
   }
 
-  // Gives the gradient of one minibatch, for tests.
-  void gradient(const Batch& batch, float* gradients, double* scores) {
-    prepare(batch, 0);
-    for (int w = 0; w < config_.threads; ++w) learn(batch, 0, *workers_[w], w);
-    gather(scores);
-    std::memcpy(gradients, flat_, sizeof(float) * size_);
-  }
-
  private:
   struct Worker {
     Scratch scratch;
@@ -335,8 +327,5 @@ void fused_values(fused::Learner* learner, const float* obs, int32_t samples, fl
 }
 int64_t fused_train(fused::Learner* learner, const fused::Batch* batch, int64_t steps, double* scores) {
   return learner->train(*batch, steps, scores);
-}
-void fused_gradient(fused::Learner* learner, const fused::Batch* batch, float* gradients, double* scores) {
-  learner->gradient(*batch, gradients, scores);
 }
 }

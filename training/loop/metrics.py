@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns that differ from run to run
-
 
 class Episodes:
     """Remember the last finished episodes."""
