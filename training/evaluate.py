@@ -56,15 +56,15 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the episodes of one cell gave."""
+class Evaluation:
+    """What the episodes of one cell came to."""
 
     returns: NDArray[np.float64]  # (episode,)
     lengths: NDArray[np.float64]
     successes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def summary(self) -> dict[str, float]:
-        """Give mean, its 95 % interval by bootstrap, spread and median."""
+        """Return the mean, its 95 % interval by bootstrap, spread and median."""
         low, high = bootstrap_interval(self.returns)
         return {"mean": float(self.returns.mean()), "low": low, "high": high, "std": float(self.returns.std()),
                 "median": float(np.median(self.returns)), "length": float(self.lengths.mean()),
@@ -91,7 +91,7 @@ def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learn
 
 
 def run_episodes(environment: Environment, learner: Learner, normaliser: ObservationNormaliser, seed: int,
-                 deterministic: bool) -> Outcome:
+                 deterministic: bool) -> Evaluation:
     """Run one episode in every copy; statistics stay as they are."""
     obs, generator = environment.reset(seed), torch.Generator().manual_seed(seed)
     found: dict[str, NDArray[np.float64]] = {name: np.full(environment.count, np.nan)
@@ -108,11 +108,11 @@ def run_episodes(environment: Environment, learner: Learner, normaliser: Observa
                 found[name][rows] = np.asarray(info[name])[first]
         waiting[rows] = False
     success = found["success"]
-    return Outcome(found["episode_return"], found["episode_length"], success[np.isfinite(success)])
+    return Evaluation(found["episode_return"], found["episode_length"], success[np.isfinite(success)])
 
 
 def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bool, fault: str = "",
-             information: str = "trained") -> Outcome:
+             information: str = "trained") -> Evaluation:
     """Evaluate one cell."""
     config = TrainConfig.from_dict(checkpoint.manifest["config"])
     truth_or_intent: Any = config.information if information == "trained" else information
@@ -157,7 +157,7 @@ def main() -> int:
     return 0
 
 
-def _report(config: EvaluateConfig, checkpoint: Checkpoint, mode: str, fault: str, outcome: Outcome) -> None:
+def _report(config: EvaluateConfig, checkpoint: Checkpoint, mode: str, fault: str, outcome: Evaluation) -> None:
     row = outcome.summary()
     success = row["success"] if len(outcome.successes) else None
     if config.json:

@@ -41,7 +41,7 @@ class StudyConfig:
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """One training of an experiment."""
 
     name: str
@@ -66,7 +66,7 @@ class Run:
         return (config.out / f"{self.name}_s{self.seed}").resolve()
 
 
-def train_all(runs: Sequence[Run], config: StudyConfig) -> None:
+def train_all(runs: Sequence[StudyRun], config: StudyConfig) -> None:
     """Train what is not trained yet."""
     jobs = [run.job(config) for run in runs]
     results = run_jobs(jobs, config.parallel, config.ray, RETRIES)
@@ -75,7 +75,7 @@ def train_all(runs: Sequence[Run], config: StudyConfig) -> None:
         raise RuntimeError(f"expected every run to finish, got failures in {failed}; read their output.log")
 
 
-def score(run: Run, config: StudyConfig, fault: str = "", information: str = "trained") -> dict[str, Any]:
+def score(run: StudyRun, config: StudyConfig, fault: str = "", information: str = "trained") -> dict[str, Any]:
     """Evaluate the newest checkpoint of a run, deterministically."""
     torch.set_num_threads(1)
     checkpoint = read_checkpoint(newest_checkpoint(run.folder(config)))
@@ -96,7 +96,7 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     print(f"wrote {path}")
 
 
-def curves_of(runs: Sequence[Run], config: StudyConfig) -> tuple[str, ...]:
+def curves_of(runs: Sequence[StudyRun], config: StudyConfig) -> tuple[str, ...]:
     """Group the seeds of equal names, as `training.plot` reads them."""
     names = dict.fromkeys(run.name for run in runs)
     return tuple(f"{name}=" + ",".join(str(run.folder(config)) for run in runs if run.name == name) for name in names)

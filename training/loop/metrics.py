@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Episodes:
+class RecentEpisodes:
     """Remember the last finished episodes."""
 
     def __init__(self, window: int = 100) -> None:

@@ -25,7 +25,7 @@ from training.envs import make
 from training.envs.protocol import Environment
 from training.loop.checkpoint import Checkpoint, write_checkpoint
 from training.loop.imitation import Imitation
-from training.loop.metrics import Episodes, MetricLog
+from training.loop.metrics import MetricLog, RecentEpisodes
 from training.loop.provenance import manifest_of
 from training.run.config import TrainConfig
 from training.run.distributed import ALONE, Team
@@ -57,7 +57,7 @@ class Trainer:
         self.normaliser = ObservationNormaliser(mask)
         self.learner = build_learner(config, spec, team)
         self.imitation = Imitation(self.environment, self.learner, config.ticks) if config.imitate else None
-        self.episodes = Episodes()
+        self.episodes = RecentEpisodes()
         self.steps = self.updates = 0
         self.rollout = Rollout.empty(spec, config.ticks, copies)
         self._finished = np.full((3, config.ticks, copies), np.nan)  # return, length and success of ended episodes

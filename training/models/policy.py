@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from training.models.actions import CategoricalActions, GaussianActions
 from training.models.config import Mask, PolicyConfig, policy_config
 from training.models.decoder import build_decoder
-from training.models.encoder import Encoder
+from training.models.encoder import MixingEncoder
 from training.models.layers import Head
-from training.models.state import StateLayout
+from training.models.state import HopLayout
 
 Encode = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -46,7 +46,7 @@ class Policy(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
+        self.encoder = MixingEncoder(config)
         self.value_head = Head(config.width, 1)
         self.decoder = build_decoder(config)
         self.actions = CategoricalActions(config) if config.discrete else GaussianActions(config)
@@ -102,7 +102,7 @@ class Policy(nn.Module):
         """Show decided actions to the next slot: as they are, or one-hot behind the start column where discrete."""
         return self.actions.as_input(actions).to(self.value_head.out.bias.dtype)
 
-    def state_layout(self) -> StateLayout:
+    def state_layout(self) -> HopLayout:
         """Say what the state holds, in which order, and how many floats hop to each slot."""
         return self.decoder.layout
 
