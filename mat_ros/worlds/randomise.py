@@ -48,7 +48,8 @@ PHYSICS: Mapping[str, Quantity] = {
     "strength": Quantity(("actuator_forcerange",), OBJECT.mjOBJ_ACTUATOR),
     "gravity": Quantity(("opt.gravity",), None, 2),  # m/s^2, along z
 }
-SIGNALS = ("observation", "command", "observation_delay", "command_delay")  # noise in the term's unit; delays in ticks
+DELAYS = ("observation_delay", "command_delay")  # ticks
+SIGNALS = ("observation", "command", *DELAYS)  # noise in the term's unit
 WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add", "scale"), ("uniform", "loguniform",
                                                                                                "normal")
 
@@ -100,7 +101,10 @@ def load_table(path: Path) -> tuple[Row, ...]:
 
 
 class Randomiser:
-    """Vary the simulations of a world. The world calls nothing here; whoever steps it does."""
+    """Vary the simulations of a world. The world calls nothing here; whoever steps it does.
+
+    With an empty table everything passes as it is, and the state is empty.
+    """
 
     def __init__(self, world: World, table: Sequence[Row], seed: int) -> None:
         self.world = world
@@ -110,10 +114,11 @@ class Randomiser:
         self._targets = [self._find(row) for row in self.table]
         self._nominal = {name: world.vary(name).copy() for row in self.table if row.what in PHYSICS
                          for name in PHYSICS[row.what].fields}
-        self._delays = {what: np.zeros(world.count, dtype=np.int64) for what in ("observation_delay", "command_delay")}
-        longest = max((int(row.range[1]) for row in self.table if row.what.endswith("_delay")), default=0)
-        self._past = {"observation_delay": np.zeros((longest + 1, world.count, len(world.measure()[0]))),
-                      "command_delay": np.zeros((longest + 1, world.count, len(world.joint_names)))}
+        late = [row for row in self.table if row.what in DELAYS]
+        longest = max((int(row.range[1]) for row in late), default=0)
+        widths = dict(zip(DELAYS, (world.measure().shape[1], len(world.joint_names)), strict=True))
+        self._delays = {row.what: np.zeros(world.count, dtype=np.int64) for row in late}  # ticks
+        self._past = {row.what: np.zeros((longest + 1, world.count, widths[row.what])) for row in late}
         self._vary([k for k, row in enumerate(self.table) if row.when == "startup"], np.arange(world.count))
 
     def begin(self, rows: NDArray[np.intp]) -> None:
@@ -122,8 +127,8 @@ class Randomiser:
 
     def arrive(self, rows: NDArray[np.intp]) -> None:
         """Fill the past of simulations that have just been reset, so that a delay finds something."""
-        self._past["observation_delay"][:, rows] = self.world.measure()[rows]
-        self._past["command_delay"][:, rows] = 0.0
+        for what, past in self._past.items():
+            past[:, rows] = self.world.measure()[rows] if what == "observation_delay" else 0.0
 
     def command(self, command: Float) -> Float:
         """Spoil what is commanded, (simulation, joint)."""
@@ -140,16 +145,19 @@ class Randomiser:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copy what the next draw depends on; the varied parameters themselves are part of the world's state."""
-        return {"randomiser/draws": self._draws.copy(),
-                **{f"randomiser/{name}": values.copy() for name, values in self._delays.items()},
-                **{f"randomiser/past_{name}": values.copy() for name, values in self._past.items()}}
+        return {name: values.copy() for name, values in self._memory().items()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on exactly as from the moment of `state()`."""
-        self._draws[:] = state["randomiser/draws"]
-        for name in self._delays:
-            self._delays[name][:] = state[f"randomiser/{name}"]
-            self._past[name][:] = state[f"randomiser/past_{name}"]
+        for name, values in self._memory().items():
+            values[:] = state[name]
+
+    def _memory(self) -> dict[str, NDArray[Any]]:
+        """Return the live arrays that the next draw and the next delayed value depend on, by their name in a state."""
+        found = {"randomiser/draws": self._draws,
+                 **{f"randomiser/{name}": values for name, values in self._delays.items()},
+                 **{f"randomiser/past_{name}": values for name, values in self._past.items()}}
+        return {name: values for name, values in found.items() if values.size}
 
     def _find(self, row: Row) -> NDArray[np.intp]:
         """Give the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
@@ -222,9 +230,9 @@ class Randomiser:
         return values
 
     def _late(self, what: str, values: Float) -> Float:
-        past, delays = self._past[what], self._delays[what]
-        if len(past) == 1:
+        if what not in self._past:
             return values
+        past, delays = self._past[what], self._delays[what]
         past[1:] = past[:-1].copy()
         past[0] = values
         return past[delays, np.arange(len(values))].copy()

@@ -65,7 +65,7 @@ class MultiAgentMujoco:
         self.world = Locomotion(robot_name, count, threads, first)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
-        self._faulty = FaultyWorld(self.world) if self._faults.any else None
+        self._faulty = FaultyWorld(self.world)
         self._flagged, self._split = fault_flag, split
         self._joint_agent, self._joint_column = self._joint_places()
         self.observer = Observer(layout_of(self.world, self.robot, split, hops, fault_flag))
@@ -88,17 +88,13 @@ class MultiAgentMujoco:
     def reset(self, seed: int) -> Float32:
         """Start all copies anew; give observations (env, agent, obs_dim)."""
         self._return[:] = 0.0
-        schedules = self._faults.restart()
-        if self._faulty is None:
-            self.world.reset(seed=seed)
-        else:
-            self._faulty.reset(seed=seed, schedules=schedules)
+        self._faulty.reset(seed=seed, schedules=self._faults.restart())
         return self._observe()
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
         task = self.world.task
-        (self._faulty or self.world).step(self._command(actions))
+        self._faulty.step(self._command(actions))
         speed, upright = self.world.speed(), self.world.upright()
         # As in the published tasks, the cost is that of the action before the motors' limits.
         effort = np.square(np.where(self.spec.act_mask, actions, 0.0), dtype=np.float64).sum(axis=(1, 2))
@@ -125,14 +121,11 @@ class MultiAgentMujoco:
         info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy()}
         self._return[ended] = 0.0
-        if self._faulty is None:
-            self.world.reset(ids=ended)
-        else:
-            self._faulty.reset(ids=ended, schedules=self._faults.next(ended))
+        self._faulty.reset(ids=ended, schedules=self._faults.next(ended))
         return self._observe(), info
 
     def _observe(self) -> Float32:
-        signals = (self._faulty or self.world).measure()
+        signals = self._faulty.measure()
         if self._flagged:
             signals = np.concatenate([signals, self._faults.joints(self.world.ticks)[0]], axis=1)
         obs = self.observer.observe(signals)
@@ -142,17 +135,14 @@ class MultiAgentMujoco:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on."""
-        return {**(self._faulty or self.world).state(), "returns": self._return.copy(),
+        return {**self._faulty.state(), "returns": self._return.copy(),
                 "fault_episodes": self._faults.snapshot()}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
         self._return[:] = kept["returns"]
-        if self._faulty is None:
-            self.world.set_state(kept)
-        else:
-            self._faults.restore(kept["fault_episodes"])
-            self._faulty.set_state(kept, self._faults.schedules)
+        self._faults.restore(kept["fault_episodes"])
+        self._faulty.set_state(kept, self._faults.schedules)
 
     def told(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""

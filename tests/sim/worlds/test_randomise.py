@@ -90,6 +90,21 @@ def test_a_delay_gives_the_reading_of_that_many_ticks_ago():
     assert seen == [start[0, 0], start[0, 0], 10.0, 11.0]
 
 
+def test_an_empty_table_passes_everything_on_as_it_is_and_has_nothing_to_remember():
+    hands = world()
+    before = hands.state()
+    varied = Randomiser(hands, (), seed=0)
+    varied.begin(np.arange(3))
+    varied.arrive(np.arange(3))
+    command, signals = np.ones((3, 52)), hands.measure()
+    assert varied.command(command) is command
+    assert varied.readings(signals) is signals
+    assert varied.state() == {}
+    varied.set_state({})
+    assert all(hands.state()[name].tobytes() == values.tobytes() for name, values in before.items())
+    assert len(hands.state()) == len(before)
+
+
 def test_noise_touches_only_the_terms_that_it_names():
     hands = world(2)
     varied = Randomiser(hands, [Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
