@@ -5,6 +5,9 @@
 A row of the table says what is varied, of which objects (a shell pattern over names), when a value is drawn (once at
 startup, at each reset, or at an interval), how it meets the nominal value (absolute, add, scale), and from which
 distribution. Draws are keyed by (seed, row, simulation, draw): a table and a seed give the same worlds anywhere.
+
+The sensors of a simulation are read once per tick. Where an episode begins within a tick, its first readings are taken
+beside those of the tick, which no other simulation notices.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from mat_ros.worlds.batch import World
 
 Float = NDArray[np.float64]
 OBJECT = mujoco.mjtObj
+EVERYBODY = slice(None)  # rows: all simulations
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ PHYSICS: Mapping[str, Quantity] = {
     "gravity": Quantity(("opt.gravity",), None, 2),  # m/s^2, along z
 }
 DELAYS = ("observation_delay", "command_delay")  # ticks
-SIGNALS = ("observation", "command", *DELAYS)  # noise in the term's unit
+NOISES = ("observation", "command")  # in the term's unit
+SIGNALS = (*NOISES, *DELAYS)
 WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add", "scale"), ("uniform", "loguniform",
                                                                                                "normal")
 
@@ -112,6 +117,7 @@ class Randomiser:
         self._seed = seed
         self._draws = np.zeros((len(table), world.count), dtype=np.int64)
         self._targets = [self._find(row) for row in self.table]
+        self._noise = {what: [k for k, row in enumerate(self.table) if row.what == what] for what in NOISES}
         self._nominal = {name: world.vary(name).copy() for row in self.table if row.what in PHYSICS
                          for name in PHYSICS[row.what].fields}
         late = [row for row in self.table if row.what in DELAYS]
@@ -137,11 +143,17 @@ class Randomiser:
             period = max(1, round(self.table[k].every_s * 1e9 / self.world.control_period_ns))
             due = np.flatnonzero((self.world.ticks % period == 0) & (self.world.ticks > 0))
             self._vary([k], due)
-        return self._late("command_delay", self._noisy("command", command))
+        return self._tick("command", command)
 
     def readings(self, signals: Float) -> Float:
-        """Spoil what is measured, (simulation, signal)."""
-        return self._late("observation_delay", self._noisy("observation", signals))
+        """Spoil what is measured in a tick, (simulation, signal); call it once per tick."""
+        return self._tick("observation", signals)
+
+    def first_readings(self, signals: Float, rows: NDArray[np.intp]) -> Float:
+        """Spoil the first that is measured, (row, signal), of episodes that began in `rows` after the tick was read."""
+        # No tick draws from the stream of beginnings, so the noise of the others stays what it would have been.
+        noisy = self._noisy("observation", signals, rows, "/begun")
+        return self._late("observation_delay", noisy, rows)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copy what the next draw depends on; the varied parameters themselves are part of the world's state."""
@@ -186,7 +198,7 @@ class Randomiser:
         settle = False
         for k in chosen:
             row = self.table[k]
-            if row.what in ("observation", "command") or not len(simulations):
+            if row.what in NOISES or not len(simulations):
                 continue
             for simulation in simulations:
                 key = randomness.stream(self._seed, f"{k}/{row.what}/{row.of}/{simulation}")
@@ -217,22 +229,28 @@ class Randomiser:
                 wide = drawn.reshape(-1, *(1,) * (live.ndim - 1))
                 live[places] = row.meet(nominal[places], wide)
 
-    def _noisy(self, what: str, values: Float) -> Float:
-        for k, row in enumerate(self.table):
-            if row.what == what:
-                places = self._targets[k]
-                key = randomness.stream(self._seed, f"{k}/{what}/{row.of}")
-                number = int(self._draws[k, 0])
-                self._draws[k] += 1
-                drawn = row.draw(key, number, values.shape[0] * len(places)).reshape(values.shape[0], -1)
-                values = values.copy()
-                values[:, places] = row.meet(values[:, places], drawn)
+    def _tick(self, what: str, values: Float) -> Float:
+        """Spoil the values of a tick, (simulation, value), and count it."""
+        noisy = self._noisy(what, values, EVERYBODY)
+        self._draws[self._noise[what]] += 1
+        return self._late(f"{what}_delay", noisy, EVERYBODY)
+
+    def _noisy(self, what: str, values: Float, rows: NDArray[np.intp] | slice, stream: str = "") -> Float:
+        """Add noise to the values of `rows`, (row, value)."""
+        for k in self._noise[what]:
+            row, places = self.table[k], self._targets[k]
+            key = randomness.stream(self._seed, f"{k}/{what}/{row.of}{stream}")
+            drawn = row.draw(key, int(self._draws[k, 0]), self.world.count * len(places))
+            values = values.copy()
+            values[:, places] = row.meet(values[:, places], drawn.reshape(self.world.count, -1)[rows])
         return values
 
-    def _late(self, what: str, values: Float) -> Float:
+    def _late(self, what: str, values: Float, rows: NDArray[np.intp] | slice) -> Float:
+        """Keep the values of `rows`, (row, value), and return those of as many ticks ago as each row's delay says."""
         if what not in self._past:
             return values
-        past, delays = self._past[what], self._delays[what]
-        past[1:] = past[:-1].copy()
-        past[0] = values
-        return past[delays, np.arange(len(values))].copy()
+        past, simulations = self._past[what], np.arange(self.world.count)[rows]
+        past[1:, rows] = past[:-1, rows].copy()
+        past[0, rows] = values
+        late: Float = past[self._delays[what][simulations], simulations]
+        return late

@@ -76,7 +76,7 @@ class HandsEnvironment:
         """Start all copies anew; give observations (env, agent, obs_dim)."""
         self._return[:], self._succeeded[:] = 0.0, False
         self._begin(np.arange(self.count), seed, self._faults.restart())
-        return self.observe()
+        return self._observe()
 
     def _begin(self, rows: NDArray[np.intp], seed: int | None, schedules: list[Schedule]) -> None:
         self._randomiser.begin(rows)
@@ -95,23 +95,25 @@ class HandsEnvironment:
         self._succeeded |= outcome.success & ~broken
         terminated = outcome.failed | broken
         truncated = (self.world.ticks >= self.task.horizon) & ~terminated
-        obs, info = self.observe(), {"ended": np.flatnonzero(terminated | truncated)}
+        obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
-            obs, info = self._restart(obs, info["ended"])
+            info = self._restart(obs, info["ended"])
         return obs, reward.astype(np.float32), terminated, truncated, info
 
-    def _restart(self, final: Float32, ended: NDArray[np.intp]) -> tuple[Float32, dict[str, Any]]:
-        info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
+    def _restart(self, obs: Float32, ended: NDArray[np.intp]) -> dict[str, Any]:
+        """Begin the next episode of copies that have ended; its first observation takes the place of the last one."""
+        info = {"ended": ended, "final_obs": obs[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
         self._curriculum.learn(ended, self._succeeded[ended])
         self._return[ended], self._succeeded[ended] = 0.0, False
         self._begin(ended, None, self._faults.next(ended))
-        return self.observe(), info
+        first = self._randomiser.first_readings(self._faulty.measure()[ended], ended)
+        obs[ended] = self.observer.observe(first[:, self._columns])
+        return info
 
-    def observe(self) -> Float32:
-        """Give the observations of this moment."""
-        signals = self._randomiser.readings(self._faulty.measure())
-        return self.observer.observe(signals[:, self._columns])
+    def _observe(self) -> Float32:
+        """Return what all copies see in this tick."""
+        return self.observer.observe(self._randomiser.readings(self._faulty.measure())[:, self._columns])
 
     @cached_property
     def _guide(self) -> Guide:

@@ -192,6 +192,26 @@ def test_the_same_seed_gives_the_same_episode_and_a_snapshot_goes_on_bit_for_bit
                 assert one.tobytes() == other.tobytes()
 
 
+def test_a_delayed_copy_sees_what_was_measured_then_though_the_episodes_of_others_end(tmp_path):
+    (tmp_path / "delay.yaml").write_text(
+        "- {what: observation_delay, how: absolute, distribution: uniform, range: [2, 2]}\n")
+    late = make("door_open_outward_hand", 4, randomisation=str(tmp_path / "delay.yaml"))
+    prompt = make("door_open_outward_hand", 4)
+    late.reset(0)
+    seen = [prompt.reset(0)]
+    actions = np.random.default_rng(0).normal(0.0, 0.3, (30, 4, 2, 26))
+    for tick, action in enumerate(actions):
+        if tick % 5 == 3:  # the time of all copies but the first is up
+            for environment in (late, prompt):
+                environment.world.ticks[1:] = environment.task.horizon - 1
+        obs, *_, info = late.step(action)
+        seen.append(prompt.step(action)[0])
+        assert len(info["ended"]) == (3 if tick % 5 == 3 else 0)
+        np.testing.assert_array_equal(obs[0], seen[max(0, tick - 1)][0])
+        begun = tick - (tick - 3) % 5 if tick >= 3 else -1  # the tick within which the others' episodes began
+        np.testing.assert_array_equal(obs[1:], seen[max(begun + 1, tick - 1)][1:])
+
+
 @pytest.mark.parametrize("task", ["catch_underarm_hand", "hopper_3x1"])
 def test_a_snapshot_from_before_whole_worlds_remembered_faults_goes_on_bit_for_bit(task):
     first, second = make_task(task, 3), make_task(task, 3)
