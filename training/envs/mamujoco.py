@@ -21,10 +21,10 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.mamujoco import Locomotion
+from mat_ros.worlds.score import Running
 from training.envs.breakage import EpisodeFaults
 from training.envs.protocol import Bool, Float32, Spec
 
-HORIZON = 1000  # ticks
 FULL = -1  # hops: see the whole robot
 BROKEN = "joint_broken"  # the term that a fault flag reads: 1 while the joint is broken
 
@@ -63,6 +63,7 @@ class MultiAgentMujoco:
                  threads: int = 1, first: int = 0) -> None:
         self.robot, self.count, self.legacy = load_robot(robot_name), count, legacy
         self.world = Locomotion(robot_name, count, threads, first)
+        self._score = Running(self.world)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
         self._faulty = FaultyWorld(self.world)
@@ -82,7 +83,7 @@ class MultiAgentMujoco:
         self.spec = Spec(task=f"{robot_name}_{split}", robot=robot_name, split=split, layout=self.observer.layout,
                          agents=agents, obs_dim=self.observer.obs_dim, act_dim=self.action_map.act_dim,
                          obs_mask=visible, normalise_mask=normalised, act_mask=self.action_map.mask,
-                         horizon=HORIZON, information=information, faults=plan.name)
+                         horizon=self._score.horizon, information=information, faults=plan.name)
         self._return = np.zeros(count)
 
     def reset(self, seed: int) -> Float32:
@@ -93,22 +94,18 @@ class MultiAgentMujoco:
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
-        task = self.world.task
         self._faulty.step(self._command(actions))
-        speed, upright = self.world.speed(), self.world.upright()
-        # As in the published tasks, the cost is that of the action before the motors' limits.
-        effort = np.square(np.where(self.spec.act_mask, actions, 0.0), dtype=np.float64).sum(axis=(1, 2))
-        reward = task.forward * speed - task.control_cost * effort + task.alive * upright
-        self._return += reward
-        terminated = ~upright
-        at_limit = self.world.ticks >= HORIZON
+        verdict = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
+        self._return += verdict.reward
+        terminated = verdict.over
+        at_limit = self.world.ticks >= self._score.horizon
         truncated = at_limit & ~terminated
         if self.legacy:
             terminated, truncated = terminated | at_limit, np.zeros_like(truncated)
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
             obs, info = self._restart(obs, info["ended"])
-        return obs, reward.astype(np.float32), terminated, truncated, info
+        return obs, verdict.reward.astype(np.float32), terminated, truncated, info
 
     def _command(self, actions: NDArray[Any]) -> NDArray[np.float64]:
         if self.legacy:
