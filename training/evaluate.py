@@ -97,7 +97,7 @@ def run_episodes(environment: Environment, learner: Learner, normaliser: Observa
                                              for name in ("episode_return", "episode_length", "success")}
     waiting = np.ones(environment.count, bool)
     while waiting.any():
-        told = environment.told() if environment.spec.information == "truth" else None
+        told = environment.share() if environment.spec.information == "truth" else None
         actions, _, _ = learner.act(normaliser.apply(obs), generator, deterministic, told)
         obs, _, _, _, info = environment.step(actions)
         first = waiting[info["ended"]]

@@ -62,7 +62,7 @@ def film(config: FilmConfig) -> list[int]:
             if tick in config.ticks:
                 pictures.append(camera.take(name))
                 shown.append(tick)
-            told = environment.told() if environment.spec.information == "truth" else None
+            told = environment.share() if environment.spec.information == "truth" else None
             actions, _, _ = learner.act(normaliser.apply(obs), generator, True, told)
             obs, _, _, _, info = environment.step(actions)
             if info["ended"].size:

@@ -141,7 +141,7 @@ class MultiAgentMujoco:
         self._faults.restore(kept["fault_episodes"])
         self._faulty.set_state(kept, self._faults.schedules)
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
         _, share = self._faults.joints(self.world.ticks)
         in_agents = np.ones((self.count, *self.spec.act_mask.shape), np.float32)

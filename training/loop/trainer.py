@@ -76,7 +76,7 @@ class Trainer:
         for t in range(self.config.ticks):
             self.normaliser.update(self.team.gather(self.obs, axis=0))
             seen = self.normaliser.apply(self.obs)
-            told = self.environment.told() if self.spec.information == "truth" else None
+            told = self.environment.share() if self.spec.information == "truth" else None
             actions, log_probs, values = learner.act(seen, noise, told=told)
             if imitation is not None:
                 actions = imitation.act(t, actions, noise)

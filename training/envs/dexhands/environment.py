@@ -124,7 +124,7 @@ class HandsEnvironment:
         """Return the actions (env, agent, act_dim) that the task's script would take now."""
         return self.action_map.to_actions(self._guide.command(self.world)).astype(np.float32)
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
         share = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
         share[(slice(None), *self._agent_column)] = self._faults.joints(self.world.ticks)[1]

@@ -260,7 +260,7 @@ def test_a_finger_that_is_off_swings_freely_and_its_successors_can_be_told():
     assert bent[0] > 0.5
     assert abs(bent[1]) < 0.1
     assert (broken.spec.information, broken.spec.faults) == ("truth", "robot0:FFJ2:off")
-    told = broken.told()[0]
+    told = broken.share()[0]
     agents = [agent.joints for agent in broken.robot.agents("finger")]
     assert told[1, agents[1].index("robot0:FFJ2")] == 0.0
     assert told.sum() == told.size - 1

@@ -171,7 +171,7 @@ def test_the_chain_is_told_the_truth_and_flags_say_who_is_broken() -> None:
     fshin = env.spec.agents.index("fshin")
     flags = obs[:, :, 7]  # behind the joint's two numbers and the root's five
     assert flags[:, fshin].tolist() == [1.0, 1.0] and np.delete(flags, fshin, 1).sum() == 0.0
-    share = env.told()
+    share = env.share()
     assert share[:, fshin].max() == 0.0 and np.delete(share, fshin, 1).min() == 1.0
     assert not env.spec.normalise_mask[:, 7].any()
 
