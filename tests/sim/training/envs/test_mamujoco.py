@@ -138,9 +138,12 @@ def test_a_part_of_a_batch_elsewhere_lives_through_the_same_episodes() -> None:
     np.testing.assert_array_equal(whole.reset(1)[2:], part.reset(1))
 
 
-@pytest.mark.parametrize("options", [{}, {"faults": "random_joint_off", "fault_flag": True}])
-def test_a_snapshot_continues_bit_for_bit(options: dict) -> None:
-    env, other = make("halfcheetah_3x2", 3, **options), make("halfcheetah_3x2", 3, **options)
+@pytest.mark.parametrize(("task", "options"), [
+    ("halfcheetah_3x2", {}), ("halfcheetah_3x2", {"faults": "random_joint_off", "fault_flag": True}),
+    ("humanoid_17x1", {}),  # rewarded for its centre of mass, which is no part of MuJoCo's state
+])
+def test_a_snapshot_continues_bit_for_bit(task: str, options: dict) -> None:
+    env, other = make(task, 3, **options), make(task, 3, **options)
     env.reset(1)
     other.reset(99)
     actions = random_actions(env, 60)
