@@ -34,6 +34,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
 from mat_ros.graph import forked
@@ -224,7 +225,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[6, 12, 20], help="slots")
-    parser.add_argument("--mode", nargs="+", choices=("strict", "bounded", "optimistic"),
+    parser.add_argument("--mode", nargs="+", choices=MODES,
                         default=["strict", "optimistic"])
     parser.add_argument("--wiring", nargs="+", choices=WIRINGS, default=["per_joint"])
     parser.add_argument("--executor", nargs="+", choices=("events", "single"), default=["events"])

@@ -23,6 +23,7 @@ from typing import Any
 
 from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
 from mat_ros.graph.build import LaunchSettings, build
 from mat_ros.graph.launcher import node_command
@@ -128,7 +129,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="mat-ros bench recovery", description="Kill and stop each node of a live "
                                      "graph in turn, and count what that costs.")
     parser.add_argument("--policy", required=True, help="bundle, by name or folder")
-    parser.add_argument("--mode", default="optimistic", choices=("strict", "bounded", "optimistic"))
+    parser.add_argument("--mode", default="optimistic", choices=MODES)
     parser.add_argument("--out", type=Path, help="file for the raw results, JSON")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     given = parser.parse_args(arguments)

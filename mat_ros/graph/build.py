@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.chain import BATONS, MODES, usual_baton
 from mat_ros.core.tick.wiring import BATON_REACH, WIRINGS, spans
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
@@ -37,10 +38,10 @@ class LaunchSettings:
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     task: str = option("", "task of the simulated robot; empty: the one the policy was trained on")
     wiring: str = option("per_agent", "how slots are laid over processes", choices=WIRINGS)
-    mode: str = option("optimistic", "patience of the chain", choices=("strict", "bounded", "optimistic"))
+    mode: str = option("optimistic", "patience of the chain", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
     baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
-                        choices=("", "always", "on_deviation"))
+                        choices=("", *BATONS))
     backend: str = option("auto", "what runs the policy", choices=BACKENDS)
     encoder: str = option("central", "one encoder node, or every chain node encodes by itself",
                           choices=("central", "replicated"))
@@ -116,7 +117,7 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     replicated = settings.encoder == "replicated"
     chain_information = settings.chain_information or manifest.chain_information
     reach = 1 if settings.mode == "strict" else BATON_REACH  # who waits for its neighbour has no use for others
-    baton = settings.baton or ("on_deviation" if settings.mode == "optimistic" else "always")
+    baton = settings.baton or usual_baton(settings.mode)
 
     nodes: list[NodeSpec] = []
     if settings.sim == "none":

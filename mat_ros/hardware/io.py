@@ -117,10 +117,9 @@ def check_command(command: Float, description: Description) -> None:
 
 def check_reading(reading: Reading, manifest: Manifest) -> None:
     """Refuse measurements that are not those of the policy's terms."""
-    terms = manifest.layout.terms
-    count = sum(len(term.elements) for term in terms)
+    count = manifest.layout.signal_count
     if np.shape(reading.signals) != (count,):
-        wanted = ", ".join(f"{term.name} ({len(term.elements)})" for term in terms)
+        wanted = ", ".join(f"{term.name} ({len(term.elements)})" for term in manifest.layout.terms)
         raise Refused("measurements of the robot", f"{count} numbers: {wanted}", np.size(reading.signals),
                       "let read() give the terms that the policy was trained with")
 

@@ -25,6 +25,7 @@ from mat_ros.bench.faults.table import Table
 from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.spread import spread
+from mat_ros.core.tick.chain import MODES
 
 
 def run(plan: Plan, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--episodes", type=int, default=32, help="paired episodes per cell")
     parser.add_argument("--ticks", type=int, help="length of an episode; default: the task's")
     parser.add_argument("--only", default="*", help="cells whose level:kind:target this pattern selects")
-    parser.add_argument("--mode", default="optimistic", choices=("strict", "bounded", "optimistic"),
+    parser.add_argument("--mode", default="optimistic", choices=MODES,
                         help="patience of the chain where messages or nodes break")
     parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
     parser.add_argument("--seed", type=int, default=0)
