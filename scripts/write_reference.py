@@ -85,12 +85,12 @@ def node_parameters() -> str:
 def launch_arguments() -> str:
     """Write the launch arguments."""
     from mat_ros.core.options import options
-    from mat_ros.graph.build import LaunchSettings
+    from mat_ros.graph.settings import LaunchSettings
 
     rows = ((f"`{o.name}`", f"`{o.default}`", o.range, o.description) for o in options(LaunchSettings))
     note = ("Give them as `name:=value` to `ros2 launch mat_ros dexhands.launch.py`, `ros2 launch mat_ros "
             "mamujoco.launch.py`, or `mat-ros launch dexhands`.")
-    return "\n".join([*page("Launch arguments", "`mat_ros/graph/build.py`", note),
+    return "\n".join([*page("Launch arguments", "`mat_ros/graph/settings.py`", note),
                       table(("argument", "default", "range", "meaning"), rows), ""])
 
 
@@ -131,7 +131,8 @@ def training_settings() -> str:
 
 
 TRAINING = {"train": ("run/config", "TrainConfig"), "export": ("export", "ExportConfig"),
-            "evaluate": ("evaluate", "EvaluateConfig"), "plot": ("plot", "PlotConfig"), "sweep": ("sweep", "SweepConfig")}
+            "evaluate": ("evaluate", "EvaluateConfig"), "plot": ("plot", "PlotConfig"),
+            "sweep": ("sweep", "SweepConfig")}
 
 
 def metrics() -> str:

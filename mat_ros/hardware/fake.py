@@ -73,6 +73,10 @@ class FakeBus:
     def follow(self, schedule: Schedule) -> None:
         """Break nothing: there is no physics. `open_breaking` has refused a plan that says otherwise."""
 
+    def applied(self, command: Float) -> None:
+        """Move with a command that another process has written: each process has a bus of its own."""
+        self.write(command)
+
     def describe(self) -> Description:
         """Say what the robot has."""
         return self._description

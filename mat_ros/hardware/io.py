@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +101,41 @@ class SimulatedRobotIO(HardwareIO, Protocol):
 
     def follow(self, schedule: Schedule) -> None:
         """Break and mend motors and sensors as a fault schedule says, from the present tick on."""
+        ...
+
+
+# What an adapter may offer beside: the node that observes the robot uses what is there.
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A robot that has to be listened to before it can be read. A process that only commands it never listens."""
+
+    def listen(self) -> None:
+        """Begin to hear what the robot measures; a term that nothing gives is refused here."""
+        ...
+
+    def missing(self) -> str:
+        """Name the measurements that are missing or too old; empty where all are there."""
+        ...
+
+
+@runtime_checkable
+class HearsCommands(Protocol):
+    """A robot whose measurements depend on what another process has commanded."""
+
+    def applied(self, command: Float) -> None:
+        """Take the command (joint,) that the gate has applied."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A robot that counts the measurements that it did not believe."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return how many there were of each kind."""
         ...
 
 

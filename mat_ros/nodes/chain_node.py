@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mat_ros.backends.backend import Backend
-from mat_ros.backends.choose import open_backend
+from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.policy.manifest import Manifest
@@ -22,7 +22,6 @@ from mat_ros.core.tick.messages import Baton, Decision, Encoding
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import fields as core_wire
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph.build import BACKENDS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm

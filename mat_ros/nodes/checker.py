@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mat_ros.backends.choose import open_backend
+from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.options import option
 from mat_ros.core.tick.checker import Checker
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph.build import BACKENDS
 from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell

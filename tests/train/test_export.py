@@ -17,7 +17,6 @@ pytest.importorskip("onnxscript", reason="needs the train extra")
 from mat_ros.backends.choose import open_backend  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
-from mat_ros.backends.torch_backend import load_policy  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
 from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from support.places import BUNDLES, ROOT  # noqa: E402
@@ -26,6 +25,7 @@ from training.export import ExportConfig, export_run  # noqa: E402
 from training.exporting.bundle import export_policy, golden_ticks  # noqa: E402
 from training.exporting.graphs import EncoderGraph, write_encoder  # noqa: E402
 from training.exporting.sample import make_bundle, random_observations, random_origin, random_policy  # noqa: E402
+from training.exporting.torch_backend import load_policy  # noqa: E402
 from training.models.config import MIXERS_OF  # noqa: E402
 
 pytestmark = pytest.mark.train

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="*", help="cells whose level:kind:target this pattern selects")
     parser.add_argument("--mode", default="optimistic", choices=MODES,
                         help="patience of the chain where messages or nodes break")
-    parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
+    parser.add_argument("--backend", default="auto", choices=BACKENDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=0,
                         help="cells at a time; default: one here, as many as the cluster has processors on Ray")

@@ -32,9 +32,11 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.plan_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.graph.build import Graph, LaunchSettings
+from mat_ros.graph.build import Graph
 from mat_ros.graph.deployment import plan_bundle
 from mat_ros.graph.launcher import Supervisor
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
 
 if TYPE_CHECKING:
     from mat_ros.bench.faults.cells import Plan
@@ -128,7 +130,8 @@ def episode(plan: Plan, bundle: Bundle, cell: Cell, number: int, start_s: float 
         graph = lay_out(plan, bundle, cell, number, onset, folder)
         variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": name}
         end = time.monotonic() + patience_s
-        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables, fork=True) as supervisor:
+        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables,
+                        preload=preload) as supervisor:
             while supervisor.status is None and time.monotonic() < end:
                 supervisor.pump(PUMP_S)
             load = os.getloadavg()[0]
