@@ -6,13 +6,12 @@ import csv
 import shutil
 import subprocess
 
-import numpy as np
 import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.bench.faults.cells import COLUMNS
-from mat_ros.bench.faults.figures import headline, interval, iqm, read_table, truth_against_intent
+from mat_ros.bench.faults.figures import headline, read_table, truth_against_intent
 from mat_ros.bench.faults.report import write_report
 
 
@@ -50,13 +49,6 @@ def test_truth_is_compared_with_intent_episode_by_episode(rows):
     assert line["gain"] == pytest.approx(0.05)
     assert line["low"] == pytest.approx(0.05)
     assert line["high"] == pytest.approx(0.05)
-
-
-def test_the_interquartile_mean_leaves_the_extremes_out_and_its_interval_holds_it():
-    values = np.array([-100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 100.0])
-    assert iqm(values) == pytest.approx(3.5)
-    middle, low, high = interval([values])
-    assert low <= middle <= high
 
 
 def test_the_page_stands_alone_and_shows_what_broke(rows, tmp_path):
