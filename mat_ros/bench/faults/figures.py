@@ -5,26 +5,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.bench.faults.grid import GAP, NOMINAL
-from mat_ros.bench.faults.table import UNTOLD
+from mat_ros.bench.faults.findings import Scene
+from mat_ros.bench.faults.table import GAP, KEY, NOMINAL, UNTOLD, Rows
 from mat_ros.core.faults.schedule import KINDS
 from mat_ros.core.statistics import estimate
 
 Float = NDArray[np.float64]
-Rows = list[dict[str, Any]]
 TEXTS = ("policy", "level", "kind", "target", "information")
 
 
 def read_rows(files: Sequence[Path]) -> Rows:
     """Read raw tables."""
-    rows: Rows = []
+    rows: list[dict[str, Any]] = []
     for file in files:
         with file.open(newline="", encoding="utf-8") as text:
             rows += [{k: v if k in TEXTS else float(v) for k, v in row.items()} for row in csv.DictReader(text)]
@@ -42,9 +41,9 @@ def read_table(files: Sequence[Path]) -> Rows:
     return rows
 
 
-def grouped(rows: Rows, *names: str) -> dict[tuple[Any, ...], Rows]:
+def grouped(rows: Rows, *names: str) -> Mapping[tuple[Any, ...], Rows]:
     """Group rows by columns, in the order in which they first appear."""
-    found: dict[tuple[Any, ...], Rows] = {}
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(tuple(row[name] for name in names), []).append(row)
     return found
@@ -116,3 +115,19 @@ def truth_against_intent(rows: Rows) -> Rows:
             found.append({"policy": policy, "kind": kind, "severity": severity, "information": information,
                           "gain": float(gain.middle), "low": float(gain.low), "high": float(gain.high)})
     return found
+
+
+def scenes(rows: Rows) -> tuple[Scene, ...]:
+    """Return what a reader should see of a policy: nothing broken, the worst cell of a broken joint, and the mildest.
+
+    There is none where no joint was broken, or where the policy earns nothing that could be kept.
+    """
+    means = {key: float(column(part, "retention").mean()) for key, part in grouped(rows, *KEY).items()}
+    kept = {key: mean for key, mean in means.items() if key[0] in ("actuator", "sensor") and np.isfinite(mean)}
+    if not kept:
+        return ()
+    chosen = {"nothing broken": next(key for key in means if key[0] == NOMINAL),
+              "worst": min(kept, key=lambda key: kept[key])}
+    if len(kept) > 1:
+        chosen["mildest"] = max(kept, key=lambda key: kept[key])
+    return tuple(Scene(name, key, means[key]) for name, key in chosen.items())
