@@ -18,6 +18,7 @@ import tyro
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.statistics import estimate
 from training.algos import build_learner
 from training.envs import make
 from training.envs.protocol import Environment
@@ -64,19 +65,12 @@ class Evaluation:
     successes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def summary(self) -> dict[str, float]:
-        """Return the mean, its 95 % interval by bootstrap, spread and median."""
-        low, high = bootstrap_interval(self.returns)
-        return {"mean": float(self.returns.mean()), "low": low, "high": high, "std": float(self.returns.std()),
-                "median": float(np.median(self.returns)), "length": float(self.lengths.mean()),
+        """Return the mean of the returns, its 95 % interval by bootstrap, their standard deviation and their median."""
+        mean = estimate([self.returns], np.mean)
+        return {"mean": float(mean.middle), "low": float(mean.low), "high": float(mean.high),
+                "std": float(self.returns.std()), "median": float(np.median(self.returns)),
+                "length": float(self.lengths.mean()),
                 "success": float(self.successes.mean()) if len(self.successes) else float("nan")}
-
-
-def bootstrap_interval(values: NDArray[np.float64], share: float = 0.95, draws: int = 2000) -> tuple[float, float]:
-    """Give the interval of the mean that resampling the values suggests; the same values give the same interval."""
-    generator = np.random.default_rng(0)
-    means = generator.choice(values, (draws, len(values))).mean(axis=1)
-    low, high = np.quantile(means, ((1.0 - share) / 2.0, (1.0 + share) / 2.0))
-    return float(low), float(high)
 
 
 def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learner, ObservationNormaliser]:
