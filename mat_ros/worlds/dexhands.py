@@ -22,6 +22,7 @@ from mat_ros.worlds.hand import BASE_AXES, JOINTS, MOTORS, Base, Look, Vector, a
 from mat_ros.worlds.hand_signals import hand_sources, object_sources, watch_fingertips, watch_object
 from mat_ros.worlds.objects import Pot, Toss, add_pot, add_toss
 from mat_ros.worlds.scene import SUBSTEPS, CameraPose, empty_scene
+from mat_ros.worlds.skin import dress
 
 HANDS = ("robot0", "robot1")
 LOOKS = (Look((0.90, 0.91, 0.93, 1.0), (0.16, 0.45, 0.78, 1.0), (0.24, 0.27, 0.32, 1.0)),
@@ -96,8 +97,6 @@ def build(name: str, scene: Scene, skin: bool = False) -> mujoco.MjModel:
         add_pot(spec, scene.prop)
     watch_object(spec)
     if skin:
-        from mat_ros.worlds.skin import dress
-
         dress(spec, HANDS)
     model = spec.compile()
     if scene.base is not None:
