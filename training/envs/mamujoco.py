@@ -95,9 +95,9 @@ class MultiAgentMujoco:
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
         self._faulty.step(self._command(actions))
-        verdict = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
-        self._return += verdict.reward
-        terminated = verdict.over
+        worth = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
+        self._return += worth.reward
+        terminated = worth.over
         at_limit = self.world.ticks >= self._score.horizon
         truncated = at_limit & ~terminated
         if self.legacy:
@@ -105,7 +105,7 @@ class MultiAgentMujoco:
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
             obs, info = self._restart(obs, info["ended"])
-        return obs, verdict.reward.astype(np.float32), terminated, truncated, info
+        return obs, worth.reward.astype(np.float32), terminated, truncated, info
 
     def _command(self, actions: NDArray[Any]) -> NDArray[np.float64]:
         if self.legacy:

@@ -19,7 +19,7 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Observer
 from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
-from mat_ros.worlds.randomise import Randomiser, Row, load_table
+from mat_ros.worlds.randomise import Randomiser, Variation, load_table
 from training.envs.breakage import EpisodeFaults
 from training.envs.dexhands.curriculum import Curriculum, FromTheStart
 from training.envs.dexhands.guide import Guide, guide_of
@@ -87,13 +87,13 @@ class HandsEnvironment:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
         command = self._randomiser.command(self.action_map.to_command(actions))
         self._faulty.step(np.clip(command, self.world.command_lower, self.world.command_upper))
-        outcome = self.task.judge(self.world)
-        reward = outcome.reward + outcome.progress if self._shaped else outcome.reward
+        judgement = self.task.judge(self.world)
+        reward = judgement.reward + judgement.progress if self._shaped else judgement.reward
         broken = self.world.warnings() > 0  # physics that has come apart proves nothing
         reward = np.where(broken, 0.0, reward)
-        self._return += np.where(broken, 0.0, outcome.reward)
-        self._succeeded |= outcome.success & ~broken
-        terminated = outcome.failed | broken
+        self._return += np.where(broken, 0.0, judgement.reward)
+        self._succeeded |= judgement.success & ~broken
+        terminated = judgement.failed | broken
         truncated = (self.world.ticks >= self.task.horizon) & ~terminated
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
@@ -145,7 +145,7 @@ class HandsEnvironment:
         self._faulty.set_state(kept, self._faults.schedules)
 
 
-def _find_table(name: str) -> tuple[Row, ...]:
+def _find_table(name: str) -> tuple[Variation, ...]:
     """Read a randomisation table: a shipped one by name, or a YAML file; empty for none."""
     if not name:
         return ()
