@@ -39,17 +39,17 @@ class ExportConfig:
     """Export the newest checkpoint of a run, or a given checkpoint, as a policy bundle."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run, or of one of its checkpoints."""
+    """This run, or this checkpoint, is exported."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder of the bundle; new or empty."""
+    """The bundle is written into this folder, which is new or empty."""
     name: str = ""
-    """Name of the bundle; empty: the name of its folder."""
+    """The manifest calls the bundle by this name. Empty: by the name of its folder."""
     ticks: int = 200
-    """Golden ticks: the policy drives its own environment for so long."""
+    """The policy drives its environment for this many ticks, which become the golden ticks."""
     seed: int = 0
-    """Of that environment."""
+    """That environment starts from this seed."""
     tolerance: float = 1e-4
-    """Greatest difference of an action, in policy units, between torch and any backend."""
+    """The actions of torch and of a backend may differ by this much, in policy units."""
 
 
 def export_run(config: ExportConfig) -> Bundle:
@@ -119,7 +119,7 @@ def main() -> int:
     """Run the command line; every refusal is one sentence."""
     torch.set_num_threads(1)
     try:
-        config = tyro.cli(ExportConfig, description=__doc__)
+        config = tyro.cli(ExportConfig, prog="python -m training.export", description=__doc__)
         bundle = export_run(config)
     except (Refused, Missing) as error:
         print(f"error: {error}", file=sys.stderr)

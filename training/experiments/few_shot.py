@@ -30,10 +30,10 @@ def main(config: StudyConfig) -> None:
             for share in SHARES:
                 steps = max(1, round(share * config.steps))
                 common: dict[str, str | int] = {"policy": POLICIES[name], "faults": fault, "steps": steps}
-                label = f"{name} {joint} {share:.0%}"
-                tuned.append((share, StudyRun(f"{label} pre-trained", "mat_halfcheetah", seed,
+                amount = f"{name} {joint} {share:.0%}"
+                tuned.append((share, StudyRun(f"{amount} pre-trained", "mat_halfcheetah", seed,
                                               {**common, "start_from": str(source.folder(config))})))
-                scratch.append((share, StudyRun(f"{label} scratch", "mat_halfcheetah", seed, common)))
+                scratch.append((share, StudyRun(f"{amount} scratch", "mat_halfcheetah", seed, common)))
         train_all([run for _, run in (*tuned, *scratch)], config)
         for label, group in (("pre-trained", tuned), ("scratch", scratch)):
             rows += [{"share": share, "start": label, **score(run, config, fault)} for share, run in group]
@@ -48,4 +48,4 @@ def main(config: StudyConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(StudyConfig, prog="python -m training.experiments.few_shot", description=__doc__))

@@ -26,4 +26,4 @@ def main(config: StudyConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(StudyConfig, prog="python -m training.experiments.rwkv_versions", description=__doc__))

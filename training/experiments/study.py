@@ -25,19 +25,19 @@ class StudyConfig:
     """Settings of every experiment."""
 
     steps: int = 10_000_000
-    """Environment steps of a full training run."""
+    """A full training takes this many environment steps."""
     seeds: tuple[int, ...] = (1,)
-    """Seeds of each run."""
+    """Each training is repeated with these seeds."""
     out: Path = Path("runs/experiments")
-    """Folder for runs, tables and plots."""
+    """Runs, tables and plots are written into this folder."""
     settings: tuple[str, ...] = ()
-    """Further settings for every run, as NAME=VALUE; they win over the preset's."""
+    """Every run gets these further settings, as NAME=VALUE. They win over the preset's."""
     parallel: int = 1
-    """Runs at a time on this machine."""
+    """This machine trains this many runs at a time."""
     ray: str = ""
-    """Use Ray: `local`, or the address of a cluster."""
+    """Ray trains the runs: `local`, or the address of a cluster."""
     episodes: int = 32
-    """Episodes of each evaluation."""
+    """Each evaluation has this many episodes."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
 
 
 class RecentEpisodes:
@@ -56,8 +57,6 @@ class MetricLog:
             self._drop_after(resume_at)
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._columns: list[str] | None = self._read_columns()
-        from torch.utils.tensorboard import SummaryWriter
-
         self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_at)  # type: ignore[no-untyped-call]
 
     def _read_columns(self) -> list[str] | None:

@@ -45,7 +45,7 @@ def _library(device: str) -> ctypes.CDLL | None:
 
 
 def _build() -> ctypes.CDLL | None:
-    from torch.utils import cpp_extension
+    from torch.utils import cpp_extension  # looks for CUDA and needs setuptools, which a machine without a GPU may lack
 
     if not SOURCE.exists() or cpp_extension.CUDA_HOME is None:
         return None
