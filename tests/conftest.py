@@ -116,8 +116,8 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def rtx() -> Any:
     """TensorRT for RTX, which builds engines without a GPU."""
+    from mat_ros.backends.engines.flavour import load_flavour
     from mat_ros.core.errors import Missing
-    from trt_engines.flavour import load_flavour
 
     try:
         return load_flavour("tensorrt_rtx")
