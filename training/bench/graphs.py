@@ -25,8 +25,8 @@ import numpy as np
 import onnx
 import torch
 
-from mat_ros.backends.engines.flavour import load_flavour
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from mat_ros.backends.tensorrt_flavour import load_flavour
 from mat_ros.backends.timing import measure
 from mat_ros.core.errors import Missing
 from mat_ros.core.policy.bundle import Bundle
