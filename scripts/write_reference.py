@@ -8,6 +8,7 @@ behind their fields.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import importlib
@@ -101,14 +102,21 @@ def command_line() -> str:
     parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
              _help(cli.main, ["--help"]), "```", ""]
     for name in sorted(cli.commands()):
-        for words in ([name], *([name, part] for part in SUBCOMMANDS.get(name, ()))):
+        for words in ([name], *([name, part] for part in subcommands(name))):
             parts += [f"{'#' * (len(words) + 1)} mat-ros {' '.join(words)}", "", "```text",
                       _help(cli.main, [*words, "--help"]), "```", ""]
     return "\n".join(parts)
 
 
-SUBCOMMANDS = {"bench": ("backends", "chain", "recovery", "faults"), "engines": ("build", "verify", "list", "doctor"),
-               "faults": ("list", "inject", "clear")}
+def subcommands(name: str) -> Iterable[str]:
+    """Return the subcommands that a command declares."""
+    from mat_ros.cli import bench
+
+    if name == "bench":
+        return bench.benches()
+    parser = importlib.import_module(f"mat_ros.cli.{name}").make_parser()
+    return [sub for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+            for sub in action.choices]
 
 
 def _help(main: object, arguments: list[str]) -> str:
@@ -122,16 +130,17 @@ def training_settings() -> str:
     """Write every field of the training configuration with its docstring."""
     parts = page("Settings of training", "the dataclasses in `training/`",
                  "A setting `learning_rate` is given as `--learning-rate`; those of `train` may stand in a preset too.")
-    for module, name in TRAINING.items():
+    for command, (module, name) in TRAINING.items():
         rows = [(f"`{field}`", f"`{kind}`", f"`{default}`" if default else "", text) for field, kind, default, text in
                 _documented_fields(ROOT / "training" / f"{module}.py", name)]
-        parts += [f"## python -m training.{'train' if module == 'config' else module}", "",
+        parts += [f"## python -m training.{command}", "",
                   table(("setting", "type", "default", "meaning"), rows), ""]
     return "\n".join(parts)
 
 
-TRAINING = {"config": "TrainConfig", "export": "ExportConfig", "evaluate": "EvaluateConfig", "plot": "PlotConfig",
-            "sweep": "SweepConfig"}
+TRAINING = {"train": ("run/config", "TrainConfig"), "export": ("export", "ExportConfig"),
+            "evaluate": ("evaluate", "EvaluateConfig"), "plot": ("plot", "PlotConfig"),
+            "sweep": ("sweep", "SweepConfig")}
 
 
 def metrics() -> str:

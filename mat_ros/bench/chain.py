@@ -53,7 +53,7 @@ MS = 1e-6  # per ns
 
 
 @dataclass(frozen=True)
-class Row:
+class Measurement:
     """One graph to measure."""
 
     n: int
@@ -76,7 +76,7 @@ def make_policies(folder: Path, agents: Sequence[int]) -> None:
                "what makes policies to measure", "run from a checkout with the train extra")
 
 
-def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
+def groups(row: Measurement, graph: Graph) -> list[list[NodeSpec]]:
     """Lay the nodes over processes."""
     chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
     others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
@@ -87,7 +87,7 @@ def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
     return others + [chain[a:b] for a, b in itertools.pairwise(cuts) if a < b]
 
 
-def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
+def lay_out(row: Measurement, policy: Path, trace: Path) -> Graph:
     """Build the graph of a row: no supervisor and no checker, every node starts by itself."""
     manifest = Bundle.load(policy).manifest
     settings = LaunchSettings(mode=row.mode, backend=row.backend, encoder=row.encoder, rate=row.hz, sim="free",
@@ -101,7 +101,7 @@ def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
         for spec in graph.nodes if spec.executable in ("sim", "encoder", "chain_node", "safety")))
 
 
-def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
+def run(row: Measurement, policy: Path, folder: Path) -> dict[str, Any]:
     """Measure one row."""
     trace = folder / "trace.npy"
     trace.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
             "ready_s": round(ready_s, 1), **floor(row, policy), "load": round(os.getloadavg()[0], 1)}
 
 
-def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
+def wait_until_whole(row: Measurement, processes: list[ForkedNode]) -> dict[str, float]:
     """Listen to the gate until it misses nothing for a second; give how long nodes handle a message, by role."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -182,7 +182,7 @@ def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
             if np.isfinite(times).any()}
 
 
-def compute_us(policy: Path, row: Row) -> dict[str, float]:
+def compute_us(policy: Path, row: Measurement) -> dict[str, float]:
     """Time what a tick computes, without any transport: encoding, and deciding the longest prefix of a node."""
     bundle = Bundle.load(policy)
     backend, m = open_backend(row.backend, bundle), bundle.manifest
@@ -193,7 +193,7 @@ def compute_us(policy: Path, row: Row) -> dict[str, float]:
         lambda: decider.extend(decider.start(), 0, m.network.agents, enc, Validity.OWN))}
 
 
-def floor(row: Row, policy: Path) -> dict[str, float]:
+def floor(row: Measurement, policy: Path) -> dict[str, float]:
     """Measure the same processes and sizes without ROS; one process has no floor but its computing."""
     if row.wiring not in ("per_joint", "grouped"):
         return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
@@ -209,7 +209,7 @@ def floor(row: Row, policy: Path) -> dict[str, float]:
     return found
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench chain`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -231,11 +231,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Measure the rows that are asked for."""
-    given = parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
-    rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
-                given.deadline, not given.best_effort)
+    rows = [Measurement(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes,
+                        given.realtime, given.deadline, not given.best_effort)
             for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
             for backend in given.backend for hz in given.hz]
     found = []

@@ -34,7 +34,7 @@ STOP_S = 1.0  # how long a process is held
 BLOWS = ("kill", "stop")  # SIGKILL and a new process, SIGSTOP and SIGCONT
 
 
-class Graph:
+class LiveGraph:
     """The processes of a graph, and the commands that leave its gate."""
 
     def __init__(self, policy: Path, settings: LaunchSettings) -> None:
@@ -99,7 +99,7 @@ class Graph:
         self._rclpy.try_shutdown()
 
 
-def strike(graph: Graph, name: str, blow: str, period_s: float) -> dict[str, Any]:
+def strike(graph: LiveGraph, name: str, blow: str, period_s: float) -> dict[str, Any]:
     """Strike a node and watch until the graph is whole again."""
     graph.listen(random.random() * 0.5)
     first, began = len(graph.applied), time.monotonic_ns()
@@ -125,7 +125,7 @@ def strike(graph: Graph, name: str, blow: str, period_s: float) -> dict[str, Any
             "until_whole_ms": (after[broken[-1]][0] - began) * 1e-6 if broken else 0.0}
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench recovery`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench recovery", description="Kill and stop each node of a live "
                                      "graph in turn, and count what that costs.")
@@ -138,10 +138,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros bench recovery`."""
-    given = parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     random.seed(given.seed)
-    graph = Graph(shipped.policy_folder(given.policy).resolve(),
-                  LaunchSettings(sim="free", mode=given.mode, network="loopback"))
+    graph = LiveGraph(shipped.policy_folder(given.policy).resolve(),
+                      LaunchSettings(sim="free", mode=given.mode, network="loopback"))
     rows: list[dict[str, Any]] = []
     try:
         if not graph.until_whole():

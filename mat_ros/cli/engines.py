@@ -4,6 +4,16 @@
 
 from __future__ import annotations
 
-from trt_engines.__main__ import main, parser
+import argparse
 
-__all__ = ["main", "parser"]
+from trt_engines import __main__ as engines
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros engines`."""
+    return engines.make_parser()
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros engines`."""
+    return engines.main(arguments)

@@ -20,7 +20,7 @@ PATIENCE_S = 5.0  # for an injector to be found
 SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros faults", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
-    given = parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     return {"list": _list, "inject": _inject, "clear": _clear}[given.verb](given)
 
 

@@ -9,13 +9,13 @@ import argparse
 from mat_ros import __version__
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Declare that `mat-ros version` has no arguments."""
     return argparse.ArgumentParser(prog="mat-ros version", description=__doc__)
 
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros version`."""
-    parser().parse_args(arguments)
+    make_parser().parse_args(arguments)
     print(__version__)
     return 0

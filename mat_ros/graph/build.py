@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.chain import usual_baton
 from mat_ros.core.tick.wiring import BATON_REACH, spans
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
@@ -96,7 +97,7 @@ def chain_nodes(settings: LaunchSettings, manifest: Manifest, common: Parameters
     """Yield the nodes that decide, in chain order."""
     layout = spans(manifest, settings.wiring)
     reach = 1 if settings.mode == "strict" else BATON_REACH  # a node that waits for its neighbour needs no other baton
-    baton = settings.baton or ("on_deviation" if settings.mode == "optimistic" else "always")
+    baton = settings.baton or usual_baton(settings.mode)
     for k, span in enumerate(layout):
         yield NodeSpec(span.name, "chain_node", {
             **common, **settings.deciding, "first_slot": span.first, "stop_slot": span.stop, "mode": settings.mode,

@@ -11,7 +11,7 @@ from mat_ros.backends.choose import BACKENDS
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.tick.chain import MODES
+from mat_ros.core.tick.chain import BATONS, MODES
 from mat_ros.core.tick.wiring import WIRINGS
 
 
@@ -26,7 +26,7 @@ class LaunchSettings:
     mode: str = option("optimistic", "patience of the chain", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
     baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
-                        choices=("", "always", "on_deviation"))
+                        choices=("", *BATONS))
     backend: str = option("auto", "what runs the policy", choices=BACKENDS)
     encoder: str = option("central", "one encoder node, or every chain node encodes by itself",
                           choices=("central", "replicated"))

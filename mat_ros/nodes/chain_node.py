@@ -15,7 +15,7 @@ from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.tick.chain import MODES, ChainNode, Patience, Role
+from mat_ros.core.tick.chain import BATONS, MODES, ChainNode, Patience, Role
 from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.messages import Baton, Decision, Encoding
@@ -39,7 +39,7 @@ class ChainSettings(NodeSettings):
     hear: str = option("", "nodes before it whose batons it hears, each by its last slot: 3,4")
     mode: str = option("optimistic", "patience with the nodes before", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
-    baton: str = option("always", "when its state is handed on", choices=("always", "on_deviation"))
+    baton: str = option("always", "when its state is handed on", choices=BATONS)
     backup: bool = option(False, "also decide the slots after its own, in case their nodes are silent")
     replicated: bool = option(False, "encode by itself instead of hearing the encoder")
     chain_information: str = option("intent", "what successors are told of a broken joint", choices=("intent", "truth"))

@@ -39,7 +39,7 @@ class CheckerNode(Shell):
         backend = open_backend(self.settings.backend, self.bundle)
         decider = make_decider(self.settings, backend, self.manifest)
         self._checker = Checker(Encoder(backend, self.manifest), decider, self.manifest.network.agents)
-        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self._signals = self.manifest.layout.signal_count
         self.hear(replace(topics.OBSERVATION, depth=DEPTH), self._heard_observation)
         self.hear(replace(topics.APPLIED, depth=DEPTH), self._heard_applied)
 

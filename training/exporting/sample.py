@@ -25,7 +25,7 @@ from mat_ros.core.policy.manifest import Normaliser, Training
 from mat_ros.core.robot.description import Agent
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
-from training.export import Origin, export_policy
+from training.exporting.bundle import Origin, export_policy
 from training.models import Policy, PolicyConfig, build_policy
 
 MILLISECOND = 1_000_000  # ns

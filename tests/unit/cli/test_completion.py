@@ -45,7 +45,7 @@ printf "%s\\n" "${COMPREPLY[@]}"
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("completion") / "mat-ros"
-    path.write_text(completion.script(), encoding="utf-8")
+    path.write_text(completion.script(cli.commands()), encoding="utf-8")
     return path
 
 
@@ -63,9 +63,9 @@ def complete(script: Path):
 
 def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Yield the parser of every command and subcommand, as the command itself makes it."""
-    waiting = [(name, importlib.import_module(command.target.partition(":")[0]).parser())
-               for name, command in cli.commands().items() if name != "bench"]
-    waiting += [(f"bench {name}", bench.bench(name).parser()) for name in bench.benches()]
+    waiting = [(name, importlib.import_module(f"mat_ros.cli.{name}").make_parser())
+               for name in cli.commands() if name != "bench"]
+    waiting += [(f"bench {name}", bench.bench(name).make_parser()) for name in bench.benches()]
     while waiting:
         name, parser = waiting.pop()
         yield name, parser
