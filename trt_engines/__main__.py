@@ -94,8 +94,8 @@ def doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; every refusal is one sentence."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros engines`."""
     parser = argparse.ArgumentParser(prog="mat-ros engines", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="build | graphs | verify | list | doctor")
     for name, command in (("build", build), ("graphs", graphs), ("verify", verify), ("list", list_engines),
@@ -115,7 +115,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                              help="GPU to build for, as in 8.9; may be repeated; tensorrt_rtx only")
             sub.add_argument("--wkv-plugin", action="store_true",
                              help="put RWKV-4's recurrence into a plugin; enterprise TensorRT only, and more kernels")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; every refusal is one sentence."""
+    given = parser().parse_args(arguments)
     try:
         status: int = given.command(given)
     except (Missing, Refused) as error:

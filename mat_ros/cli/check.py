@@ -163,15 +163,20 @@ def _show_robot(robot: Robot, console: Console) -> None:
     console.print(table)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if the bundle may run, 1 if not."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros check`."""
     parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", help="a bundle: shipped name or folder; or a robot file")
     parser.add_argument("--robot", help="robot that the bundle has to fit: shipped name or YAML file")
     parser.add_argument("--backend", action="append", default=[],
                         help=f"check this backend only, one of {', '.join(BACKENDS)}; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if the bundle may run, 1 if not."""
+    given = parser().parse_args(arguments)
     if Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))
     elif Path(given.bundle).suffix in (".yaml", ".yml") and not Path(given.bundle).exists():

@@ -19,8 +19,8 @@ from mat_ros.graph import ros_environment
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 
 
-def main(arguments: list[str]) -> int:
-    """Run the demonstration, write its report, and say in one line of JSON how it went."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros demo`."""
     parser = argparse.ArgumentParser(prog="mat-ros demo", description=__doc__)
     parser.add_argument("--per-joint", action="store_true", help="a process for each joint instead of each finger")
     parser.add_argument("--no-fault", action="store_true", help="kill nobody")
@@ -28,7 +28,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("reports/demo"), help="folder of report.html [%(default)s]")
     parser.add_argument("--policy", default="", help="another policy of the two hands: a shipped name or a folder")
     parser.add_argument("--seed", type=int, default=0, help="of the simulated world [%(default)s]")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demonstration, write its report, and say in one line of JSON how it went."""
+    given = parser().parse_args(arguments)
     # A graph of its own: neither heard nor disturbed by another one on this machine.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().choice(DOMAINS)))
     ros_environment.set_defaults()

@@ -24,8 +24,8 @@ PATIENCE_S = 5.0  # for an injector to be found
 SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
 
 
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros faults", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     listing = verbs.add_parser("list", help="kinds of faults; with a policy also what they can break")
@@ -41,7 +41,12 @@ def main(arguments: list[str]) -> int:
     mending.add_argument("pattern", nargs="?", default="*", help="over ids")
     for verb in (breaking, mending):
         verb.add_argument("--namespace", default="", help="of the graph")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
+    given = parser().parse_args(arguments)
     return {"list": _list, "inject": _inject, "clear": _clear}[given.verb](given)
 
 

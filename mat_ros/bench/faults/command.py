@@ -56,8 +56,8 @@ def look_closely(setup: Setup, episodes: Rows) -> CloseUp:
     return CloseUp(worker.bundle.manifest.name, worker.influence(), tuple(strip(worker, scene) for scene in shown))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench faults", description="Measure what faults leave of a policy.")
     parser.add_argument("--policy", action="append", required=True, help="bundle, by name or folder; may be repeated")
     parser.add_argument("--grid", default="grid", help="grid of faults: a shipped name or a YAML file")
@@ -84,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros bench faults`."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     grid = shipped.config_file("grids", given.grid).resolve()
     setups, live = {}, Live()
     for name in given.policy:
