@@ -35,7 +35,7 @@ KNOWN_ROOM_CIRCLES: Mapping[Hashable, str] = {
     ("mat_ros.nodes", "mat_ros.view"): "see the climbs of these rooms",
 }
 KNOWN_CLIMBS: Mapping[Hashable, str] = {
-    ("mat_ros.backends.engines", "mat_ros.backends"): "what opens engines needs the TensorRT backend and the CUDA driver",
+    ("mat_ros.backends.engines", "mat_ros.backends"): "opening engines needs the TensorRT backend and the CUDA driver",
     ("mat_ros.view", "mat_ros.nodes"): "the view listens to topics that are listed among the nodes",
 }
 KNOWN_TRAINING_IN_RUNTIME: Mapping[Hashable, str] = {}
