@@ -29,47 +29,30 @@ LOOSE = {"mat_ros", "mat_ros.api"}
 # been mended.
 KNOWN_CIRCLES: Mapping[Hashable, str] = {
     ("mat_ros.cli.completion", "mat_ros.cli.main"): "completion shall not ask the module that starts it",
-    ("mat_ros.graph.forked", "mat_ros.graph.launcher", "mat_ros.graph.signals", "mat_ros.nodes.__main__",
-     "mat_ros.nodes.injector", "mat_ros.nodes.supervisor"): "the supervisor shall say what a fork has to import",
-    ("mat_ros.nodes.disturbance", "mat_ros.nodes.shell"): "the shell shall hand callables to the disturbance",
 }
 KNOWN_ROOM_CIRCLES: Mapping[Hashable, str] = {
-    ("mat_ros.backends", "training", "training.exporting", "trt_engines"): "see the climbs of these rooms",
-    ("mat_ros.graph", "mat_ros.nodes", "mat_ros.view"): "see the climbs of these rooms",
+    ("mat_ros.backends", "mat_ros.backends.engines"): "see the climbs of these rooms",
+    ("mat_ros.nodes", "mat_ros.view"): "see the climbs of these rooms",
 }
 KNOWN_CLIMBS: Mapping[Hashable, str] = {
-    ("mat_ros.backends", "training.models"): "the torch backend finds the models of training by a string",
-    ("mat_ros.backends", "trt_engines"): "choosing a backend reaches up by a string",
-    ("mat_ros.graph", "mat_ros.nodes"): "forking imports nodes by strings",
+    ("mat_ros.backends.engines", "mat_ros.backends"): "opening engines needs the TensorRT backend and the CUDA driver",
     ("mat_ros.view", "mat_ros.nodes"): "the view listens to topics that are listed among the nodes",
-    ("training.exporting", "training"): "samples use the command `export`",
-    ("trt_engines", "training.exporting"): "building an engine exports a graph by a string",
 }
-KNOWN_TRAINING_IN_RUNTIME: Mapping[Hashable, str] = {
-    ("mat_ros.backends.torch_backend", "training.models"): "the torch backend finds the models of training by a string",
-    ("mat_ros.bench.backends", "training.exporting.sample"): "the benchmark finds samples by a string",
-    ("mat_ros.bench.chain", "training.exporting.sample"): "the benchmark finds samples by a string",
-}
+KNOWN_TRAINING_IN_RUNTIME: Mapping[Hashable, str] = {}
 KNOWN_NAMESAKES: Mapping[str, tuple[str, ...]] = {
-    "BenchConfig": ("training.bench.environments", "training.bench.speed"),
     "Camera": ("mat_ros.worlds.render", "mat_ros.worlds.scene"),
     "Door": ("mat_ros.cli.main", "mat_ros.worlds.door", "training.envs.dexhands.doors"),
-    "Encoder": ("mat_ros.core.tick.encode", "training.models.encoder"),
-    "Episode": ("mat_ros.demo.run", "mat_ros.hardware.simulated"),
-    "Episodes": ("mat_ros.bench.faults.episodes", "training.loop.metrics"),
     "Graph": ("mat_ros.bench.recovery", "mat_ros.graph.build"),
     "Health": ("mat_ros.core.faults.detect", "mat_ros.view.watch"),
     "Link": ("mat_ros.hardware.link", "mat_ros.worlds.hand"),
-    "Outcome": ("mat_ros.core.tick.messages", "training.envs.dexhands.task", "training.evaluate"),
-    "Plan": ("mat_ros.bench.faults.cells", "mat_ros.core.faults.schedule", "mat_ros.graph.deployment"),
+    "Outcome": ("mat_ros.core.tick.messages", "training.envs.dexhands.task"),
     "Policy": ("mat_ros.core.record.replay", "training.models.policy"),
     "Recording": ("mat_ros.bench.faults.lockstep", "mat_ros.core.record.replay"),
     "Report": ("mat_ros.cli.check", "mat_ros.core.record.replay"),
     "Robot": ("mat_ros.api", "mat_ros.core.robot.description"),
     "Row": ("mat_ros.bench.chain", "mat_ros.cli.check", "mat_ros.worlds.randomise"),
-    "Run": ("mat_ros.demo.run", "training.experiments.study"),
+    "Scene": ("mat_ros.bench.faults.findings", "mat_ros.worlds.dexhands"),
     "Span": ("mat_ros.core.tick.wiring", "mat_ros.view.charts"),
-    "StateLayout": ("mat_ros.core.policy.manifest", "training.models.state"),
     "Task": ("mat_ros.worlds.mamujoco", "training.envs.dexhands.task"),
     "Toss": ("mat_ros.worlds.objects", "training.envs.dexhands.toss"),
     "Verdict": ("mat_ros.backends.golden", "mat_ros.worlds.score"),
