@@ -19,7 +19,7 @@ import shtab
 
 from mat_ros.backends.choose import BACKENDS
 from mat_ros.cli import bench
-from mat_ros.cli import main as cli
+from mat_ros.cli.table import commands
 from mat_ros.core import shipped
 from mat_ros.core.faults.schedule import fault_kinds
 from mat_ros.core.options import Option
@@ -85,8 +85,7 @@ def whole_parser() -> argparse.ArgumentParser:
     """Join the parsers of all commands and benchmarks to one."""
     whole = argparse.ArgumentParser(prog="mat-ros")
     whole.add_argument("--version", action="version", version="")
-    own = {name: importlib.import_module(command.target.partition(":")[0]).parser()
-           for name, command in cli.commands().items()}
+    own = {name: importlib.import_module(command.module).parser() for name, command in commands().items()}
     own["bench"] = argparse.ArgumentParser(prog="mat-ros bench")
     _add(own["bench"], {name: bench.bench(name).parser() for name in bench.benches()})
     _add(whole, own)

@@ -40,7 +40,7 @@ INTERRUPTED = "interrupted"  # the trouble of a run that was told to end
 
 
 @dataclass(frozen=True)
-class EpisodeResult:
+class DemoEpisode:
     """How an episode went, as the simulated robot judged it."""
 
     number: int
@@ -55,7 +55,7 @@ class DemoRun:
 
     planned: Planned
     watch: GraphWatch
-    episodes: list[EpisodeResult] = field(default_factory=list)
+    episodes: list[DemoEpisode] = field(default_factory=list)
     killed: str | None = None  # name of the node
     killed_tick: int | None = None
     starts: dict[str, int] = field(default_factory=dict)  # of each node
@@ -110,7 +110,7 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
             supervisor.end(0 if not found.trouble else 1)
             found.starts = {name: process.starts for name, process in supervisor.processes.items()}
         lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-        found.episodes = [EpisodeResult(**json.loads(line)) for line in lines]
+        found.episodes = [DemoEpisode(**json.loads(line)) for line in lines]
         if not found.trouble and len(found.episodes) < episodes:
             found.trouble = f"{len(found.episodes)} of {episodes} episodes were finished"
     return found
