@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros: one command with three doors. Each subcommand is imported only when it is called."""
+"""mat-ros: one command for three kinds of users. Each subcommand is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Door:
+class Audience:
     """Group the subcommands of one kind of user."""
 
     title: str
@@ -40,8 +40,8 @@ class Door:
     elsewhere: tuple[tuple[str, str], ...] = ()  # (what to type, what it does) that is not a subcommand
 
 
-DOORS = (
-    Door(
+AUDIENCES = (
+    Audience(
         "operate: run a policy on a robot or a simulated one",
         (
             Command("demo", "a chain of joints that goes on when broken", "mat_ros.cli.demo:main", "ros,sim"),
@@ -52,7 +52,7 @@ DOORS = (
         ),
         (("ros2 launch mat_ros ...", "the same graphs where ROS's own tools are installed"),),
     ),
-    Door(
+    Audience(
         "train: make a policy in simulation and pack it as a bundle",
         (),
         (
@@ -60,7 +60,7 @@ DOORS = (
             ("python -m training.export", "write the policy bundle"),
         ),
     ),
-    Door(
+    Audience(
         "integrate: a new robot, policy or machine",
         (
             Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.cli.doctor:main", ""),
@@ -76,7 +76,7 @@ DOORS = (
 
 def commands() -> dict[str, Command]:
     """Return the subcommands that this version has, by name."""
-    return {command.name: command for door in DOORS for command in door.commands if command.exists()}
+    return {command.name: command for audience in AUDIENCES for command in audience.commands if command.exists()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="mat-ros",
         usage="mat-ros COMMAND ...",
         description="Robots as teams of joints: policies decided joint after joint over ROS 2.",
-        epilog=_doors_text(),
+        epilog=_audiences_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mat_ros {__version__}")
@@ -151,11 +151,11 @@ def _refusal(error: Exception, command: Command) -> str | None:
     return None
 
 
-def _doors_text() -> str:
+def _audiences_text() -> str:
     known = commands()
     lines = []
-    for door in DOORS:
-        lines += ["", door.title]
-        rows = [(command.name, command.help) for command in door.commands if command.name in known]
-        lines += [f"  {name:<26}{text}" for name, text in (*rows, *door.elsewhere)]
+    for audience in AUDIENCES:
+        lines += ["", audience.title]
+        rows = [(command.name, command.help) for command in audience.commands if command.name in known]
+        lines += [f"  {name:<26}{text}" for name, text in (*rows, *audience.elsewhere)]
     return "\n".join([*lines, "", "`mat-ros COMMAND --help` explains one command."]).lstrip("\n")

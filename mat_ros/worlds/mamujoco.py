@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -29,7 +30,7 @@ XYZ, WXYZ = ("x", "y", "z"), ("w", "x", "y", "z")
 
 
 @dataclass(frozen=True)
-class Task:
+class RunningTask:
     """What a robot is rewarded for and when it has fallen."""
 
     asset: str  # file among Gymnasium's MuJoCo assets
@@ -46,14 +47,14 @@ class Task:
     centre_of_mass: bool = False  # forward speed is that of the centre of mass, not of the torso
 
 
-TASKS: Mapping[str, Task] = {
-    "halfcheetah": Task("half_cheetah.xml", 5, 0.1, 0.1, True),
-    "ant": Task("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0)),
-    "walker2d": Task("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
+TASKS: Mapping[str, RunningTask] = {
+    "halfcheetah": RunningTask("half_cheetah.xml", 5, 0.1, 0.1, True),
+    "ant": RunningTask("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0)),
+    "walker2d": RunningTask("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
                      velocity_clip=10.0),
-    "hopper": Task("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
+    "hopper": RunningTask("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
                    bound=100.0, velocity_clip=10.0),
-    "humanoid": Task("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
+    "humanoid": RunningTask("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
                      centre_of_mass=True),
 }
 
@@ -114,7 +115,7 @@ class Locomotion(World):
         # Planar robots move along x, z and pitch, in this order; a free joint begins with x, y, z.
         self._height = 2 if free else 1
         self._pitch = None if free else 2
-        self._before = np.zeros(count)  # m, forward place before the last tick
+        self._forward, self._before = np.zeros((2, count))  # m, place along x now and before the last tick
 
     def _start(self, rows: Ids) -> None:
         task, model = self.task, self.model
@@ -126,18 +127,35 @@ class Locomotion(World):
         else:
             self._qvel[rows] = task.noise * (2.0 * first - 1.0)
 
+    def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
+        """Start the next episode of all or some simulations; a seed starts their sequence of episodes anew."""
+        super().reset(ids, seed)
+        self._forward[:] = self._along()
+
     def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Hold torques (simulation, joint) in N*m for one control period."""
-        self._before[:] = self._forward()
+        self._before[:] = self._forward
         super().step(command, ids)
+        self._forward[:] = self._along()
 
     def speed(self) -> Float:
-        """Give the mean forward speed over the last tick in m/s, (simulation,)."""
-        return (self._forward() - self._before) / (self.control_period_ns * 1e-9)
+        """Return the mean forward speed over the last tick in m/s, (simulation,)."""
+        return (self._forward - self._before) / (self.control_period_ns * 1e-9)
 
-    def _forward(self) -> Float:
+    def _along(self) -> Float:
+        """Return the place along x in m, (simulation,), as the last step or reset has left it."""
         place: Float = self._qpos[:, 0] if self._mass is None else self._mass[:, 0, 0]
         return place
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copy everything that the next step and the next reset depend on."""
+        # MuJoCo's state does not hold a centre of mass, and to compute it anew would disturb the solver's start.
+        return {**super().state(), "forward": self._forward.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on exactly as from the moment of `state()`."""
+        super().set_state(state)
+        self._forward[:] = state["forward"] if "forward" in state else self._along()  # absent from older states
 
     def upright(self) -> NDArray[np.bool_]:
         """Say which robots have not fallen, (simulation,)."""
@@ -156,7 +174,7 @@ class Locomotion(World):
         return neighbours(self.model, self.joint_names)
 
 
-def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: Task) -> list[Source]:
+def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: RunningTask) -> list[Source]:
     """List what is measured: the driven joints, and where the root is and how it moves, but not how far it has come."""
     root, v = model.joint(0), int(model.joint(0).dofadr[0])
     sources: list[Source] = [joint_positions(model, joints), _clipped(joint_velocities(model, joints), task)]
@@ -174,6 +192,6 @@ def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: Task) -> list
     return sources
 
 
-def _clipped(probe: Probe, task: Task) -> Source:
+def _clipped(probe: Probe, task: RunningTask) -> Source:
     limit = task.velocity_clip
     return probe if np.isinf(limit) else Derived(probe.term, (probe,), lambda seen: np.clip(seen, -limit, limit))

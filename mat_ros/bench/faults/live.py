@@ -33,9 +33,11 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.plan_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.graph.build import Graph, LaunchSettings
+from mat_ros.graph.build import Graph
 from mat_ros.graph.deployment import plan_bundle
 from mat_ros.graph.launcher import Supervisor
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
 from mat_ros.worlds.score import open_world, score_of
 
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
@@ -126,7 +128,8 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
         graph = lay_out(setup, bundle, cell, number, onset, folder)
         variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": name}
         end = time.monotonic() + patience_s
-        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables, fork=True) as supervisor:
+        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables,
+                        preload=preload) as supervisor:
             while supervisor.status is None and time.monotonic() < end:
                 supervisor.pump(PUMP_S)
             load = os.getloadavg()[0]

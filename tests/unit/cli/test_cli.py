@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros shows three doors, opens fast, and refuses in one sentence."""
+"""mat-ros shows its commands by audience, opens fast, and refuses in one sentence."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def offer(monkeypatch):
     def register(function, extra=""):
         monkeypatch.setattr(sys.modules[__name__], "run_command", function)
         command = cli.Command("try", "does what the test says", f"{__name__}:run_command", extra)
-        monkeypatch.setattr(cli, "DOORS", (cli.Door("a door", (command,)),))
+        monkeypatch.setattr(cli, "AUDIENCES", (cli.Audience("somebody", (command,)),))
         monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
 
     return register
@@ -42,12 +42,12 @@ def the_one_sentence(capsys) -> str:
     return captured.err
 
 
-def test_help_shows_the_three_doors_and_only_commands_that_exist(capsys):
+def test_help_shows_the_three_audiences_and_only_commands_that_exist(capsys):
     assert cli.main([]) == 0
     text = capsys.readouterr().out
-    assert all(f"\n{door}: " in text for door in ("operate", "train", "integrate"))
+    assert all(f"\n{audience}: " in text for audience in ("operate", "train", "integrate"))
     listed = {line.split()[0] for line in text.split("\n") if line.startswith("  ")}
-    registered = {command.name for door in cli.DOORS for command in door.commands}
+    registered = {command.name for audience in cli.AUDIENCES for command in audience.commands}
     assert listed & registered == set(cli.commands())
 
 

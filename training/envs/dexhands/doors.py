@@ -19,7 +19,7 @@ import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import door_moved, handles_apart
-from training.envs.dexhands.task import Outcome, Task, distances_to
+from training.envs.dexhands.task import Judgement, Task, distances_to
 
 NEAR = 0.5  # m, of five fingertips together: 10 cm each
 FAR = 1.5  # m, where the episode ends
@@ -28,7 +28,7 @@ PROGRESS = 4.0  # reward per m, shaped
 SHUT = 0.75  # m between the handles of an open door, from which closing is measured
 
 
-class Door(Task):
+class DoorTask(Task):
     """What the four door tasks share."""
 
     robot = "dexhands_door"
@@ -37,14 +37,14 @@ class Door(Task):
     bonus: ClassVar[float] = 2.0
     far: ClassVar[float] = FAR
 
-    def judge(self, world: DexHands) -> Outcome:
+    def judge(self, world: DexHands) -> Judgement:
         """Judge the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)  # right, left
         right, left = (distances_to(world, hand, handles[:, hand]) for hand in (0, 1))
         apart = handles_apart(world)
         near = (right < NEAR) & (left < NEAR)
         pull = OPENING * apart if self.opening else 1.0 - OPENING * apart
-        return Outcome(
+        return Judgement(
             reward=self.bonus - right - left + np.where(near, pull, 0.0),
             progress=PROGRESS * (apart if self.opening else SHUT - apart),
             success=door_moved(world, self.opening),
@@ -52,25 +52,25 @@ class Door(Task):
         )
 
 
-class DoorOpenOutward(Door):
+class DoorOpenOutward(DoorTask):
     """Push both leaves away."""
 
     name, opening, aim = "door_open_outward", True, "push both leaves of a door open"
 
 
-class DoorOpenInward(Door):
+class DoorOpenInward(DoorTask):
     """Pull both leaves towards the hands."""
 
     name, opening, aim = "door_open_inward", True, "pull both leaves of a door open by their handles"
 
 
-class DoorCloseInward(Door):
+class DoorCloseInward(DoorTask):
     """Push two open leaves shut."""
 
     name, opening, aim = "door_close_inward", False, "push both leaves of an open door shut"
 
 
-class DoorCloseOutward(Door):
+class DoorCloseOutward(DoorTask):
     """Pull two open leaves shut; the hands start further from the handles, so the limits are wider."""
 
     name, opening, aim = "door_close_outward", False, "pull both leaves of an open door shut by their handles"

@@ -16,7 +16,7 @@ import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import LIFTED, goal_distance
-from training.envs.dexhands.task import Outcome, Task
+from training.envs.dexhands.task import Judgement, Task
 
 BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
 WEIGHT, HEIGHT = 3.0, 0.385  # per m, m from the table to the goal
@@ -29,7 +29,7 @@ class LiftUnderarm(Task):
 
     name, robot, aim, horizon = "lift_underarm", "dexhands_lift_underarm", "lift a heavy pot by both handles", 500
 
-    def judge(self, world: DexHands) -> Outcome:
+    def judge(self, world: DexHands) -> Judgement:
         """Judge the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)
         palms = world.signal("hand_position").reshape(world.count, 2, 3)
@@ -37,7 +37,7 @@ class LiftUnderarm(Task):
         place = world.signal("object_position")
         distance = goal_distance(world)
         near = (gap < NEAR).all(axis=1)
-        return Outcome(
+        return Judgement(
             reward=BONUS - gap.sum(axis=1) + np.where(near, WEIGHT * (HEIGHT - distance), 0.0),
             progress=RISE * (HEIGHT - distance),
             success=distance < LIFTED,

@@ -17,7 +17,7 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Judgement:
     """What one tick was worth. Arrays are (env,)."""
 
     reward: Float  # the published formula, unchanged
@@ -34,7 +34,7 @@ class Task:
     horizon: ClassVar[int]  # ticks
     aim: ClassVar[str]  # one line for the table of tasks
 
-    def judge(self, world: DexHands) -> Outcome:
+    def judge(self, world: DexHands) -> Judgement:
         """Judge the present state of every simulation."""
         raise NotImplementedError
 

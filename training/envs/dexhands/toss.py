@@ -19,14 +19,14 @@ import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import CAUGHT, goal_distance
-from training.envs.dexhands.task import Float, Outcome, Task
+from training.envs.dexhands.task import Float, Judgement, Task
 
 DECAY = 0.2
 APPROACH, REACH = 1.0, 0.25  # reward, m
 DRIFT = 0.1  # m that a flying mount may leave its place
 
 
-class Toss(Task):
+class TossTask(Task):
     """What the three throwing tasks share."""
 
     horizon = 75
@@ -34,7 +34,7 @@ class Toss(Task):
     lost: ClassVar[float]  # m, height at which the object counts as dropped
     tethered: ClassVar[bool] = False  # the hands must stay where they started
 
-    def judge(self, world: DexHands) -> Outcome:
+    def judge(self, world: DexHands) -> Judgement:
         """Judge the present state of every simulation."""
         place = world.signal("object_position")
         distance = goal_distance(world)
@@ -42,7 +42,7 @@ class Toss(Task):
         failed = place[:, 2] <= self.lost
         if self.tethered:
             failed = failed | (self._drift(world) >= DRIFT).any(axis=1)
-        return Outcome(
+        return Judgement(
             reward=np.exp(-DECAY * (self.weight * distance + turn)),
             progress=APPROACH * np.exp(-distance / REACH),
             success=distance < CAUGHT,
@@ -54,21 +54,21 @@ class Toss(Task):
         return np.asarray(np.linalg.norm(world.mount_positions() - np.asarray(world.scene.hands), axis=-1))
 
 
-class Over(Toss):
+class Over(TossTask):
     """Throw from one fixed hand to the other."""
 
     name, robot, aim = "over", "dexhands_over", "throw an egg from hand to hand, mounts fixed"
     lost = 0.2
 
 
-class CatchUnderarm(Toss):
+class CatchUnderarm(TossTask):
     """Throw underarm between two hands that fly."""
 
     name, robot, aim = "catch_underarm", "dexhands_catch_underarm", "throw an egg underarm, mounts free"
     lost = 0.1
 
 
-class CatchOver2Underarm(Toss):
+class CatchOver2Underarm(TossTask):
     """Throw from an upright hand to an open palm."""
 
     name, robot = "catch_over2underarm", "dexhands_catch_over2underarm"
