@@ -230,24 +230,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the rows that are asked for."""
+    """Measure the cases that are asked for."""
     given = parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
-    rows = [Case(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
-                given.deadline, not given.best_effort)
-            for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
-            for backend in given.backend for hz in given.hz]
+    cases = [Case(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
+                  given.deadline, not given.best_effort)
+             for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
+             for backend in given.backend for hz in given.hz]
     found = []
     with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
         os.environ["ROS_LOG_DIR"] = name
         make_policies(Path(name), given.n)
-        for row in rows:
-            print(f"{row.n} {row.mode} {row.wiring} ...", file=sys.stderr)
-            policy = Path(name) / f"arm_{row.n}"
-            # Each row in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
+        for case in cases:
+            print(f"{case.n} {case.mode} {case.wiring} ...", file=sys.stderr)
+            policy = Path(name) / f"arm_{case.n}"
+            # Each case in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
             with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
-                found.append(pool.apply(run, (row, policy, Path(name))))
+                found.append(pool.apply(run, (case, policy, Path(name))))
                 pool.close()
                 pool.join()  # leaving the block would end it by SIGTERM
     if given.json:

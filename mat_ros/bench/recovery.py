@@ -141,7 +141,7 @@ def main(arguments: list[str]) -> int:
     given = parser().parse_args(arguments)
     random.seed(given.seed)
     graph = RunningGraph(shipped.policy_folder(given.policy).resolve(),
-                  LaunchSettings(sim="free", mode=given.mode, network="loopback"))
+                         LaunchSettings(sim="free", mode=given.mode, network="loopback"))
     rows: list[dict[str, Any]] = []
     try:
         if not graph.until_whole():

@@ -23,6 +23,7 @@ from mat_ros.graph.deployment import Planned, plan_bundle
 from mat_ros.graph.launcher import Supervisor, forwarded_signals
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.settings import LaunchSettings
+from mat_ros.hardware.io import EpisodeResult
 from mat_ros.nodes.preload import preload
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import GraphWatch
@@ -39,23 +40,13 @@ PUMP_S = 0.02
 INTERRUPTED = "interrupted"  # the trouble of a run that was told to end
 
 
-@dataclass(frozen=True)
-class DemoEpisode:
-    """How an episode went, as the simulated robot judged it."""
-
-    number: int
-    ticks: int
-    total: float
-    success: bool
-
-
 @dataclass
 class DemoRun:
     """Everything that the report is made of."""
 
     planned: Planned
     watch: GraphWatch
-    episodes: list[DemoEpisode] = field(default_factory=list)
+    episodes: list[EpisodeResult] = field(default_factory=list)
     killed: str | None = None  # name of the node
     killed_tick: int | None = None
     starts: dict[str, int] = field(default_factory=dict)  # of each node
@@ -110,7 +101,7 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
             supervisor.end(0 if not found.trouble else 1)
             found.starts = {name: process.starts for name, process in supervisor.processes.items()}
         lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-        found.episodes = [DemoEpisode(**json.loads(line)) for line in lines]
+        found.episodes = [EpisodeResult(**json.loads(line)) for line in lines]
         if not found.trouble and len(found.episodes) < episodes:
             found.trouble = f"{len(found.episodes)} of {episodes} episodes were finished"
     return found
