@@ -14,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from matplotlib import ticker
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.statistics import estimate
 
 Float = NDArray[np.float64]
 POINTS = 200  # of the common grid
@@ -29,17 +32,17 @@ class PlotConfig:
     """Draw curves."""
 
     runs: tuple[str, ...]
-    """Groups as LABEL=FOLDER,FOLDER,... with one folder (or metrics file) per seed."""
+    """Each group is one curve: LABEL=FOLDER,FOLDER,... with one folder (or metrics file) per seed."""
     out: tuple[Path, ...] = (Path("curves.png"), Path("curves.svg"))
-    """Files to write; the ending says the format."""
+    """The figure is written into these files, whose endings say the format."""
     column: str = "return"
-    """Column of metrics.csv to draw."""
+    """The curves show this column of metrics.csv."""
     title: str = ""
-    """Title of the figure."""
+    """The figure has this title."""
     csv: Path | None = None
-    """File for the numbers behind the curves."""
+    """The numbers behind the curves are written into this file."""
     wall_clock: bool = False
-    """Draw over seconds instead of steps."""
+    """The curves run over seconds instead of steps."""
 
 
 @dataclass(frozen=True)
@@ -68,33 +71,19 @@ def read_curve(path: Path, column: str, along: str) -> tuple[Float, Float]:
     return found[:, 0], found[:, 1]
 
 
-def interquartile_mean(values: Float, axis: int = 0) -> Float:
-    """Average the middle half; with fewer than four values, all of them."""
-    ordered = np.sort(values, axis=axis)
-    n = ordered.shape[axis]
-    cut = n // 4
-    return np.asarray(np.take(ordered, range(cut, n - cut), axis=axis).mean(axis=axis))
-
-
 def group_curve(label: str, runs: list[tuple[Float, Float]], draws: int = 1000) -> Curve:
-    """Put the seeds of a group on the steps that all have reached, and give their middle and its interval."""
+    """Return the interquartile mean of a group of seeds, and its interval, on the steps that all seeds reached."""
     start, end = max(x[0] for x, _ in runs), min(x[-1] for x, _ in runs)
     grid = np.linspace(start, end, POINTS)
     values = np.stack([np.interp(grid, x, y) for x, y in runs])  # (seed, point)
-    chosen = np.random.default_rng(0).integers(0, len(runs), (draws, len(runs)))
-    spread = np.stack([interquartile_mean(values[pick]) for pick in chosen])
-    low, high = np.quantile(spread, (0.025, 0.975), axis=0)
-    return Curve(label, grid, interquartile_mean(values), low, high, len(runs))
+    found = estimate([values], draws=draws)
+    return Curve(label, grid, found.middle, found.low, found.high, len(runs))
 
 
 def draw(curves: list[Curve], config: PlotConfig) -> None:
     """Write the figure."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot, ticker
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.5))
+    figure = Figure(figsize=(7.5, 4.5))
+    axes = figure.subplots()
     for k, curve in enumerate(curves):
         again, k = divmod(k, len(COLOURS))
         colour, dashes = COLOURS[k], "--" if again else "-"
@@ -118,7 +107,6 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
     for path in config.out:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
-    pyplot.close(figure)
 
 
 def plot(config: PlotConfig) -> list[Curve]:
@@ -143,7 +131,7 @@ def plot(config: PlotConfig) -> list[Curve]:
 def main() -> int:
     """Run the command line."""
     try:
-        config = tyro.cli(PlotConfig, description=__doc__)
+        config = tyro.cli(PlotConfig, prog="python -m training.plot", description=__doc__)
         plot(config)
     except Refused as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,7 +9,6 @@ random weights, which take as long as trained ones. The floor is measured right 
 from __future__ import annotations
 
 import argparse
-import importlib
 import itertools
 import json
 import multiprocessing
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,20 +28,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mat_ros.backends.choose import open_backend
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value
-from mat_ros.core.policy.bundle import MANIFEST, Bundle
-from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.program import run_python
+from mat_ros.core.robot.observe import Observer
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
-from mat_ros.graph import forked
-from mat_ros.graph.build import Graph, LaunchSettings, NodeSpec, build, environment
+from mat_ros.graph.build import Graph, NodeSpec, build, environment
+from mat_ros.graph.command import node_arguments
 from mat_ros.graph.forked import ForkedNode
-from mat_ros.graph.launcher import NODE_COMMAND, node_command
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
-SAMPLES = "training.exporting.sample"  # looked up by name: only who measures needs what trains
 PATIENCE_S = 300.0  # until a graph runs
 GRACE_MS = 0.5  # after the deadline, when the gate applies what it has; later is missed
 TAIL_S = 0.5  # measured and left out at the end
@@ -52,7 +53,7 @@ MS = 1e-6  # per ns
 
 
 @dataclass(frozen=True)
-class Row:
+class Case:
     """One graph to measure."""
 
     n: int
@@ -69,66 +70,55 @@ class Row:
     reliable: bool = True
 
 
-def make_policy(folder: Path, agents: int) -> Path:
-    """Export a random policy for an arm of so many joints, each of which is measured."""
-    path = folder / f"arm_{agents}"
-    if (path / MANIFEST).exists():
-        return path
-    try:
-        samples: Any = importlib.import_module(SAMPLES)
-    except ImportError as error:
-        raise Missing(f"what makes policies to measure ({error.name})", "run from a checkout with the train extra"
-                      ) from error
-    origin = samples.random_origin(agents, 3, 1)
-    names = tuple(joint.name for joint in origin.joints)
-    terms = (Term("joint_position", "rad", names), Term("joint_velocity", "rad/s", names))
-    views = tuple(View(agent.name, tuple(Part(term.name, agent.joints) for term in terms)) for agent in origin.agents)
-    origin = samples.describe("arm", origin.agents, origin.joints, round(1e9 / 60), "joint", Layout(terms, views))
-    samples.export_random(path, origin, 4, 0, encoder="rwkv4", decoder="rwkv4", width=64)
-    return path
+def make_policies(folder: Path, agents: Sequence[int]) -> None:
+    """Let training export a random policy for an arm of each number of joints, in a program of its own."""
+    run_python(["-m", "training.exporting.sample", "arm", str(folder), "--agents", *map(str, agents)],
+               "what makes policies to measure", "run from a checkout with the train extra")
 
 
-def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
+def groups(case: Case, graph: Graph) -> list[list[NodeSpec]]:
     """Lay the nodes over processes."""
     chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
     others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
-    if row.wiring.endswith("one_process"):
+    if case.wiring.endswith("one_process"):
         return [[spec for group in others for spec in group] + chain]
-    count = row.processes if row.wiring == "grouped" else len(chain)
+    count = case.processes if case.wiring == "grouped" else len(chain)
     cuts = np.linspace(0, len(chain), count + 1).astype(int)
     return others + [chain[a:b] for a, b in itertools.pairwise(cuts) if a < b]
 
 
-def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
-    """Build the graph of a row: no supervisor and no checker, every node starts by itself."""
+def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
+    """Build the graph of a case: no supervisor and no checker, every node starts by itself."""
     manifest = Bundle.load(policy).manifest
-    settings = LaunchSettings(mode=row.mode, backend=row.backend, encoder=row.encoder, rate=row.hz, sim="free",
-                              wiring="central" if row.wiring.startswith("central") else "per_agent", check=False,
-                              deadline=row.deadline)
+    settings = LaunchSettings(mode=case.mode, backend=case.backend, encoder=case.encoder, rate=case.hz, sim="free",
+                              wiring="central" if case.wiring.startswith("central") else "per_agent", check=False,
+                              deadline=case.deadline)
     graph = build(settings, manifest, str(policy))
-    common: dict[str, Value] = {"autostart": "activate", "realtime": row.realtime, "reliable": row.reliable}
+    common: dict[str, Value] = {"autostart": "activate", "realtime": case.realtime, "reliable": case.reliable}
     own: dict[str, dict[str, Value]] = {"safety": {"trace": str(trace), "stop_ticks": 0}}
     return replace(graph, nodes=tuple(
         replace(spec, parameters={**spec.parameters, **common, **own.get(spec.executable, {})})
         for spec in graph.nodes if spec.executable in ("sim", "encoder", "chain_node", "safety")))
 
 
-def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
-    """Measure one row."""
+def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
+    """Measure one case."""
     trace = folder / "trace.npy"
     trace.unlink(missing_ok=True)
-    graph = lay_out(row, policy, trace)
-    environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": row.executor}
+    graph = lay_out(case, policy, trace)
+    environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": case.executor}
     began = time.monotonic()
-    if not forked.preload():
+    main = preload()
+    if main is None:
         raise Refused("the benchmark", "a process that may fork, as `mat-ros launch` does", "one with threads",
                       "run it on Linux, by `mat-ros bench chain`")
-    processes = [ForkedNode(group[0].name, _arguments(group, graph), environment, 0) for group in groups(row, graph)]
+    processes = [ForkedNode(main, group[0].name, _arguments(group, graph), environment, 0)
+                 for group in groups(case, graph)]
     try:
-        handling_us = wait_until_whole(row, processes)
+        handling_us = wait_until_whole(case, processes)
         ready_s = time.monotonic() - began
         before, at = _cpu_s(processes), time.monotonic()
-        time.sleep(row.ticks / row.hz + TAIL_S)
+        time.sleep(case.ticks / case.hz + TAIL_S)
         cpu = (_cpu_s(processes) - before) / (time.monotonic() - at)
         pss_mb, private_mb = np.mean([_memory_mb(process.pid) for process in processes], axis=0)
     finally:
@@ -138,25 +128,25 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
             process.wait(PATIENCE_S)
             sys.stderr.write(process.stdout.read().decode(errors="replace"))
     # The last ticks are those in which others had already left.
-    times = np.load(trace)[-row.ticks - round(row.hz * TAIL_S):][:row.ticks]
+    times = np.load(trace)[-case.ticks - round(case.hz * TAIL_S):][:case.ticks]
     heard, first, latency = times[:, 2:].T * MS
     decided = first > 0.0
     p50, p90, p99 = np.percentile(latency, (50, 90, 99))
-    late = latency > row.deadline / row.hz * 1e3 + GRACE_MS
+    late = latency > case.deadline / case.hz * 1e3 + GRACE_MS
     missed = late | (times[:, 1] > 0)
-    return {**asdict(row), "ticks": len(times), "processes": len(processes), "missed": int(missed.sum()),
+    return {**asdict(case), "ticks": len(times), "processes": len(processes), "missed": int(missed.sum()),
             "p50_ms": _ms(p50), "p90_ms": _ms(p90), "p99_ms": _ms(p99), "max_ms": _ms(latency.max()),
             "to_gate_p50_ms": _ms(np.median(heard)), "first_decision_p50_ms": _ms(np.median(first[decided])),
-            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, row), **handling_us,
+            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, case), **handling_us,
             "cpu_share": round(float(cpu.sum()) / (os.cpu_count() or 1), 3),
             "busiest_process": round(float(cpu.max()), 3), "pss_mb": round(pss_mb, 1),
             "private_mb": round(private_mb, 1),
-            "ready_s": round(ready_s, 1), **floor(row, policy), "load": round(os.getloadavg()[0], 1)}
+            "ready_s": round(ready_s, 1), **floor(case, policy), "load": round(os.getloadavg()[0], 1)}
 
 
-def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
+def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float]:
     """Listen to the gate until it misses nothing for a second; give how long nodes handle a message, by role."""
-    import rclpy
+    import rclpy  # ROS is an extra, and --help works without it
     from rclpy.executors import SingleThreadedExecutor
 
     from mat_ros.nodes import topics
@@ -178,7 +168,7 @@ def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
     node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, reported, topics.DIAGNOSTICS.qos)
     end = time.monotonic() + PATIENCE_S
     try:
-        while len(seen) < 2 or seen[-1][0] - seen[-2][0] < row.hz / 2 or seen[-1][1] > seen[-2][1]:
+        while len(seen) < 2 or seen[-1][0] - seen[-2][0] < case.hz / 2 or seen[-1][1] > seen[-2][1]:
             executor.spin_once(timeout_sec=0.2)
             if any(process.poll() is not None for process in processes) or time.monotonic() > end:
                 raise Refused("graph of the benchmark", f"to run whole within {PATIENCE_S:g} s",
@@ -187,15 +177,15 @@ def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
         executor.remove_node(node)
         node.destroy_node()
         rclpy.try_shutdown(context=context)
-    recent = {role: np.array(times)[-3 * row.n:] for role, times in handling.items()}
+    recent = {role: np.array(times)[-3 * case.n:] for role, times in handling.items()}
     return {f"{role}_us": round(float(np.nanmedian(times)), 1) for role, times in recent.items()
             if np.isfinite(times).any()}
 
 
-def compute_us(policy: Path, row: Row) -> dict[str, float]:
+def compute_us(policy: Path, case: Case) -> dict[str, float]:
     """Time what a tick computes, without any transport: encoding, and deciding the longest prefix of a node."""
     bundle = Bundle.load(policy)
-    backend, m = open_backend(row.backend, bundle), bundle.manifest
+    backend, m = open_backend(case.backend, bundle), bundle.manifest
     decider, observer = Decider(backend, m.network, m.state), Observer(m.layout)
     obs = observer.observe(np.zeros(observer.signal_count, np.float32))
     enc = backend.encode(obs)[0]
@@ -203,32 +193,31 @@ def compute_us(policy: Path, row: Row) -> dict[str, float]:
         lambda: decider.extend(decider.start(), 0, m.network.agents, enc, Validity.OWN))}
 
 
-def floor(row: Row, policy: Path) -> dict[str, float]:
+def floor(case: Case, policy: Path) -> dict[str, float]:
     """Measure the same processes and sizes without ROS; one process has no floor but its computing."""
-    if row.wiring not in ("per_joint", "grouped"):
+    if case.wiring not in ("per_joint", "grouped"):
         return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
     m = Bundle.load(policy).manifest
     sizes = (52 + 4 * Observer(m.layout).signal_count, 52 + 4 * m.network.agents * (m.network.enc_dim + 1),
              48 + 4 * (m.state.size(m.network.agents) + m.network.agents), 48 + 5 * m.network.agents)
-    n = row.processes if row.wiring == "grouped" else row.n
-    mode = "optimistic" if row.mode == "optimistic" else "strict"
-    command = [sys.executable, "-m", "mat_ros.bench.floor", "--n", str(n), "--mode", mode, "--hz", str(row.hz),
-               "--ticks", str(min(row.ticks, FLOOR_TICKS)), "--realtime", str(row.realtime),
+    n = case.processes if case.wiring == "grouped" else case.n
+    mode = "optimistic" if case.mode == "optimistic" else "strict"
+    command = [sys.executable, "-m", "mat_ros.bench.floor", "--n", str(n), "--mode", mode, "--hz", str(case.hz),
+               "--ticks", str(min(case.ticks, FLOOR_TICKS)), "--realtime", str(case.realtime),
                "--sizes", *map(str, sizes)]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Measure the rows that are asked for."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench chain`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[6, 12, 20], help="slots")
-    parser.add_argument("--mode", nargs="+", choices=("strict", "bounded", "optimistic"),
-                        default=["strict", "optimistic"])
+    parser.add_argument("--mode", nargs="+", choices=MODES, default=["strict", "optimistic"])
     parser.add_argument("--wiring", nargs="+", choices=WIRINGS, default=["per_joint"])
     parser.add_argument("--executor", nargs="+", choices=("events", "single"), default=["events"])
-    parser.add_argument("--backend", nargs="+", default=["native"])
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS, default=["native"])
     parser.add_argument("--encoder", choices=("central", "replicated"), default="central")
     parser.add_argument("--processes", type=int, default=4, help="of the chain nodes in the wiring `grouped`")
     parser.add_argument("--hz", type=float, nargs="+", default=[60.0])
@@ -237,19 +226,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
     parser.add_argument("--best-effort", action="store_true", help="hear nothing twice")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the rows that are asked for."""
+    given = parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
-    rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
+    rows = [Case(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
                 given.deadline, not given.best_effort)
             for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
             for backend in given.backend for hz in given.hz]
     found = []
     with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
         os.environ["ROS_LOG_DIR"] = name
+        make_policies(Path(name), given.n)
         for row in rows:
             print(f"{row.n} {row.mode} {row.wiring} ...", file=sys.stderr)
-            policy = make_policy(Path(name), row.n)
+            policy = Path(name) / f"arm_{row.n}"
             # Each row in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
             with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
                 found.append(pool.apply(run, (row, policy, Path(name))))
@@ -279,7 +274,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def _arguments(group: list[NodeSpec], graph: Graph) -> list[str]:
     """Join the arguments of several nodes to those of one process."""
-    first, *others = (node_command(spec, graph)[NODE_COMMAND:] for spec in group)
+    first, *others = (node_arguments(spec, graph) for spec in group)
     return first + [part for arguments in others for part in ("+", *arguments)]
 
 

@@ -68,7 +68,7 @@ AUDIENCES = (
             Command("engines", "build and verify TensorRT engines", "mat_ros.cli.engines:main", "rtx"),
             Command("bench", "measure latency, or what faults leave", "mat_ros.cli.bench:main", "onnx,sim"),
             Command("completion", "complete commands in bash", "mat_ros.cli.completion:main", ""),
-            Command("version", "the version of this package", "mat_ros.cli.main:print_version", ""),
+            Command("version", "the version of this package", "mat_ros.cli.version:main", ""),
         ),
     ),
 )
@@ -102,13 +102,6 @@ def main(arguments: list[str] | None = None) -> int:
     ros_environment.set_defaults()
     forked.keep_numpy_single_threaded()
     return _run(known[given.command], given.arguments)
-
-
-def print_version(arguments: list[str]) -> int:
-    """Print the version alone, for scripts."""
-    argparse.ArgumentParser(prog="mat-ros version", description=print_version.__doc__).parse_args(arguments)
-    print(__version__)
-    return 0
 
 
 class _Parser(argparse.ArgumentParser):

@@ -28,7 +28,7 @@ class FakeBus:
         self._description = description_of(manifest)
         self._terms = manifest.layout.terms
         self._key = randomness.stream(seed, "fake bus")
-        self._size = sum(len(term.elements) for term in self._terms)
+        self._size = manifest.layout.signal_count
         self._default = np.array([joint.default for joint in manifest.joints])
         place = {(term.name, element): 0 for term in self._terms for element in term.elements}
         place = {name: k for k, name in enumerate(place)}
@@ -72,6 +72,10 @@ class FakeBus:
 
     def follow(self, schedule: Schedule) -> None:
         """Break nothing: there is no physics. `open_breaking` has refused a plan that says otherwise."""
+
+    def applied(self, command: Float) -> None:
+        """Move with a command that another process has written: each process has a bus of its own."""
+        self.write(command)
 
     def describe(self) -> Description:
         """Say what the robot has."""

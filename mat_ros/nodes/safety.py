@@ -66,7 +66,7 @@ class SafetyNode(Shell):
         if s.hardware != "sim":
             self._hardware = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
                                            RobotTopics(command=s.command_topic))
-        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self._signals = self.manifest.layout.signal_count
         self._alarm = Alarm(self, self._woken)
         self._publish = self.announce(topics.APPLIED)
         self.hear(topics.OBSERVATION, self._heard_observation)

@@ -24,7 +24,6 @@ from training.evaluate import evaluate  # noqa: E402
 from training.film import FilmConfig, film  # noqa: E402
 from training.loop.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint  # noqa: E402
 from training.loop.checkpoint import write_checkpoint as write  # noqa: E402
-from training.loop.metrics import TIMED  # noqa: E402
 from training.loop.trainer import Diverged, Trainer  # noqa: E402
 from training.run.config import TrainConfig  # noqa: E402
 from training.train import train  # noqa: E402
@@ -32,6 +31,7 @@ from training.train import train  # noqa: E402
 pytestmark = pytest.mark.train
 SMALL = TrainConfig(envs=4, ticks=20, minibatches=4, epochs=2, steps=320)
 ENGINES = ("torch", "auto")
+TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns of metrics.csv that differ from run to run
 
 
 def metrics(run: Path) -> list[dict[str, str]]:
@@ -200,6 +200,16 @@ def test_evaluation_is_repeatable_and_faults_change_it(tmp_path: Path) -> None:
     assert len(one.returns) == 6 and np.isfinite(one.returns).all()
     broken = evaluate(checkpoint, 6, 1, deterministic=False, fault="leg_joint:off")
     assert not np.array_equal(one.returns, broken.returns)
+
+
+def test_an_evaluation_tells_successors_the_truth_where_it_is_asked_to(tmp_path: Path) -> None:
+    train(replace(SMALL, run=tmp_path, steps=80, learning_rate=1e-2))
+    checkpoint = read_checkpoint(newest_checkpoint(tmp_path))
+    fault = f"{checkpoint.manifest['agents'][0]}:off"
+    told = [evaluate(checkpoint, 2, 1, True, fault, information).returns for information in ("intent", "truth")]
+    assert not np.array_equal(*told)
+    of_whole = [evaluate(checkpoint, 2, 1, True, "", information).returns for information in ("intent", "truth")]
+    np.testing.assert_array_equal(*of_whole)
 
 
 def test_a_film_shows_the_moments_that_an_episode_reaches(tmp_path: Path) -> None:

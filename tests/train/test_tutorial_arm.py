@@ -38,11 +38,12 @@ def arm() -> Iterator[Any]:
     """Import the tutorial's modules, with a port of their own for the box."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
-        os.environ["ARM_PORT"] = str(free.getsockname()[1])
-    sys.path.insert(0, str(FOLDER))
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])
-    yield importlib.import_module("arm")
-    sys.path.remove(str(FOLDER))
+        port = str(free.getsockname()[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARM_PORT", port)
+        patch.syspath_prepend(FOLDER)
+        patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
+        yield importlib.import_module("arm")
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +99,8 @@ def test_an_adapter_of_other_joints_or_another_order_is_refused(arm, policy, mon
 def test_nodes_drive_the_arm_to_its_target(arm, policy, box):
     from mat_ros.core.policy.bundle import Bundle
     from mat_ros.graph import launcher
-    from mat_ros.graph.build import LaunchSettings
     from mat_ros.graph.deployment import plan_bundle
+    from mat_ros.graph.settings import LaunchSettings
 
     box(TARGETS[0])
     settings = LaunchSettings(robot=str(FOLDER / "arm.yaml"), sim="none", hardware="arm:Arm")

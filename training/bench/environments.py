@@ -25,22 +25,22 @@ FAMILIES = {"dexhands": "door_open_outward_hand", "mamujoco": "halfcheetah_6x1"}
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class EnvironmentsConfig:
     """Measure environments."""
 
     envs: int = 512
-    """Copies stepped together."""
+    """This many copies are stepped together."""
     ticks: int = 100
-    """Ticks of each measurement."""
+    """Each measurement lasts this many ticks."""
     rounds: int = 3
-    """Measurements; the best one counts."""
+    """There are this many measurements, of which the best one counts."""
     seed: int = 0
-    """Of the random actions."""
+    """The random actions are drawn from this seed."""
     json: bool = False
-    """Print one JSON object instead of lines."""
+    """One JSON object is printed instead of lines."""
 
 
-def measure(task: str, config: BenchConfig) -> dict[str, float]:
+def measure(task: str, config: EnvironmentsConfig) -> dict[str, float]:
     """Measure one task."""
     environment = make(task, config.envs)
     spec, world = environment.spec, environment.world  # type: ignore[attr-defined]
@@ -70,7 +70,8 @@ def measure(task: str, config: BenchConfig) -> dict[str, float]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m training.bench environments`."""
-    config = tyro.cli(BenchConfig, prog="python -m training.bench environments", description=__doc__, args=arguments)
+    config = tyro.cli(EnvironmentsConfig, prog="python -m training.bench environments", description=__doc__,
+                      args=arguments)
     found: dict[str, Any] = {family: {"task": task, **measure(task, config)} for family, task in FAMILIES.items()}
     if config.json:
         print(json.dumps(found))

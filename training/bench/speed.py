@@ -35,19 +35,19 @@ TOKENS, STEPS = 600, 400
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class SpeedConfig:
     """Measure steps per second."""
 
     json: bool = False
-    """Print one JSON object instead of a table."""
+    """One JSON object is printed instead of a table."""
     iterations: int = 5
-    """Iterations of the fast side; the yardstick runs two fewer."""
+    """The fast side runs this many iterations, the yardstick two fewer."""
     threads: tuple[int, ...] = (1, 2)
-    """Thread counts to try."""
+    """Each side is measured with these numbers of threads."""
     policies: tuple[str, ...] = ("mat", "rwkv4")
-    """What to measure."""
+    """These policies are measured."""
     yardstick: bool = True
-    """Measure the plain structure too."""
+    """The plain structure is measured too."""
 
 
 def measure_plain(policy: str, threads: int, iterations: int) -> dict[str, float]:
@@ -129,7 +129,7 @@ def _median(values: list[float]) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m training.bench`."""
-    config = tyro.cli(BenchConfig, prog="python -m training.bench", description=__doc__, args=arguments)
+    config = tyro.cli(SpeedConfig, prog="python -m training.bench", description=__doc__, args=arguments)
     result: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count(),
                               "env_sps": {str(n): round(measure_environment(n)) for n in config.threads},
                               "product_floor_s": round(product_floor(), 3)}

@@ -37,17 +37,17 @@ class RaceConfig:
     """What to reach, and how."""
 
     json: bool = False
-    """Print one JSON object instead of a line for each goal."""
+    """One JSON object is printed instead of a line for each side."""
     goals: tuple[float, ...] = (2000.0, 3500.0)
-    """Returns to reach, ascending."""
+    """These returns are to be reached, in ascending order."""
     steps: int = 2_000_000
-    """Environment steps after which a side gives up."""
+    """A side gives up after this many environment steps."""
     threads: int = 2
-    """Threads of torch and of our simulator; the yardstick has a process per environment besides."""
+    """Torch and our simulator use this many threads. The yardstick has a process per environment besides."""
     seed: int = 1
-    """Seed of both sides."""
+    """Both sides start from this seed."""
     sides: tuple[str, ...] = ("plain", "ours")
-    """Who runs."""
+    """These sides run: the yardstick (plain) and this project (ours)."""
 
 
 def race(iterate: Iterate, samples: int, goals: tuple[float, ...], limit: int,
@@ -92,7 +92,7 @@ SIDES = {"plain": plain, "ours": ours}
 
 def main() -> int:
     """Run the command line."""
-    config = tyro.cli(RaceConfig, description=__doc__)
+    config = tyro.cli(RaceConfig, prog="python -m training.experiments.time_to_return", description=__doc__)
     torch.set_num_threads(config.threads)
     result: dict[str, Any] = {"cores": os.cpu_count(), "threads": config.threads, "load": os.getloadavg()[0]}
     for side in config.sides:

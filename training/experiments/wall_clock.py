@@ -33,9 +33,9 @@ class TimeConfig(StudyConfig):
     """Settings of this experiment."""
 
     policies: tuple[Literal["mat", "marwkv4", "hybrid"], ...] = POLICIES
-    """Policies to time."""
+    """These policies are timed."""
     devices: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
-    """Devices to time, where the machine has them."""
+    """They are timed on these devices, where the machine has them."""
 
 
 def variants(devices: Sequence[str]) -> list[dict[str, Any]]:
@@ -96,4 +96,4 @@ def main(config: TimeConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(TimeConfig, description=__doc__))
+    main(tyro.cli(TimeConfig, prog="python -m training.experiments.wall_clock", description=__doc__))

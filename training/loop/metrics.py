@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
 
-TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns that differ from run to run
 
-
-class Episodes:
+class RecentEpisodes:
     """Remember the last finished episodes."""
 
     def __init__(self, window: int = 100) -> None:
@@ -58,8 +57,6 @@ class MetricLog:
             self._drop_after(resume_at)
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._columns: list[str] | None = self._read_columns()
-        from torch.utils.tensorboard import SummaryWriter
-
         self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_at)  # type: ignore[no-untyped-call]
 
     def _read_columns(self) -> list[str] | None:

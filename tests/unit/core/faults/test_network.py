@@ -7,6 +7,7 @@ import pytest
 
 from mat_ros.core.faults.network import HOP_NS, SimulatedChain, deliveries
 from mat_ros.core.faults.schedule import Fault, Schedule
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
@@ -35,9 +36,11 @@ def fault(level, kind, target, severity=1.0, start=3, end=6):
     return Fault(f"{kind}/{target}", level, kind, target, severity, start, end)
 
 
-@pytest.mark.parametrize("mode", ["strict", "bounded", "optimistic"])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_whole_chain_gives_the_central_bits_in_every_mode(mode):
-    for tick, (actions, validity) in enumerate(run(chain(mode), Schedule(0))):
+    found = run(chain(mode), Schedule(0))
+    assert len(found) == 12
+    for tick, (actions, validity) in enumerate(found):
         assert actions.tobytes() == decide_centrally(tick, SLOTS).tobytes()
         assert not validity.any()
 
@@ -65,7 +68,9 @@ def test_when_every_node_is_dead_nothing_is_decided():
 def test_doubled_overtaken_and_slightly_late_messages_change_no_bit(kind, severity, mode):
     links = [f"encoder->{name}" for name in NAMES] + [f"{name}->safety" for name in NAMES]
     schedule = Schedule(0, [fault("message", kind, link, severity) for link in links])
-    for tick, (actions, _) in enumerate(run(chain(mode), schedule)):
+    found = run(chain(mode), schedule)
+    assert len(found) == 12
+    for tick, (actions, _) in enumerate(found):
         assert actions.tobytes() == decide_centrally(tick, SLOTS).tobytes()
 
 
