@@ -99,7 +99,7 @@ class CategoricalActions(nn.Module):
         return -(log_prob.exp() * log_prob).sum(-1, keepdim=True)
 
     def as_input(self, actions: Tensor) -> Tensor:
-        """Return a choice as the successor receives it: one-hot, column 0 for start, (..., 1) -> (..., choices + 1)."""
+        """Return the successor's view of a choice: one-hot after a start column, (..., 1) -> (..., choices + 1)."""
         return F.one_hot(actions.squeeze(-1) + 1, self.choices + 1)
 
     def start(self, batch: int, like: Tensor) -> Tensor:
