@@ -21,6 +21,7 @@ import shtab
 
 from mat_ros.backends.choose import BACKENDS
 from mat_ros.cli import bench
+from mat_ros.cli.table import commands
 from mat_ros.core import shipped
 from mat_ros.core.faults.schedule import fault_kinds
 from mat_ros.core.options import Option
@@ -95,8 +96,7 @@ def whole_parser(commands: Mapping[str, Target]) -> argparse.ArgumentParser:
     """Join the parsers of all commands and benchmarks to one."""
     whole = argparse.ArgumentParser(prog="mat-ros")
     whole.add_argument("--version", action="version", version="")
-    own = {name: make_parser() if name == "completion" else _module(command).make_parser()
-           for name, command in commands.items()}
+    own = {name: importlib.import_module(command.module).parser() for name, command in commands().items()}
     own["bench"] = argparse.ArgumentParser(prog="mat-ros bench")
     _add(own["bench"], {name: bench.bench(name).make_parser() for name in bench.benches()})
     _add(whole, own)

@@ -7,76 +7,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import importlib.util
 import os
 import sys
-from dataclasses import dataclass
 from typing import NoReturn
 
 from mat_ros import __version__
+from mat_ros.cli.table import AUDIENCES, Command, commands
 from mat_ros.graph import forked, ros_environment
-
-
-@dataclass(frozen=True)
-class Command:
-    """Describe one subcommand without importing it."""
-
-    name: str
-    help: str
-    target: str  # module:function; the function takes the arguments after the name and returns the exit status
-    extra: str  # what to install when one of its imports is missing
-
-    def exists(self) -> bool:
-        """Tell whether this version of the package has the subcommand's module."""
-        return importlib.util.find_spec(self.target.partition(":")[0]) is not None
-
-
-@dataclass(frozen=True)
-class Audience:
-    """Group the subcommands of one kind of user."""
-
-    title: str
-    commands: tuple[Command, ...]
-    elsewhere: tuple[tuple[str, str], ...] = ()  # (what to type, what it does) that is not a subcommand
-
-
-AUDIENCES = (
-    Audience(
-        "operate: run a policy on a robot or a simulated one",
-        (
-            Command("demo", "a chain of joints that goes on when broken", "mat_ros.cli.demo:main", "ros,sim"),
-            Command("launch", "start a graph without ROS's own launch", "mat_ros.cli.launch:main", "ros,sim"),
-            Command("faults", "list, inject and clear faults", "mat_ros.cli.faults:main", "ros"),
-            Command("replay", "decide a recording again and compare bits", "mat_ros.cli.replay:main", "onnx"),
-            Command("diff", "compare two recordings", "mat_ros.cli.diff:main", ""),
-        ),
-        (("ros2 launch mat_ros ...", "the same graphs where ROS's own tools are installed"),),
-    ),
-    Audience(
-        "train: make a policy in simulation and pack it as a bundle",
-        (),
-        (
-            ("python -m training.train", "train; --help lists tasks and settings"),
-            ("python -m training.export", "write the policy bundle"),
-        ),
-    ),
-    Audience(
-        "integrate: a new robot, policy or machine",
-        (
-            Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.cli.doctor:main", ""),
-            Command("check", "verify a policy bundle or a robot file", "mat_ros.cli.check:main", "onnx"),
-            Command("engines", "build and verify TensorRT engines", "mat_ros.cli.engines:main", "rtx"),
-            Command("bench", "measure latency, or what faults leave", "mat_ros.cli.bench:main", "onnx,sim"),
-            Command("completion", "complete commands in bash", f"{__name__}:complete", ""),
-            Command("version", "the version of this package", "mat_ros.cli.version:main", ""),
-        ),
-    ),
-)
-
-
-def commands() -> dict[str, Command]:
-    """Return the subcommands that this version has, by name."""
-    return {command.name: command for audience in AUDIENCES for command in audience.commands if command.exists()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,9 +54,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(command: Command, arguments: list[str]) -> int:
-    module_name, _, function_name = command.target.partition(":")
     try:
-        status: int | None = getattr(importlib.import_module(module_name), function_name)(arguments)
+        status: int | None = importlib.import_module(command.module).main(arguments)
     except KeyboardInterrupt:
         return 130  # as a shell reports an interrupted program
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Few-shot: train on the intact robot, then a little with one joint dead, against from scratch with the same data.
+"""Compare a policy trained intact and then a little with one joint off with one trained from scratch on that data.
 
 The amounts of data are 0, 1, 5 and 10 % of the pre-training.
 """
@@ -18,7 +18,7 @@ POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
 
 
 def main(config: StudyConfig) -> None:
-    """Train, evaluate and tabulate."""
+    """Train, evaluate and write the tables."""
     intact = {(name, seed): StudyRun(f"{name} intact", "mat_halfcheetah", seed, {"policy": policy})
               for name, policy in POLICIES.items() for seed in config.seeds}
     train_all(list(intact.values()), config)
@@ -43,7 +43,7 @@ def main(config: StudyConfig) -> None:
         figure = (config.out / f"few_shot_{joint}.png",)
         try:
             plot(PlotConfig(curves_of(runs, config), figure, title=f"{joint} without torque"))
-        except Refused as error:  # so little data that no training episode has ended
+        except Refused as error:  # with very little data, no training episode has ended
             print(f"no {figure[0].name}: {error}")
 
 

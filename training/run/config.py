@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every setting of a training run, once: default, type and meaning. `python -m training.train --help` prints them."""
+"""Declare every setting of a training run: default, type and meaning. `python -m training.train --help` prints them."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class TrainConfig:
     """A new run takes weights and observation statistics from this checkpoint. Without one it begins afresh."""
 
     def check(self) -> None:
-        """Refuse numbers that cannot work. The trainer calls it; a command line would quote a traceback otherwise."""
+        """Refuse numbers that cannot work. The trainer calls this; a command line would print a traceback otherwise."""
         for name in ("steps", "envs", "ticks", "epochs", "minibatches", "width", "blocks", "heads", "threads",
                      "physics_threads"):
             if getattr(self, name) < 1:
@@ -130,16 +130,16 @@ class TrainConfig:
 
     @property
     def samples(self) -> int:
-        """Count the joint samples of one update."""
+        """Return the number of joint samples of one update."""
         return self.envs * self.ticks
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values."""
+        """Return the settings as plain values."""
         return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
-        """Read what `to_dict` wrote; unknown settings are refused."""
+        """Return the settings that `to_dict` wrote. Refuse unknown settings."""
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(data) - known):
             raise Refused("training configuration", f"settings {sorted(known)}", unknown, "remove or rename them")

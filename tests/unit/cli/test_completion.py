@@ -21,8 +21,7 @@ import pytest
 pytest.importorskip("shtab", reason="needs the package's own dependencies")
 
 from mat_ros.backends.choose import BACKENDS
-from mat_ros.cli import bench, completion
-from mat_ros.cli import main as cli
+from mat_ros.cli import bench, completion, table
 from mat_ros.core import shipped
 from mat_ros.core.options import options
 from mat_ros.graph.deployment import DEPLOYMENTS
@@ -63,9 +62,9 @@ def complete(script: Path):
 
 def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Yield the parser of every command and subcommand, as the command itself makes it."""
-    waiting = [(name, importlib.import_module(f"mat_ros.cli.{name}").make_parser())
-               for name in cli.commands() if name != "bench"]
-    waiting += [(f"bench {name}", bench.bench(name).make_parser()) for name in bench.benches()]
+    waiting = [(name, importlib.import_module(command.module).parser())
+               for name, command in table.commands().items() if name != "bench"]
+    waiting += [(f"bench {name}", bench.bench(name).parser()) for name in bench.benches()]
     while waiting:
         name, parser = waiting.pop()
         yield name, parser
@@ -75,7 +74,7 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
 
 
 def test_every_command_is_offered(complete):
-    assert set(complete("mat-ros ")) == set(cli.commands())
+    assert set(complete("mat-ros ")) == set(table.commands())
     assert set(complete("mat-ros bench ")) == set(bench.benches())
 
 

@@ -7,8 +7,8 @@
 R, L     distance of a hand's five fingertips to its handle, summed, in m
 dy       distance between the two handles across the door, in m: about 0.07 closed, 0.8 fully open
 
-The published formula pays well for hands that only hover at the handles; the shaped one adds PROGRESS per metre that
-the door has moved, wherever the hands are.
+The published formula pays well for hands that only hover at the handles. The shaped reward adds PROGRESS per metre
+that the door has moved, wherever the hands are.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import door_moved, handles_apart
 from training.envs.dexhands.task import Judgement, Task, distances_to
 
-NEAR = 0.5  # m, of five fingertips together: 10 cm each
-FAR = 1.5  # m, where the episode ends
+NEAR = 0.5  # m, summed over five fingertips: 10 cm each
+FAR = 1.5  # m, sum at which the episode ends
 OPENING = 2.0  # reward per m
 PROGRESS = 4.0  # reward per m, shaped
-SHUT = 0.75  # m between the handles of an open door, from which closing is measured
+SHUT = 0.75  # m between the handles of an open door; progress of closing is measured from here
 
 
 class DoorTask(Task):
-    """What the four door tasks share."""
+    """Judge the state of a door, in the same way for the four door tasks."""
 
     robot = "dexhands_door"
     horizon = 250
@@ -38,7 +38,7 @@ class DoorTask(Task):
     far: ClassVar[float] = FAR
 
     def judge(self, world: DexHands) -> Judgement:
-        """Judge the present state of every simulation."""
+        """Return the judgement of the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)  # right, left
         right, left = (distances_to(world, hand, handles[:, hand]) for hand in (0, 1))
         apart = handles_apart(world)
@@ -71,7 +71,7 @@ class DoorCloseInward(DoorTask):
 
 
 class DoorCloseOutward(DoorTask):
-    """Pull two open leaves shut; the hands start further from the handles, so the limits are wider."""
+    """Pull two open leaves shut. The hands start further from the handles than usual, so the limits are wider."""
 
     name, opening, aim = "door_close_outward", False, "pull both leaves of an open door shut by their handles"
     bonus, far = 6.0, 3.0

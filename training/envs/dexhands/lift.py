@@ -7,7 +7,7 @@
 R, L     distance of a hand's centre to its handle, in m
 d        distance of the pot to its goal above, in m
 
-The shaped reward adds RISE per metre that the pot has come nearer to the goal.
+The shaped reward adds RISE per metre by which the pot has come nearer to the goal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training.envs.dexhands.task import Judgement, Task
 BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
 WEIGHT, HEIGHT = 3.0, 0.385  # per m, m from the table to the goal
 RISE = 2.0  # reward per m, shaped
-DROPPED = 0.3  # m above the floor
+DROPPED = 0.3  # m above the floor, at or below which the pot counts as dropped
 
 
 class LiftUnderarm(Task):
@@ -30,7 +30,7 @@ class LiftUnderarm(Task):
     name, robot, aim, horizon = "lift_underarm", "dexhands_lift_underarm", "lift a heavy pot by both handles", 500
 
     def judge(self, world: DexHands) -> Judgement:
-        """Judge the present state of every simulation."""
+        """Return the judgement of the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)
         palms = world.signal("hand_position").reshape(world.count, 2, 3)
         gap = np.linalg.norm(handles - palms, axis=-1)  # (env, hand)

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.backends.choose import open_backend
+from mat_ros.bench.faults.benchmark import run
 from mat_ros.bench.faults.cells import Setup, recovery
-from mat_ros.bench.faults.command import run
 from mat_ros.bench.faults.grid import Grid, matching
 from mat_ros.bench.faults.lockstep import LockStep
 from mat_ros.bench.faults.table import COLUMNS, Table
