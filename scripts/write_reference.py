@@ -103,7 +103,7 @@ def command_line() -> str:
     parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
              _help(cli.main, ["--help"]), "```", ""]
     for name in sorted(commands()):
-        for words in ([name], *([name, part] for part in SUBCOMMANDS.get(name, ()))):
+        for words in ([name], *([name, part] for part in subcommands(name))):
             parts += [f"{'#' * (len(words) + 1)} mat-ros {' '.join(words)}", "", "```text",
                       _help(cli.main, [*words, "--help"]), "```", ""]
     return "\n".join(parts)
@@ -112,10 +112,11 @@ def command_line() -> str:
 def subcommands(name: str) -> Iterable[str]:
     """Return the subcommands that a command declares."""
     from mat_ros.cli import bench
+    from mat_ros.cli.table import commands
 
     if name == "bench":
         return bench.benches()
-    parser = importlib.import_module(f"mat_ros.cli.{name}").make_parser()
+    parser = importlib.import_module(commands()[name].module).parser()
     return [sub for action in parser._actions if isinstance(action, argparse._SubParsersAction)
             for sub in action.choices]
 

@@ -94,7 +94,7 @@ def doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros engines`."""
     parser = argparse.ArgumentParser(prog="mat-ros engines", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="build | graphs | verify | list | doctor")
@@ -120,7 +120,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every refusal is one sentence."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         status: int = given.command(given)
     except (Missing, Refused) as error:

@@ -92,7 +92,7 @@ def show(found: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench backends`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench backends", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--agents", type=int, nargs="+", default=list(AGENTS), help="numbers of agents")
@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             found = bench(given.agents, given.widths, given.policies, given.backends, given.bundles or Path(scratch),

@@ -209,7 +209,7 @@ def floor(case: Case, policy: Path) -> dict[str, float]:
     return found
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench chain`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)

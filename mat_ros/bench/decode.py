@@ -78,7 +78,7 @@ def bench(bundle: Bundle, batches: Sequence[int]) -> dict[str, Any]:
             "agents": bundle.manifest.network.agents, "native_us_per_robot": core, "launches": found}
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench decode`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench decode", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--policy", default="dexhands_door_marwkv4", help="bundle, by name or folder")
@@ -89,7 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         found = bench(Bundle.load(policy_folder(given.policy)), given.batches)
     except (Missing, Refused) as error:

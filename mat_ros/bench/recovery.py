@@ -125,7 +125,7 @@ def strike(graph: RunningGraph, name: str, blow: str, period_s: float) -> dict[s
             "until_whole_ms": (after[broken[-1]][0] - began) * 1e-6 if broken else 0.0}
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench recovery`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench recovery", description="Kill and stop each node of a live "
                                      "graph in turn, and count what that costs.")
@@ -138,7 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros bench recovery`."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     random.seed(given.seed)
     graph = RunningGraph(shipped.policy_folder(given.policy).resolve(),
                          LaunchSettings(sim="free", mode=given.mode, network="loopback"))

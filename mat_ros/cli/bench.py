@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mat-ros bench: measure latency, or what faults leave of a policy.
 
-Each benchmark is a module with `make_parser()` and `main(arguments)`, which is imported only when it is called.
+Each benchmark is a module with `parser()` and `main(arguments)`, looked up by name and imported only when it is called.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def bench(name: str) -> ModuleType:
     return importlib.import_module(BENCHES[name][1])
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench`: a benchmark, and what is left to it."""
     lines = "\n".join(f"  {name:<10}{text}" for name, text in benches().items())
     parser = argparse.ArgumentParser(prog="mat-ros bench", usage="mat-ros bench WHAT ...", epilog=lines,
@@ -44,6 +44,6 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run one of the benchmarks."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     status: int | None = bench(given.what).main(given.arguments)
     return status or 0

@@ -163,7 +163,7 @@ def _show_robot(robot: Robot, console: Console) -> None:
     console.print(table)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros check`."""
     parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", help="a bundle: shipped name or folder; or a robot file")
@@ -176,7 +176,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if the bundle may run, 1 if not."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     if Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))
     elif Path(given.bundle).suffix in (".yaml", ".yml") and not Path(given.bundle).exists():

@@ -14,8 +14,6 @@ import importlib
 import shlex
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from types import ModuleType
-from typing import Protocol
 
 import shtab
 
@@ -48,7 +46,7 @@ JOINED = """_mat_ros() {
 complete -o default -F _mat_ros mat-ros"""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros completion`."""
     parser = argparse.ArgumentParser(prog="mat-ros completion", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,30 +54,21 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-class Target(Protocol):
-    """A command that lies in a module of its own, beside the function that declares its arguments."""
-
-    @property
-    def target(self) -> str:
-        """Return its place, as module:function."""
-        ...
-
-
-def main(arguments: list[str], commands: Mapping[str, Target]) -> int:
-    """Print the script that completes some commands and this one."""
-    make_parser().parse_args(arguments)
-    print(script(commands))
+def main(arguments: list[str]) -> int:
+    """Print the script."""
+    parser().parse_args(arguments)
+    print(script())
     return 0
 
 
-def script(commands: Mapping[str, Target]) -> str:
+def script() -> str:
     """Write the script from the parsers of all commands: pressing TAB starts no Python, and nothing is listed twice."""
     names = completed_names()
     functions = [_function(argument, words) for argument, words in names.items()]
     functions.append(_launch_function(launch_options(next(iter(DEPLOYMENTS))), names))
-    whole = whole_parser(commands)
+    whole = whole_parser()
     _complete(whole, {*names, LAUNCH_ARGUMENTS})
-    return f"{shtab.complete(whole, preamble={'bash': LINE_END.join(functions)})}{LINE_END}{JOINED}"
+    return f"{shtab.complete(whole, preamble=LINE_END.join(functions))}{LINE_END}{JOINED}"
 
 
 def completed_names() -> dict[str, Sequence[str]]:
@@ -92,19 +81,15 @@ def completed_names() -> dict[str, Sequence[str]]:
     }
 
 
-def whole_parser(commands: Mapping[str, Target]) -> argparse.ArgumentParser:
+def whole_parser() -> argparse.ArgumentParser:
     """Join the parsers of all commands and benchmarks to one."""
     whole = argparse.ArgumentParser(prog="mat-ros")
     whole.add_argument("--version", action="version", version="")
     own = {name: importlib.import_module(command.module).parser() for name, command in commands().items()}
     own["bench"] = argparse.ArgumentParser(prog="mat-ros bench")
-    _add(own["bench"], {name: bench.bench(name).make_parser() for name in bench.benches()})
+    _add(own["bench"], {name: bench.bench(name).parser() for name in bench.benches()})
     _add(whole, own)
     return whole
-
-
-def _module(command: Target) -> ModuleType:
-    return importlib.import_module(command.target.partition(":")[0])
 
 
 def _add(parser: argparse.ArgumentParser, own: Mapping[str, argparse.ArgumentParser]) -> None:

@@ -19,7 +19,7 @@ from mat_ros.graph import ros_environment
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros demo`."""
     parser = argparse.ArgumentParser(prog="mat-ros demo", description=__doc__)
     parser.add_argument("--per-joint", action="store_true", help="a process for each joint instead of each finger")
@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the demonstration, write its report, and say in one line of JSON how it went."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     # A graph of its own: neither heard nor disturbed by another one on this machine.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().choice(DOMAINS)))
     ros_environment.set_defaults()

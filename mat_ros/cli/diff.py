@@ -11,7 +11,7 @@ from mat_ros.cli.replay import show
 from mat_ros.core.record.replay import Recording, diff
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros diff`."""
     parser = argparse.ArgumentParser(prog="mat-ros diff", description="Compare two recordings tick by tick; times, "
                                      "stamps and process ids do not count.")
@@ -23,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros diff`; the status is 1 where anything differs."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     report = diff(Recording.load(given.a, required=()), Recording.load(given.b, required=()))
     show(report, given.json, "compared", f"{given.a.name} and {given.b.name}")
     return int(report.differing > 0 or report.unmatched > 0)

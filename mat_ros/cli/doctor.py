@@ -194,7 +194,7 @@ def examine() -> list[Finding]:
         return list(pool.map(lambda probe: probe(), PROBES))
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros doctor`."""
     parser = argparse.ArgumentParser(prog="mat-ros doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -203,7 +203,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Print what was found; exit 1 when a graph cannot run here."""
-    as_json = make_parser().parse_args(arguments).json
+    as_json = parser().parse_args(arguments).json
     findings = examine()
     lacking = [finding.name for finding in findings if finding.essential and not finding.found]
     if as_json:

@@ -4,16 +4,6 @@
 
 from __future__ import annotations
 
-import argparse
+from trt_engines.__main__ import main, parser
 
-from trt_engines import __main__ as engines
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Declare the arguments of `mat-ros engines`."""
-    return engines.make_parser()
-
-
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros engines`."""
-    return engines.main(arguments)
+__all__ = ["main", "parser"]

@@ -24,7 +24,7 @@ PATIENCE_S = 5.0  # for an injector to be found
 SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros faults", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     return {"list": _list, "inject": _inject, "clear": _clear}[given.verb](given)
 
 

@@ -17,7 +17,7 @@ from mat_ros.nodes.preload import preload
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of node names on a terminal
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros launch`."""
     parser = argparse.ArgumentParser(
         prog="mat-ros launch", usage="mat-ros launch NAME [name:=value ...]", description=__doc__,
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) >= 2 and arguments[0] in DEPLOYMENTS and set(arguments) & {"-h", "--help", "-s", "--show-args"}:
         print(help_text(arguments[0]))
         return 0
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     planned = plan(given.deployment, parse(given.launch_arguments, given.deployment))
     if given.env:
         domain = {"ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]} if os.environ.get("ROS_DOMAIN_ID") else {}

@@ -41,13 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
     return _run(known[given.command], given.arguments)
 
 
-def complete(arguments: list[str]) -> int:
-    """Run `mat-ros completion`, which is handed the commands, since it must not import the module that starts it."""
-    from mat_ros.cli import completion  # here, as every other command: it needs shtab
-
-    return completion.main(arguments, commands())
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"mat-ros: {message}; `mat-ros --help` lists the commands\n")

@@ -18,7 +18,7 @@ from mat_ros.core.record.replay import Recording, Report, replay
 HEADLINE = ("ticks", "compared", "differing", "first", "equality", "truncated", "unmatched")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros replay`."""
     parser = argparse.ArgumentParser(prog="mat-ros replay", description="Decide every recorded tick again from its "
                                      "observation, with the same backend, and compare the bits.")
@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros replay`; the status is 1 where anything differs."""
-    given = make_parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     recording = Recording.load(given.file)
     bundle = find_bundle(given.policy, recording)
     backend, tolerance = same_class(given.backend, recording, bundle)

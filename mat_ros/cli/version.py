@@ -9,13 +9,13 @@ import argparse
 from mat_ros import __version__
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Declare that `mat-ros version` has no arguments."""
     return argparse.ArgumentParser(prog="mat-ros version", description=__doc__)
 
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros version`."""
-    make_parser().parse_args(arguments)
+    parser().parse_args(arguments)
     print(__version__)
     return 0

@@ -44,7 +44,7 @@ printf "%s\\n" "${COMPREPLY[@]}"
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("completion") / "mat-ros"
-    path.write_text(completion.script(cli.commands()), encoding="utf-8")
+    path.write_text(completion.script(), encoding="utf-8")
     return path
 
 
