@@ -68,7 +68,7 @@ def script() -> str:
     functions.append(_launch_function(launch_options(next(iter(DEPLOYMENTS))), names))
     whole = whole_parser()
     _complete(whole, {*names, LAUNCH_ARGUMENTS})
-    return f"{shtab.complete(whole, preamble={'bash': LINE_END.join(functions)})}{LINE_END}{JOINED}"
+    return f"{shtab.complete(whole, preamble=LINE_END.join(functions))}{LINE_END}{JOINED}"
 
 
 def completed_names() -> dict[str, Sequence[str]]:

@@ -31,7 +31,6 @@ NAMESAKES: Mapping[str, tuple[str, ...]] = {
     "Link": ("mat_ros.hardware.link", "mat_ros.worlds.hand"),
     "Policy": ("mat_ros.core.record.replay", "training.models.policy"),
     "Recording": ("mat_ros.bench.faults.lockstep", "mat_ros.core.record.replay"),
-    "Scene": ("mat_ros.bench.faults.findings", "mat_ros.worlds.dexhands"),
 }
 
 
