@@ -30,7 +30,6 @@ NAMESAKES: Mapping[str, tuple[str, ...]] = {
     "Robot": ("mat_ros.api", "mat_ros.core.robot.description"),  # the user's word for both
     "Policy": ("mat_ros.core.record.replay", "training.models.policy"),
     "Recording": ("mat_ros.bench.faults.lockstep", "mat_ros.core.record.replay"),
-    "Scene": ("mat_ros.bench.faults.findings", "mat_ros.worlds.dexhands"),
 }
 
 
