@@ -105,14 +105,16 @@ def test_a_broken_joint_changes_what_its_successors_decide_and_nothing_else(engi
 
 
 @both_engines
-def test_an_update_learns_from_what_was_told(engine: str) -> None:
+@pytest.mark.parametrize("way", ["update", "imitate"])
+def test_what_is_learned_depends_on_what_was_told(engine: str, way: str) -> None:
     rollout, moved = None, []
     for truth in (True, False):
         learner = learner_of(engine, envs=BATCH, ticks=1, minibatches=1, epochs=1, learning_rate=1e-2)
         rollout = rollout or experience(learner)
         rollout.told[:] = rollout.actions * (shares() if truth else 1.0)
         before = learner.policy_tensors()["decoder.embed.weight"].clone()
-        learner.update(rollout, torch.Generator().manual_seed(4))
+        more = () if way == "update" else (np.zeros_like(rollout.actions),)  # what is shown
+        getattr(learner, way)(rollout, *more, torch.Generator().manual_seed(4))
         moved.append((learner.policy_tensors()["decoder.embed.weight"] - before).numpy())
     assert np.abs(moved[0]).max() > 0.0 and np.abs(moved[0] - moved[1]).max() > 1e-3
 
