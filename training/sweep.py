@@ -50,7 +50,7 @@ class SweepConfig:
     ray: str = ""
     """Ray trains the runs: `local`, or the address of a cluster whose machines share the output folder."""
     retries: int = 3
-    """A run may die this often before the sweep gives it up."""
+    """A run that dies is restarted up to this many times."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class SeparateLearner(ABC):
     @torch.no_grad()
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
             share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
-        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+        """Return actions (B, n, act), log-probabilities (B, n, act) and values (B, n) for obs (B, n, obs_dim)."""
         seen = self._tensor(obs)
         chance = None if deterministic else generator_on(self.device, generator)
         decided = [actor.decide(view, chance, self.team) for actor, view in self.network.views(seen)]

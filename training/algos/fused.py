@@ -71,7 +71,7 @@ class FusedPpo(SequencePpo):
 
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
             share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
-        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
+        """Return actions (B, n, act), log-probabilities (B, n, act) and values (B, n) for obs (B, n, obs_dim)."""
         noise = None
         if not deterministic:
             noise = torch.randn((*obs.shape[:2], self.spec.act_dim), generator=generator).numpy()

@@ -24,7 +24,7 @@ def _box(size: int, bound: float, dtype: Any = np.float32) -> gymnasium.spaces.B
 class ParallelTask(ParallelEnv[str, NDArray[np.float32], NDArray[np.float32]]):
     """Step one copy of a task, agent by agent. Agents with fewer joints have shorter actions and observations."""
 
-    metadata = {"name": "mat_ros", "render_modes": []}  # noqa: RUF012, PettingZoo asks for a class attribute
+    metadata = {"name": "mat_ros", "render_modes": []}  # noqa: RUF012, PettingZoo requires a class attribute
     render_mode = None
 
     def __init__(self, task: str, **options: Any) -> None:
@@ -76,7 +76,7 @@ class ParallelTask(ParallelEnv[str, NDArray[np.float32], NDArray[np.float32]]):
 class VectorTask(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]):
     """Step many copies of a task with one joint observation and one joint action, as single-agent libraries expect."""
 
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012, as Gymnasium asks
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012, as Gymnasium requires
 
     def __init__(self, task: str, num_envs: int, **options: Any) -> None:
         self.environment: Environment = make(task, num_envs, **options)

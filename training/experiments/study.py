@@ -31,7 +31,7 @@ class StudyConfig:
     out: Path = Path("runs/experiments")
     """Runs, tables and plots are written into this folder."""
     settings: tuple[str, ...] = ()
-    """Every run gets these further settings, as NAME=VALUE. They win over the preset's."""
+    """Every run gets these further settings, as NAME=VALUE. They override the preset's settings."""
     parallel: int = 1
     """This machine trains this many runs at a time."""
     ray: str = ""

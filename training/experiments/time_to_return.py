@@ -40,9 +40,9 @@ class RaceConfig:
     json: bool = False
     """One JSON object is printed instead of a line for each side."""
     goals: tuple[float, ...] = (2000.0, 3500.0)
-    """These returns are to be reached, in ascending order."""
+    """The seconds until these returns are measured. They are in ascending order."""
     steps: int = 2_000_000
-    """A side gives up after this many environment steps."""
+    """A side stops after this many environment steps at the latest."""
     threads: int = 2
     """Torch and our simulator use this many threads. The yardstick has a process per environment besides."""
     seed: int = 1

@@ -23,10 +23,10 @@ class Learner(Protocol):
 
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
             share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
-        """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n).
+        """Return actions (B, n, act), log-probabilities (B, n, act) and values (B, n) for obs (B, n, obs_dim).
 
-        `share` (B, n, act) is the part of each action that its joint really does. Successors are told action * share;
-        without a share they are told the action. The returned actions are the intended ones.
+        `share` (B, n, act) is the part of each action that its joint really does. Successors are told action * share.
+        Without a share they are told the action. The returned actions are the intended ones.
         """
 
     def values(self, obs: Float32) -> Float32:
