@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.bench.faults.episodes import Episodes
+from mat_ros.bench.faults.episodes import EpisodeResults
 from mat_ros.bench.faults.grid import GAP, Cell, Grid
-from mat_ros.bench.faults.influence import influence
-from mat_ros.bench.faults.lockstep import LockStep
+from mat_ros.bench.faults.influence import influence_on_successors
+from mat_ros.bench.faults.lockstep import LockStep, LockStepSettings
 from mat_ros.bench.faults.table import UNTOLD
 from mat_ros.core.faults.detect import Model
 from mat_ros.core.policy.bundle import Bundle
@@ -66,14 +66,14 @@ class Worker:
         self.model: Model | None = self._whole.learn(LEARNING_SEED) if learn else None
 
     def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
-        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table,
-                        scatter=self.grid.scatter)
+        settings = LockStepSettings(mode=self.plan.mode, table=table, scatter=self.grid.scatter)
+        return LockStep(self.bundle, self.backend, self.plan.episodes, settings)
 
     def onset(self) -> int:
         """Give the tick at which things break."""
         return self.grid.onset(self.bundle.manifest.period_ns, self.plan.ticks or self._whole.score.horizon)
 
-    def episodes(self, cell: Cell) -> Episodes:
+    def episodes(self, cell: Cell) -> EpisodeResults:
         """Run a cell."""
         lockstep = self._whole
         if cell.level == GAP:
@@ -133,7 +133,7 @@ def influence_of(plan: Plan, ticks: int = 60) -> tuple[tuple[str, list[str]], np
     seen = worker._whole.run(plan.seed, ticks=ticks, keep=True)
     decider = Decider(worker.backend, manifest.network, manifest.state)
     encoded = [worker.backend.encode(obs) for obs in Observer(manifest.layout).observe(seen.signals[:-1, 0])]
-    moved = np.mean([influence(decider, enc) for enc, _ in encoded], axis=0)
+    moved = np.mean([influence_on_successors(decider, enc) for enc, _ in encoded], axis=0)
     return ((manifest.name, [agent.name for agent in manifest.agents]), moved,
             np.mean([values for _, values in encoded], axis=0))
 
