@@ -29,10 +29,10 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import Robot as RobotDescription
-from mat_ros.core.tick.decide import Decider, Sampling
-from mat_ros.core.tick.encode import Encoder
+from mat_ros.core.tick.central import Central
+from mat_ros.core.tick.decide import Sampling
 from mat_ros.core.tick.keeper import Keeper
-from mat_ros.core.tick.messages import Applied, Decision, Float32, Observation, Outcome, Validity
+from mat_ros.core.tick.messages import Applied, Float32, Observation, Outcome
 from mat_ros.core.tick.safety import Gate, GateSettings
 from mat_ros.hardware.io import HardwareIO, check_reading
 
@@ -58,17 +58,13 @@ class Chain:
         self.bundle = Bundle.load(shipped.policy_folder(str(policy)))
         self.manifest = self.bundle.manifest
         self.backend = open_backend(backend, self.bundle)
-        self._encoder = Encoder(self.backend, self.manifest)
         sampling = Sampling(seed, np.array(self.manifest.action_std, np.float32)) if sampled else None
-        self._decider = Decider(self.backend, self.manifest.network, self.manifest.state, sampling)
+        self._central = Central(self.manifest, self.backend, sampling)
 
     def decide(self, signals: Float32, tick: int = 0) -> Float32 | None:
-        """Give the actions (slot, act_dim) for measurements (signal,); nothing where those are not finite."""
-        observation = Observation(tick, tick, tick + 1, 0, 0, np.asarray(signals, np.float32))
-        enc = self._encoder.encode_again(observation)
-        if enc is None:
-            return None
-        return self._decider.extend(self._decider.start(), tick, self.manifest.network.agents, enc, Validity.OWN)[1]
+        """Return the actions (slot, act_dim) for measurements (signal,); None where those are not finite."""
+        encoded = self._central.encode(Observation(tick, tick, tick + 1, 0, 0, np.asarray(signals, np.float32)))
+        return None if encoded is None else self._central.decide(encoded[0]).actions
 
     def command(self, actions: Float32) -> Float:
         """Turn actions (slot, act_dim) into a command (joint,), inside the limits of each joint."""
@@ -93,20 +89,15 @@ class Chain:
 
     def _tick(self, robot: Robot, keeper: Keeper, tick: int, start_ns: int) -> Iterator[Step]:
         end_ns = start_ns + self.manifest.period_ns
-        reading, outcomes = robot.hardware.read(), list[Outcome]()
-        signals: NDArray[np.float32] = np.full(self._encoder.signal_count, np.nan, np.float32)
+        reading, outcomes = robot.hardware.read(), tuple[Outcome, ...]()
+        signals: Float32 = np.full(self.manifest.layout.signal_count, np.nan, np.float32)
         if reading is not None:
             check_reading(reading, self.manifest)
-            signals = reading.signals
+            signals = np.asarray(reading.signals, np.float32)  # as messages carry them
             observation = Observation(tick, start_ns, end_ns, reading.source_ns, reading.episode, signals)
-            outcomes += keeper.on_observation(observation, start_ns)
-            actions = self.decide(signals, tick)
-            if actions is not None:
-                slots = len(actions)
-                outcomes += keeper.on_decision(Decision(tick, reading.source_ns, 0, 0, slots, actions,
-                                                        np.full(slots, Validity.OWN, np.uint8)), start_ns)
+            outcomes = self._central.tick(keeper, observation).outcomes
         if not outcomes:  # nothing was measured or decided: the gate helps itself
-            outcomes += keeper.poll(end_ns + self.manifest.period_ns)
+            outcomes = tuple(keeper.poll(end_ns + self.manifest.period_ns))
         for outcome in outcomes[-1:]:
             robot.hardware.write(outcome.applied.applied)
             yield Step(tick, signals, outcome.actions, outcome.applied)

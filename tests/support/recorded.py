@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A policy without a network, on the small shipped test bundle, and recordings of it: no torch, no simulator."""
+"""Recordings of an arithmetic policy on the small shipped test bundle: no torch, no simulator."""
 
 from __future__ import annotations
 
@@ -16,32 +16,23 @@ from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Validity
 from mat_ros.core.wire.fields import baton_fields, decision_fields, encoding_fields, override_fields, time_of
+from support.arithmetic import Arithmetic
 from support.places import BUNDLES
 
 BUNDLE = BUNDLES / "rwkv4"
 PERIOD_NS = 20_000_000
 
 
-class Arithmetic:
-    """Stands in for a backend: every output depends on every input."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._net, self._state = bundle.manifest.network, bundle.manifest.state
-
-    def encode(self, obs):
-        wide = np.resize(np.cumsum(obs, dtype=np.float32), (self._net.agents, self._net.enc_dim))
-        return np.tanh(wide).astype(np.float32), obs.sum(axis=1, dtype=np.float32)
-
-    def step(self, slot, enc, previous, state):
-        mixed = np.float32(0.5) * np.tanh(enc.sum() + previous.sum() + np.float32(1e-3) * np.tanh(state).sum())
-        return np.full(self._net.act_dim, mixed, np.float32), (np.tanh(state) + mixed).astype(np.float32)
+def arithmetic(bundle: Bundle) -> Arithmetic:
+    """Return the policy that decides in these recordings, as a chain of the bundle's sizes."""
+    return Arithmetic(bundle.manifest.network, bundle.manifest.state)
 
 
 def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=None, override_from: int = 0,
            topics=("observation", "encoding", "baton", "decision", "applied"), chunk_bytes: int = 4096) -> Bundle:
     """Write a recording of the test arm as four chain nodes would make it; `lie_at` spoils one decision's last bit."""
     bundle = Bundle.load(BUNDLE)
-    manifest, policy = bundle.manifest, Arithmetic(bundle)
+    manifest, policy = bundle.manifest, arithmetic(bundle)
     n, act_dim = manifest.network.agents, manifest.network.act_dim
     decider = Decider(policy, manifest.network, manifest.state)
     observer = Observer(manifest.layout)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.bench.faults.episodes import Episodes
+from mat_ros.bench.faults.episodes import EpisodeResults
 from mat_ros.bench.faults.findings import SlotInfluence
 from mat_ros.bench.faults.grid import Cell, Grid
-from mat_ros.bench.faults.influence import influence
-from mat_ros.bench.faults.lockstep import LockStep
+from mat_ros.bench.faults.influence import influence_on_successors
+from mat_ros.bench.faults.lockstep import LockStep, LockStepSettings
 from mat_ros.bench.faults.table import GAP, KEY, UNTOLD
 from mat_ros.core.faults.detect import Model
 from mat_ros.core.policy.bundle import Bundle
@@ -61,8 +61,8 @@ class Worker:
         self.model: Model | None = self._whole.learn(LEARNING_SEED) if learn else None
 
     def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
-        return LockStep(self.bundle, self.backend, self.setup.episodes, mode=self.setup.mode, table=table,
-                        scatter=self.grid.scatter)
+        settings = LockStepSettings(mode=self.setup.mode, table=table, scatter=self.grid.scatter)
+        return LockStep(self.bundle, self.backend, self.setup.episodes, settings)
 
     @property
     def world(self) -> World:
@@ -73,7 +73,7 @@ class Worker:
         """Return the tick at which things break."""
         return self.grid.onset(self.bundle.manifest.period_ns, self.setup.ticks or self._whole.score.horizon)
 
-    def episodes(self, cell: Cell, ticks: int | None = None, watch: Callable[[int], None] | None = None) -> Episodes:
+    def episodes(self, cell: Cell, ticks: int | None = None, watch: Callable[[int], None] | None = None) -> EpisodeResults:
         """Run the episodes of a cell, of so many ticks; `watch` is called after each tick."""
         lockstep = self._whole
         if cell.level == GAP:
@@ -115,7 +115,7 @@ class Worker:
         seen = self._whole.run(self.setup.seed, ticks=ticks, keep=True)
         decider = Decider(self.backend, manifest.network, manifest.state)
         encoded = [self.backend.encode(obs) for obs in Observer(manifest.layout).observe(seen.signals[:-1, 0])]
-        moved = np.mean([influence(decider, enc) for enc, _ in encoded], axis=0)
+        moved = np.mean([influence_on_successors(decider, enc) for enc, _ in encoded], axis=0)
         return SlotInfluence(tuple(agent.name for agent in manifest.agents), moved,
                              np.mean([values for _, values in encoded], axis=0))
 

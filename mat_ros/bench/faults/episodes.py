@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep what happened in episodes that ran side by side, a row each."""
+"""Keep the results of episodes that run side by side in lock-step: returns, alarms, commands and times of each row."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.faults.detect import Health
-from mat_ros.core.tick.messages import Float32
+from mat_ros.core.tick.messages import Applied, Float32
 
 Float = NDArray[np.float64]
 
 
 @dataclass
-class Episodes:
-    """What happened in each row; arrays are (row,) unless they say otherwise."""
+class EpisodeResults:
+    """One episode per row, filled tick by tick. Arrays are (row,) unless they say otherwise."""
 
     returns: Float
     lengths: NDArray[np.int64]  # ticks
@@ -34,8 +34,8 @@ class Episodes:
     commands: Float = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (tick, row, joint)
 
     @classmethod
-    def empty(cls, rows: int, horizon: int, joints: int) -> Episodes:
-        """Make the record of episodes that have not begun."""
+    def empty(cls, rows: int, horizon: int, joints: int) -> EpisodeResults:
+        """Make the results of episodes that have not begun."""
         def counts() -> NDArray[np.int64]:
             return np.zeros(rows, np.int64)
 
@@ -43,9 +43,24 @@ class Episodes:
                    np.zeros((rows, joints), dtype=bool), counts(), counts(), counts(), counts(),
                    *np.zeros((2, horizon, rows), np.int64))
 
-    def alarm(self, health: NDArray[np.int64], broken: NDArray[np.bool_], alive: NDArray[np.bool_], tick: int) -> None:
+    def add_alarms(self, health: NDArray[np.int64], broken: NDArray[np.bool_], alive: NDArray[np.bool_], tick: int
+                   ) -> None:
         """Note when broken joints are first found in error, and healthy ones that are; health, broken (row, joint)."""
         found = (health >= Health.ERROR) & alive[:, None]
         first = (self.detected < 0) & (found & broken).any(axis=1)
         self.detected[first] = tick
         self.alarmed |= found & ~broken
+
+    def add_command(self, row: int, wanted: Float, present: NDArray[np.bool_], applied: Applied, lower: Float,
+                    upper: Float) -> None:
+        """Count the joints that lacked a decision, left their limits or were changed by the gate; arrays (joint,)."""
+        self.missing[row] += int((~present).sum())
+        self.outside_before[row] += int(((wanted < lower) | (wanted > upper)).sum())
+        self.outside_after[row] += int(((applied.applied < lower) | (applied.applied > upper)).sum())
+        self.clamped[row] += int((applied.applied != applied.requested).sum())
+
+    def add_rewards(self, tick: int, rewards: Float, alive: NDArray[np.bool_]) -> None:
+        """Add a tick and its rewards (row,) to the episodes that are not over."""
+        self.rewards[tick, alive] = rewards[alive]
+        self.returns[alive] += rewards[alive]
+        self.lengths[alive] += 1

@@ -18,11 +18,12 @@ from mat_ros.core.tick.chain import ChainNode, Patience, Role, usual_baton
 from mat_ros.core.tick.collect import Collector
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding
-from mat_ros.core.tick.wiring import ENCODER, SAFETY, Span
+from mat_ros.core.tick.wiring import BATON_REACH, ENCODER, SAFETY, Span
 
 HOP_NS = 360_000  # what a message costs from process to process, as measured on the loopback
 RESTART_NS = 600_000_000  # from the death of a process until its successor hears messages, as measured
 OVERTAKEN_HOPS = 3  # how much later a message comes that is overtaken
+BUDGET_NS = 1_000_000  # bounded mode: how long a slot waits for each slot before it, as by default in a launch
 
 
 def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
@@ -42,15 +43,16 @@ def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
 class SimulatedChain:
     """A chain of nodes whose processes and messages break on schedule. One tick after the other, never real time."""
 
-    def __init__(self, decider: Decider, spans: Sequence[Span], slots: int, period_ns: int, mode: str = "optimistic",
-                 budget_ms: float = 1.0, reach: int = 2) -> None:
-        self.spans, self.slots, self.period_ns = tuple(spans), slots, period_ns
+    def __init__(self, decider: Decider, spans: Sequence[Span], slots: int, mode: str = "optimistic", *,
+                 baton: str = "", reach: int = BATON_REACH) -> None:
+        """Lay the slots over nodes; a baton goes to the next `reach` nodes, when `baton` says (empty: as usual)."""
+        self.spans, self.slots = tuple(spans), slots
         self._decider, self._reach = decider, reach
-        self._patience = Patience.of(mode, round(budget_ms * 1e6) if mode == "bounded" else 0)
-        self._baton = usual_baton(mode)
+        self._patience = Patience.of(mode, BUDGET_NS if mode == "bounded" else 0)
+        self._baton = baton or usual_baton(mode)
         self.nodes = [self._make(k) for k in range(len(self.spans))]
-        self.collector = Collector(slots, decider.act_dim)
-        self.latency_ns = 0  # of the last decision of the tick
+        self.now_ns = 0  # when the message that is being delivered arrives
+        self.latency_ns = 0  # from the start of the tick until every slot was decided; else until the deadline
         self._heard: Callable[[Decision], None] | None = None
         self._down_until = [0] * len(self.spans)
         self._events: list[tuple[int, int, int | None, Encoding | Baton | Decision | None]] = []
@@ -61,19 +63,24 @@ class SimulatedChain:
         role = Role(self.slots, span.first, span.stop, self._patience, self._baton, backup=k == 0)
         return ChainNode(self._decider, role)
 
-    def tick(self, encoding: Encoding, schedule: Schedule, heard: Callable[[Decision], None] | None = None
-             ) -> Collector:
-        """Run a tick up to its deadline; give what the safety gate has then. `heard` is told each decision it hears."""
-        self._heard = heard
+    def restart(self, k: int) -> None:
+        """Replace a node by a new one, which knows nothing of what the old one knew."""
+        self.nodes[k] = self._make(k)
+
+    def tick(self, encoding: Encoding, schedule: Schedule, collector: Collector,
+             heard: Callable[[Decision], None] | None = None) -> None:
+        """Run a tick up to its deadline. What reaches the gate by then is in its collector, which is at this tick.
+
+        `heard` is told each decision that reaches the gate, late ones of earlier ticks included.
+        """
+        self._collector, self._heard = collector, heard
         self._break_nodes(encoding, schedule)
-        self.collector.begin(encoding.tick)
         self.latency_ns = encoding.deadline_ns - encoding.start_ns
         for k in range(len(self.spans)):
             self._send(schedule, encoding.tick, ENCODER, k, encoding, encoding.start_ns)
         while self._events and self._events[0][0] < encoding.deadline_ns:
-            now, _, target, message = heapq.heappop(self._events)
-            self._deliver(now, target, message, encoding, schedule)
-        return self.collector
+            self.now_ns, _, target, message = heapq.heappop(self._events)
+            self._deliver(self.now_ns, target, message, encoding, schedule)
 
     def _break_nodes(self, encoding: Encoding, schedule: Schedule) -> None:
         for k, span in enumerate(self.spans):
@@ -86,7 +93,7 @@ class SimulatedChain:
                 else:
                     self._down_until[k] = encoding.deadline_ns
                 if fault.kind != "hang":
-                    self.nodes[k] = self._make(k)  # what it knew is lost
+                    self.restart(k)
 
     def _send(self, schedule: Schedule, tick: int, sender: str, target: int | None,
               message: Encoding | Baton | Decision, now: int) -> None:
@@ -103,7 +110,7 @@ class SimulatedChain:
             assert isinstance(message, Decision)
             if self._heard is not None:
                 self._heard(message)
-            if self.collector.add(message) and self.collector.complete:
+            if self._collector.add(message) and self._collector.complete:
                 self.latency_ns = min(self.latency_ns, now - encoding.start_ns)
             return
         node = self.nodes[target]

@@ -126,6 +126,8 @@ class Observer:
                 self.measured[i, k] = True
             if layout.agent_id:
                 self._bias[i, seen + i] = 1.0
+        self._padding = np.flatnonzero(~self.measured)  # places in the flat observation that measure nothing
+        self._padded = self._bias.reshape(-1)[self._padding]
 
     def _columns(self, view: View) -> list[tuple[int, Part]]:
         elements = {term.name: term.elements for term in self.layout.terms}
@@ -152,9 +154,8 @@ class Observer:
         seen = np.take(signals, self._index, axis=-1)
         seen *= self._scale
         seen += self._bias
-        if not self.measured.all():
-            # A broken sensor (NaN) must not reach a column that measures nothing.
-            seen[..., ~self.measured] = self._bias[~self.measured]
+        # A broken sensor (NaN) must not reach a column that measures nothing.
+        seen.reshape(*seen.shape[:-2], -1)[..., self._padding] = self._padded
         observation: NDArray[np.float32] = np.clip(seen, -self.layout.clip, self.layout.clip).astype(np.float32)
         return observation
 

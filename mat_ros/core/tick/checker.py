@@ -47,14 +47,14 @@ class Checker:
         return None
 
     def _compare(self, observation: Observation, outcome: Outcome) -> bool | None:
-        enc = self._encoder.encode_again(observation)
-        if enc is None:
+        encoded = self._encoder.encode_again(observation)
+        if encoded is None:
             self.counts["undecidable"] += 1
             return None
         # Behind a broken joint the chain was told something that only its node knew: what follows is not compared.
         told = np.flatnonzero((outcome.validity == Validity.HELD) | (outcome.validity == Validity.ZERO))
         stop = int(told[0]) + 1 if told.size else self._slots
-        _, intended = self._decider.extend(self._decider.start(), outcome.tick, stop, enc, Validity.OWN)
+        _, intended = self._decider.extend(self._decider.start(), outcome.tick, stop, encoded[0].enc, Validity.OWN)
         decided = outcome.validity[:stop] <= Validity.ZERO
         mine, theirs = intended[decided], outcome.actions[:stop][decided]
         self.counts["compared"] += 1

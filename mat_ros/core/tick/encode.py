@@ -37,24 +37,26 @@ class Encoder:
         return self._observer.signal_count
 
     def encode(self, observation: Observation, now_ns: int) -> tuple[Encoding, Float32] | None:
-        """Give encodings (n, enc_dim) and values (n,), or nothing where they could not be used any more."""
+        """Return the encodings and the values (n,), or None where they could not be used any more."""
         if observation.start_ns <= self._last_ns:
             self.counts["late"] += 1
             return None
         if now_ns >= observation.deadline_ns:
             self.counts["expired"] += 1
             return None
-        obs = self._observer.observe(observation.signals)
-        if not np.isfinite(obs).all():
+        found = self.encode_again(observation)
+        if found is None:
             self.counts["not_finite"] += 1  # a joint without a decision is for the gate to help, not for the policy
             return None
         self._last_ns = observation.start_ns
-        enc, values = self._backend.encode(obs)
         self.counts["encoded"] += 1
+        return found
+
+    def encode_again(self, observation: Observation) -> tuple[Encoding, Float32] | None:
+        """Return the encodings and the values (n,) of any tick, however old; None where a measurement is not finite."""
+        obs = self._observer.observe(observation.signals)
+        if not np.isfinite(obs).all():
+            return None
+        enc, values = self._backend.encode(obs)
         o = observation
         return Encoding(o.tick, o.start_ns, o.deadline_ns, o.source_ns, enc), values
-
-    def encode_again(self, observation: Observation) -> Float32 | None:
-        """Give the encodings (n, enc_dim) of any tick; nothing where they would not be finite."""
-        obs = self._observer.observe(observation.signals)
-        return self._backend.encode(obs)[0] if np.isfinite(obs).all() else None

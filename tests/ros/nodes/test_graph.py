@@ -23,11 +23,11 @@ from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
 from mat_ros.core.errors import REFUSED
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.tick.pilot import Pilot
 from mat_ros.core.tick.safety import GateSettings
 from mat_ros.graph.command import node_command
 from mat_ros.hardware.fake import FakeBus
 from support.graph_run import PATIENCE_S, GraphRun, Listener, results
+from support.one_process import OneProcess
 from support.places import BUNDLES
 
 pytestmark = pytest.mark.ros
@@ -43,13 +43,13 @@ def listener():
     listener.close()
 
 
-def pilot_commands(ticks: int, seed: int) -> list[bytes]:
-    """Fly the arm in this process."""
+def commands_of_one_process(ticks: int, seed: int) -> list[bytes]:
+    """Run the arm in this process."""
     bundle = Bundle.load(ARM)
-    bus, pilot = FakeBus(bundle.manifest, seed), Pilot(bundle.manifest, open_backend("auto", bundle))
+    bus, process = FakeBus(bundle.manifest, seed), OneProcess(bundle.manifest, open_backend("auto", bundle))
     commands = []
     for _ in range(ticks):
-        outcome = pilot.tick(bus.read().signals, bus.read().source_ns, bus.episode)
+        outcome = process.tick(bus.read().signals, bus.read().source_ns, bus.episode)
         bus.write(outcome.applied.applied)
         commands.append(outcome.applied.applied.tobytes())
     return commands
@@ -59,7 +59,7 @@ def check_commands(applied: list, seed: int) -> None:
     """Hold the first commands that were heard against those of this process."""
     heard = {m.tick: np.array(m.applied).tobytes() for m in applied[:200] if not m.stopped}
     assert len(heard) > 40
-    expected = pilot_commands(max(heard) + 1, seed)
+    expected = commands_of_one_process(max(heard) + 1, seed)
     assert heard == {tick: expected[tick] for tick in heard}
 
 
@@ -83,10 +83,10 @@ def test_the_return_of_an_episode_over_dds_is_that_of_one_process(tmp_path):
 
     folder = shipped.policy_folder("dexhands_door_mat")
     bundle = Bundle.load(folder)
-    robot, pilot = SimulatedRobot(bundle.manifest, seed=3), Pilot(bundle.manifest, open_backend("auto", bundle),
-                                                                  GateSettings(blend_s=0.0))
+    robot = SimulatedRobot(bundle.manifest, seed=3)
+    process = OneProcess(bundle.manifest, open_backend("auto", bundle), GateSettings(blend_s=0.0))
     while robot.ended is None:
-        outcome = pilot.tick(robot.read().signals, robot.read().source_ns, robot.episode)
+        outcome = process.tick(robot.read().signals, robot.read().source_ns, robot.episode)
         robot.decided(outcome.actions)
         robot.write(outcome.applied.applied)
     file = tmp_path / "results.jsonl"

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.faults.network import HOP_NS
 from mat_ros.core.tick.chain import HORIZON, MODES, Patience
 from mat_ros.core.tick.messages import Baton, Override, Validity
-from support.chain_world import ACT_DIM, DEADLINE_NS, FATES, HOP_NS, Bench, decide_centrally, encoding
+from support.chain_world import ACT_DIM, DEADLINE_NS, FATES, Bench, decide_centrally, encoding
 
 STILL = Override(np.zeros(ACT_DIM, np.float32), Validity.ZERO)
 

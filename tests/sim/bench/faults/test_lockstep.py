@@ -92,7 +92,7 @@ def test_runs_with_the_same_seed_are_the_same_to_the_bit_and_are_decided_again(b
     info = lockstep.backend.info()
     for name in ("a", "b"):
         recorder = Recorder(tmp_path / f"{name}.mcap", facts(bundle, (info.name, info.version, info.device)))
-        lockstep.run(7, [Schedule(1, [Fault("x", "node", "crash", lockstep._spans[-1].name, 1.0, 3)])] * 2,
+        lockstep.run(7, [Schedule(1, [Fault("x", "node", "crash", lockstep.spans[-1].name, 1.0, 3)])] * 2,
                      ticks=12, recording=recorder)
         recorder.close()
     a, b = (Recording.load(tmp_path / f"{name}.mcap") for name in "ab")
@@ -103,7 +103,7 @@ def test_runs_with_the_same_seed_are_the_same_to_the_bit_and_are_decided_again(b
 
 def test_a_dead_chain_node_changes_no_command(lockstep):
     whole = lockstep.run(1, ticks=15, keep=True)
-    dead = [Schedule(0, [Fault("x", "node", "crash", lockstep._spans[0].name, 1.0, 2)])] * 2
+    dead = [Schedule(0, [Fault("x", "node", "crash", lockstep.spans[0].name, 1.0, 2)])] * 2
     assert lockstep.run(1, dead, ticks=15, keep=True).commands.tobytes() == whole.commands.tobytes()
 
 

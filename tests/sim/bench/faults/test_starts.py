@@ -13,7 +13,7 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.bench.faults.grid import Grid
-from mat_ros.bench.faults.lockstep import LockStep
+from mat_ros.bench.faults.lockstep import LockStep, LockStepSettings
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import Fault, Schedule
@@ -79,7 +79,7 @@ def test_policies_conditions_and_the_live_robot_get_the_same_starts():
     seen = []
     for name in DOORS[:2]:
         bundle = Bundle.load(shipped.policy_folder(name))
-        lockstep = LockStep(bundle, open_backend("auto", bundle), 2, scatter=Scatter(0.05))
+        lockstep = LockStep(bundle, open_backend("auto", bundle), 2, LockStepSettings(scatter=Scatter(0.05)))
         broken = Schedule(4, [Fault("x", "actuator", "off", bundle.manifest.joints[8].name, 1.0, 1)])
         for schedules in (None, [broken] * 2):
             seen.append(lockstep.run(5, schedules, ticks=1, keep=True).signals[0])
@@ -93,7 +93,7 @@ def test_the_healthy_policy_opens_the_door_from_every_start_of_the_shipped_grid(
     bundle = Bundle.load(shipped.policy_folder(name))
     grid = Grid.load(shipped.config_file("grids", "grid_hands"), bundle.manifest)
     assert grid.scatter.joint_position > 0.0
-    found = LockStep(bundle, open_backend("auto", bundle), 4, scatter=grid.scatter).run(0)
+    found = LockStep(bundle, open_backend("auto", bundle), 4, LockStepSettings(scatter=grid.scatter)).run(0)
     assert (found.rewards.max(axis=0) > DOOR_OPEN).all()
     assert len(set(found.returns.tolist())) == 4
 

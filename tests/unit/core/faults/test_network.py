@@ -8,26 +8,24 @@ import pytest
 from mat_ros.core.faults.network import HOP_NS, SimulatedChain, deliveries
 from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.tick.chain import MODES
-from mat_ros.core.tick.collect import NONE
-from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.messages import Validity
 from mat_ros.core.tick.wiring import Span
-from support.chain_world import PERIOD_NS, Arithmetic, decide_centrally, encoding, network
+from support.chain_world import ACT_DIM, decide_centrally, decider, encoding
 
 SLOTS = 5
 NAMES = [f"n{k}" for k in range(SLOTS)]
 
 
 def chain(mode="optimistic"):
-    policy = Arithmetic()
-    decider = Decider(policy, network(SLOTS), policy.layout)
-    return SimulatedChain(decider, [Span(name, k, k + 1) for k, name in enumerate(NAMES)], SLOTS, PERIOD_NS, mode)
+    return SimulatedChain(decider(SLOTS), [Span(name, k, k + 1) for k, name in enumerate(NAMES)], SLOTS, mode)
 
 
-def run(simulated, schedule, ticks=12):
-    found = []
+def run(simulated, schedule, ticks=12, collector=None):
+    found, collector = [], collector or Collector(SLOTS, ACT_DIM)
     for tick in range(ticks):
-        collector = simulated.tick(encoding(tick, SLOTS), schedule)
+        collector.begin(tick)
+        simulated.tick(encoding(tick, SLOTS), schedule, collector)
         found.append((collector.actions.copy(), collector.validity.copy()))
     return found
 
@@ -76,11 +74,11 @@ def test_doubled_overtaken_and_slightly_late_messages_change_no_bit(kind, severi
 
 def test_a_decision_that_is_later_than_the_deadline_is_not_applied():
     schedule = Schedule(0, [fault("message", "delay", f"{name}->safety", 50.0) for name in NAMES])
-    simulated = chain()
-    found = run(simulated, schedule)
+    collector = Collector(SLOTS, ACT_DIM)
+    found = run(chain(), schedule, collector=collector)
     assert all((validity == NONE).all() for _, validity in found[3:6])
     assert not found[-1][1].any()
-    assert simulated.collector.counts["late"] > 0
+    assert collector.counts["late"] > 0
 
 
 def test_lost_encodings_leave_a_node_to_be_redecided_by_the_others():

@@ -9,14 +9,14 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.record import mcap
 from mat_ros.core.record.replay import Recording, diff, replay
 from mat_ros.core.tick.messages import Override, Validity
-from support.recorded import Arithmetic, record
+from support.recorded import arithmetic, record
 
 OUT = {1: Override(np.zeros(1, np.float32), Validity.HELD)}
 REQUIRED = ("observation", "encoding", "decision", "applied")
 
 
 def again(path, bundle, **how):
-    return replay(Recording.load(path), bundle, Arithmetic(bundle), **how)
+    return replay(Recording.load(path), bundle, arithmetic(bundle), **how)
 
 
 def test_a_true_recording_differs_in_no_bit(tmp_path):
@@ -44,7 +44,7 @@ def test_what_the_chain_was_told_of_a_broken_joint_is_part_of_the_replay(tmp_pat
     assert again(tmp_path / "run.mcap", bundle).differing == 0
     recording = Recording.load(tmp_path / "run.mcap")
     recording.messages["overrides"] = []
-    report = replay(recording, bundle, Arithmetic(bundle))
+    report = replay(recording, bundle, arithmetic(bundle))
     assert report.differing == 3
     assert report.first["tick"] == 3
 
@@ -71,7 +71,7 @@ def test_another_policy_is_refused(tmp_path):
     recording = Recording.load(tmp_path / "run.mcap")
     recording.facts["digest"] = "f" * 64
     with pytest.raises(Refused, match="bundle"):
-        replay(recording, bundle, Arithmetic(bundle))
+        replay(recording, bundle, arithmetic(bundle))
 
 
 def test_messages_of_another_policy_are_not_compared(tmp_path):
@@ -79,7 +79,7 @@ def test_messages_of_another_policy_are_not_compared(tmp_path):
     recording = Recording.load(tmp_path / "run.mcap")
     for message in recording.of("decision"):
         message.manifest ^= message.tick == 2
-    assert replay(recording, bundle, Arithmetic(bundle)).differing == 0
+    assert replay(recording, bundle, arithmetic(bundle)).differing == 0
 
 
 def test_recordings_of_other_programs_beside_ours_are_left_alone(tmp_path):

@@ -11,7 +11,8 @@ import pytest
 
 from mat_ros.core.tick.decide import Decider, RunStepper, Sampling
 from mat_ros.core.tick.messages import Override, Validity
-from support.chain_world import ACT_DIM, Arithmetic, encoding, network
+from support.arithmetic import Arithmetic
+from support.chain_world import ACT_DIM, encoding, policy
 from support.places import ROOT
 
 SLOTS = 5
@@ -24,7 +25,7 @@ class Runner(Arithmetic):
     """The same policy, which can also decide several slots in one call, and notes which ones."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(policy(SLOTS).network, policy(SLOTS).state)
         self.runs: list[tuple[int, int]] = []
 
     def decide(self, first, last, enc, previous, state):
@@ -36,8 +37,8 @@ class Runner(Arithmetic):
         return np.array(actions), state
 
 
-def decided(policy: Arithmetic, sampling: Sampling | None = None, overrides=None, first: int = 0):
-    decider = Decider(policy, network(SLOTS), policy.layout, sampling)
+def decided(backend: Arithmetic, sampling: Sampling | None = None, overrides=None, first: int = 0):
+    decider = Decider(backend, backend.network, backend.state, sampling)
     before, _ = decider.extend(decider.start(), 0, first, ENC, Validity.OWN)
     prefix, intended = decider.extend(before, 0, SLOTS, ENC, Validity.OWN, overrides)
     return intended.tobytes(), prefix.actions.tobytes(), prefix.validity.tobytes(), prefix.state.tobytes()
@@ -46,21 +47,21 @@ def decided(policy: Arithmetic, sampling: Sampling | None = None, overrides=None
 @pytest.mark.parametrize("first", range(SLOTS))
 def test_a_backend_that_decides_runs_is_asked_once_and_the_bits_are_those_of_single_steps(first):
     runner = Runner()
-    assert isinstance(runner, RunStepper) and not isinstance(Arithmetic(), RunStepper)
-    assert decided(runner, first=first) == decided(Arithmetic(), first=first)
+    assert isinstance(runner, RunStepper) and not isinstance(policy(SLOTS), RunStepper)
+    assert decided(runner, first=first) == decided(policy(SLOTS), first=first)
     assert runner.runs[-1] == (first, SLOTS)
 
 
 def test_an_override_that_lies_before_or_behind_the_run_leaves_it_whole():
     runner = Runner()
-    assert decided(runner, overrides={1: STILL}, first=2) == decided(Arithmetic(), overrides={1: STILL}, first=2)
+    assert decided(runner, overrides={1: STILL}, first=2) == decided(policy(SLOTS), overrides={1: STILL}, first=2)
     assert runner.runs == [(0, 2), (2, SLOTS)]
 
 
 @pytest.mark.parametrize("how", [{"overrides": {3: STILL}}, {"sampling": Sampling(1, np.ones(ACT_DIM, np.float32))}])
 def test_slots_whose_successors_hear_something_else_than_was_intended_are_decided_one_by_one(how):
     runner = Runner()
-    assert decided(runner, **how) == decided(Arithmetic(), **how)
+    assert decided(runner, **how) == decided(policy(SLOTS), **how)
     assert runner.runs == []
 
 

@@ -17,8 +17,8 @@ from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.keeper import Keeper
 from mat_ros.core.tick.messages import Decision, Observation
-from mat_ros.core.tick.pilot import Pilot
 from mat_ros.core.tick.safety import Gate, GateSettings, Reason
+from support.one_process import OneProcess
 from support.places import BUNDLES
 
 BUNDLE = Bundle.load(BUNDLES / "rwkv4")
@@ -181,14 +181,14 @@ def test_leaving_walks_every_joint_to_its_fallback():
     assert np.abs(np.diff(commands, axis=0)).max() <= 1.0 * PERIOD * 1e-9 + 1e-12
 
 
-def ticks_of(pilot: Pilot, count: int):
+def ticks_of(process: OneProcess, count: int):
     rng = np.random.default_rng(0)
-    return [pilot.tick(rng.normal(size=8).astype(np.float32), source_ns=tick) for tick in range(count)]
+    return [process.tick(rng.normal(size=8).astype(np.float32), source_ns=tick) for tick in range(count)]
 
 
-def test_a_pilot_gives_the_same_bits_twice_and_the_checker_agrees():
+def test_one_process_gives_the_same_bits_twice_and_the_checker_agrees():
     backend = open_backend("native", BUNDLE)
-    runs = [ticks_of(Pilot(BUNDLE.manifest, backend, SETTINGS), 20) for _ in range(2)]
+    runs = [ticks_of(OneProcess(BUNDLE.manifest, backend, SETTINGS), 20) for _ in range(2)]
     assert all((a.applied.applied == b.applied.applied).all() for a, b in zip(*runs, strict=True))
     m = BUNDLE.manifest
     checker = Checker(Encoder(backend, m), Decider(backend, m.network, m.state), m.network.agents)
@@ -204,7 +204,7 @@ def test_a_pilot_gives_the_same_bits_twice_and_the_checker_agrees():
 
 def test_an_outcome_that_overtakes_its_observation_is_compared_all_the_same():
     backend, m = open_backend("native", BUNDLE), BUNDLE.manifest
-    (outcome,) = ticks_of(Pilot(m, backend, SETTINGS), 1)
+    (outcome,) = ticks_of(OneProcess(m, backend, SETTINGS), 1)
     checker = Checker(Encoder(backend, m), Decider(backend, m.network, m.state), m.network.agents)
     assert checker.on_outcome(outcome) is None
     signals = np.random.default_rng(0).normal(size=8).astype(np.float32)
@@ -213,8 +213,8 @@ def test_an_outcome_that_overtakes_its_observation_is_compared_all_the_same():
 
 
 def test_measurements_that_are_not_finite_are_never_decided_on():
-    pilot = Pilot(BUNDLE.manifest, open_backend("native", BUNDLE), SETTINGS)
-    good = pilot.tick(np.full(8, 0.1, np.float32))
-    bad = pilot.tick(np.full(8, np.nan, np.float32))
+    process = OneProcess(BUNDLE.manifest, open_backend("native", BUNDLE), SETTINGS)
+    good = process.tick(np.full(8, 0.1, np.float32))
+    bad = process.tick(np.full(8, np.nan, np.float32))
     assert (bad.validity == NONE).all()
     assert (bad.applied.applied == good.applied.applied).all()
