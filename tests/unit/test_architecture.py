@@ -29,7 +29,6 @@ LOOSE = {"mat_ros", "mat_ros.api"}
 NAMESAKES: Mapping[str, tuple[str, ...]] = {
     "Robot": ("mat_ros.api", "mat_ros.core.robot.description"),  # the user's word for both
     "Policy": ("mat_ros.core.record.replay", "training.models.policy"),
-    "Recording": ("mat_ros.bench.faults.lockstep", "mat_ros.core.record.replay"),
 }
 
 

@@ -73,7 +73,8 @@ class Worker:
         """Return the tick at which things break."""
         return self.grid.onset(self.bundle.manifest.period_ns, self.setup.ticks or self._whole.score.horizon)
 
-    def episodes(self, cell: Cell, ticks: int | None = None, watch: Callable[[int], None] | None = None) -> EpisodeResults:
+    def episodes(self, cell: Cell, ticks: int | None = None,
+                 watch: Callable[[int], None] | None = None) -> EpisodeResults:
         """Run the episodes of a cell, of so many ticks; `watch` is called after each tick."""
         lockstep = self._whole
         if cell.level == GAP:
