@@ -1,11 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The core runs where there is no ROS, no torch and no simulator."""
+"""The core runs where there is no ROS, no torch, no simulator and no library for recordings."""
 
 import subprocess
 import sys
 
-BLOCKED = ("rclpy", "torch", "mujoco", "onnxruntime", "mat_ros.backends", "mat_ros.worlds", "training")
+BLOCKED = ("rclpy", "torch", "mujoco", "onnxruntime", "mcap", "mat_ros.backends", "mat_ros.worlds", "training")
 PROGRAM = f"""
 import importlib, pkgutil, sys
 class Block:
