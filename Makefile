@@ -11,7 +11,7 @@ endif
 SETUP := ./scripts/setup_venv.sh
 BIN := .venv/bin
 RUN_EXTRAS := ros sim
-TEST_EXTRAS := ros sim onnx train rtx colcon dev
+TEST_EXTRAS := ros sim onnx train record rtx colcon dev
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 

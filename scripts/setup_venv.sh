@@ -61,6 +61,8 @@ if extras & {"sim", "train"}:
     slow += ["mujoco"]
 if "train" in extras:
     slow += ["torch", "onnx", "gymnasium"]
+if "record" in extras:
+    quick += ["mcap"]
 if "dev" in extras:
     quick += ["pytest", "hypothesis"]
 if "colcon" in extras:

@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 
 from mat_ros.cli.replay import show
-from mat_ros.core.record.replay import Recording, diff
+from mat_ros.core.record.diff import diff
+from mat_ros.core.record.recording import Recording
 
 
 def parser() -> argparse.ArgumentParser:

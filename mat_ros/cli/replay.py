@@ -13,7 +13,9 @@ from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.record.replay import Recording, Report, replay
+from mat_ros.core.record.comparison import Report
+from mat_ros.core.record.recording import Recording
+from mat_ros.core.record.replay import replay
 
 HEADLINE = ("ticks", "compared", "differing", "first", "equality", "truncated", "unmatched")
 
@@ -26,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", default="",
                         help="bundle, by name or folder; default: the shipped one that was recorded")
     parser.add_argument("--backend", default="", choices=("", *BACKENDS), help="default: that of the recording")
+    parser.add_argument("--from", type=float, default=0.0, dest="start_s", metavar="SECONDS",
+                        help="decide only what was observed from here on; seconds after the first message")
+    parser.add_argument("--to", type=float, dest="stop_s", metavar="SECONDS", help="... and before this time")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
@@ -33,11 +38,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Run `mat-ros replay`; the status is 1 where anything differs."""
     given = parser().parse_args(arguments)
-    recording = Recording.load(given.file)
+    recording = Recording.load(given.file, start_s=given.start_s, stop_s=given.stop_s)
     bundle = find_bundle(given.policy, recording)
     backend, tolerance = same_class(given.backend, recording, bundle)
     report = replay(recording, bundle, backend, tolerance)
-    show(report, given.json, "decided again", given.file.name)
+    until = "the end" if given.stop_s is None else f"{given.stop_s:g} s"
+    part = f" from {given.start_s:g} s to {until}" if given.start_s or given.stop_s is not None else ""
+    show(report, given.json, "decided again", given.file.name + part)
     return int(report.differing > 0 or not report.compared)
 
 

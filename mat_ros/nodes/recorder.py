@@ -24,7 +24,7 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
 DEPTH = 1000  # messages that may wait for the disk
-FLUSH_S = 1.0  # what a power cut may cost
+FLUSH_S = 1.0  # at most so much of the run is lost when this process is killed
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class RecorderNode(Shell):
             raise Refused("recorder", "a file, a flight file, or both", "neither", "set file or flight")
         self._facts = facts(self.bundle, ("", "", ""))
         self._file = Recorder(Path(s.file), self._facts) if s.file else None
+        if self._file is not None:
+            self._entities.append(self._file.close)  # taken down last: a node that is cleaned up leaves a whole file
         self._ring = FlightRecorder(self._facts, s.seconds) if s.flight else None
         self._known: set[str] = set()
         self._silent: set[str] = set()

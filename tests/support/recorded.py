@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.record.record import Recorder, facts
+from mat_ros.core.record.reader import open_source
+from mat_ros.core.record.record import FACTS, Recorder, facts
 from mat_ros.core.record.replay import redecide
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Validity
+from mat_ros.core.wire import cdr
 from mat_ros.core.wire.fields import baton_fields, decision_fields, encoding_fields, override_fields, time_of
 from support.arithmetic import Arithmetic
 from support.places import BUNDLES
@@ -29,18 +32,23 @@ def arithmetic(bundle: Bundle) -> Arithmetic:
 
 
 def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=None, override_from: int = 0,
-           topics=("observation", "encoding", "baton", "decision", "applied"), chunk_bytes: int = 4096) -> Bundle:
-    """Write a recording of the test arm as four chain nodes would make it; `lie_at` spoils one decision's last bit."""
+           topics=("observation", "encoding", "baton", "decision", "applied"), chunk_bytes: int = 4096,
+           change: Callable[[str, SimpleNamespace], None] = lambda topic, message: None, **said) -> Bundle:
+    """Write a recording of the test arm as four chain nodes would make it.
+
+    `lie_at` spoils one decision's last bit, `change` may alter the fields of each message, `said` adds to the facts.
+    """
     bundle = Bundle.load(BUNDLE)
     manifest, policy = bundle.manifest, arithmetic(bundle)
     n, act_dim = manifest.network.agents, manifest.network.act_dim
     decider = Decider(policy, manifest.network, manifest.state)
     observer = Observer(manifest.layout)
-    recorder = Recorder(path, facts(bundle, ("arithmetic", "1", "cpu"), seed=0), chunk_bytes)
+    recorder = Recorder(path, facts(bundle, ("arithmetic", "1", "cpu"), **{"seed": 0, **said}), chunk_bytes)
     rng = np.random.default_rng(3)
 
     def write(topic, now, message):
         if topic.partition("/")[0] in topics:
+            change(topic, message)
             recorder.write(topic, now, message)
 
     if overrides:
@@ -70,3 +78,25 @@ def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=N
             reasons=np.zeros(n * act_dim, np.uint16)))
     recorder.close()
     return bundle
+
+
+def write_with_the_library(path: Path, source: Path, **how) -> None:
+    """Write the messages of a recording again as another program does; `how` goes to the writer of `mcap`."""
+    from mcap.writer import Writer
+
+    found = open_source(source)
+    with path.open("wb") as file:
+        writer = Writer(file, **how)
+        writer.start(profile="ros2", library="another program")
+        schemas: dict[str, int] = {}
+        channels: dict[str, int] = {}
+        writer.add_metadata(FACTS, dict(found.survey.metadata[FACTS]))
+        for message in found.messages():
+            if message.type not in schemas:
+                schemas[message.type] = writer.register_schema(message.type, "ros2msg",
+                                                               cdr.schema(message.type).encode())
+            if message.topic not in channels:
+                channels[message.topic] = writer.register_channel(message.topic, "cdr", schemas[message.type])
+            writer.add_message(channels[message.topic], message.time_ns, message.data, message.time_ns,
+                               message.sequence)
+        writer.finish()

@@ -21,7 +21,7 @@ CORRIDORS = {ends: [found for found in arrows if found in INNER] for ends, arrow
 CORRIDORS = {ends: arrows for ends, arrows in CORRIDORS.items() if arrows}
 
 OF_THE_CORE = {*sys.stdlib_module_names, "numpy", "yaml"}
-LAZY_IN_CORE = {("mat_ros.core.spread", "ray")}  # spreading work over machines is an extra
+LAZY_IN_CORE = {("mat_ros.core.spread", "ray"), ("mat_ros.core.record.indexed", "mcap")}  # extras
 FOR_TRAINING = ("mat_ros.core", "mat_ros.worlds", "mat_ros.backends")
 LOOSE = {"mat_ros", "mat_ros.api"}
 

@@ -8,6 +8,7 @@ us. What a replay needs beside the messages (the bundle's digest, backend, seed,
 
 from __future__ import annotations
 
+import functools
 import json
 import platform
 from collections import deque
@@ -20,7 +21,7 @@ import numpy as np
 import mat_ros
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.record import mcap
+from mat_ros.core.record.writer import CHUNK_BYTES, Writer
 from mat_ros.core.wire import cdr
 
 FACTS = "mat_ros"  # name of the metadata record
@@ -38,6 +39,7 @@ TYPES: Mapping[str, str] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)  # asked for every message
 def plain(topic: str) -> str:
     """Strip the namespace of a topic, and the slot of a baton's."""
     parts = topic.strip("/").split("/")
@@ -56,11 +58,11 @@ def facts(bundle: Bundle, backend: tuple[str, str, str], **more: object) -> dict
 
 
 class Recorder:
-    """Write a recording."""
+    """Write a recording into a new file."""
 
-    def __init__(self, path: Path, said: Mapping[str, str], chunk_bytes: int = mcap.CHUNK_BYTES) -> None:
+    def __init__(self, path: Path, said: Mapping[str, str], chunk_bytes: int = CHUNK_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = mcap.Writer(path, chunk_bytes)
+        self._writer = Writer(path, chunk_bytes)
         self._writer.metadata(FACTS, said)
 
     def raw(self, topic: str, time_ns: int, data: bytes) -> None:
@@ -81,7 +83,7 @@ class Recorder:
         self._writer.metadata(FACTS, said)
 
     def flush(self) -> None:
-        """Finish the chunk, so that what is in it survives a crash."""
+        """Write what waits in memory, so that it is in the file when the process is killed."""
         self._writer.flush()
 
     def close(self) -> None:

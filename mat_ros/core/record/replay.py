@@ -9,10 +9,8 @@ the recording, however many there were and whatever was lost on the way, decided
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -21,18 +19,24 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.record import mcap
-from mat_ros.core.record.record import FACTS, plain
+from mat_ros.core.record.comparison import Comparison, Report
+from mat_ros.core.record.mcap import Message
+from mat_ros.core.record.recording import Recording
+from mat_ros.core.record.ticks import Said, Ticks
+from mat_ros.core.robot.joints import ActionMap
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import cdr
-from mat_ros.core.wire.fields import ns_of, read_baton, read_decision, read_overrides
+from mat_ros.core.wire.fields import ns_of, read_baton, read_decision, read_encoding, read_overrides, rows
+from mat_ros.core.wire.tick import MANIFEST
 
-REQUIRED = ("observation", "encoding", "decision", "applied")
+FOLLOWING = ("encoding", "baton", "decision", "applied")  # what follows from an observation, in this order
 TOLD = (Validity.HELD, Validity.ZERO)
+MARGIN_NS = 1_000_000_000  # a slice is read so much wider, since a tick's messages are recorded around its observation
+LAST_TICK = 2**64 - 1  # no tick follows it, which the random numbers of a sampled tick need
 
 
 class Policy(Protocol):
@@ -47,56 +51,6 @@ class Policy(Protocol):
         ...
 
 
-@dataclass
-class Recording:
-    """A recording, by topic."""
-
-    facts: dict[str, Any]
-    messages: dict[str, list[SimpleNamespace]]  # by plain topic, in the order of arrival
-    truncated: bool = False
-
-    @classmethod
-    def load(cls, path: Path, required: Sequence[str] = REQUIRED) -> Recording:
-        """Read a file; one that lacks a topic is refused, one that lacks its end is not."""
-        contents = mcap.read(path)
-        messages: dict[str, list[SimpleNamespace]] = {}
-        for message in contents.messages:
-            try:
-                topic = plain(message.topic)
-            except Refused:
-                continue  # somebody else's
-            messages.setdefault(topic, []).append(cdr.decode(message.type, message.data))
-        facts = {name: json.loads(value) for name, value in contents.metadata.get(FACTS, {}).items()}
-        wanted = [t for t in required if not (t == "encoding" and facts.get("encoder") == "replicated")]
-        if absent := [topic for topic in wanted if not messages.get(topic)]:
-            raise Refused(f"recording {path}", f"messages of {wanted}", f"none of {absent}", "record the whole graph")
-        return cls(facts, messages, contents.truncated)
-
-    def of(self, topic: str) -> list[SimpleNamespace]:
-        """Give the messages of a topic."""
-        return self.messages.get(topic, [])
-
-
-@dataclass
-class Report:
-    """What a comparison found."""
-
-    ticks: int = 0  # in the recording
-    compared: int = 0  # ticks of which at least one decision could be compared
-    differing: int = 0  # of these
-    first: dict[str, Any] | None = None  # {"tick", "slot", "field"} of the first difference
-    equality: str = "bit"  # or "tolerance", where another kind of backend replays
-    truncated: bool = False
-    unmatched: int = 0  # messages of a tick whose observation is not in the recording
-    values: int = 0  # numbers compared
-    worst: float = 0.0  # greatest difference
-    notes: list[str] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values."""
-        return asdict(self)
-
-
 @dataclass(frozen=True)
 class Redecided:
     """What the policy decides in one tick, centrally."""
@@ -108,7 +62,7 @@ class Redecided:
 
     @property
     def told(self) -> Float32:
-        """Give what successors are told (n, act_dim)."""
+        """Return what successors are told (n, act_dim)."""
         return self.prefixes[-1].actions
 
 
@@ -130,192 +84,117 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
         raise Refused("policy", f"the recorded bundle {recording.facts['digest'][:16]}…", f"{bundle.digest[:16]}…",
                       "name the bundle that was recorded")
     manifest = bundle.manifest
-    slots, act_dim, enc_dim = manifest.network.agents, manifest.network.act_dim, manifest.network.enc_dim
     sampling = None
     if recording.facts.get("sampled"):
-        sampling = Sampling(int(recording.facts["seed"]), np.array(manifest.action_std, np.float32))
+        sampling = Sampling(recording.facts["seed"], np.array(manifest.action_std, np.float32))
     decider = Decider(policy, manifest.network, manifest.state, sampling)
-    observer, action_map = Observer(manifest.layout), manifest.action_map
+    observer, notices = Observer(manifest.layout), _notices(recording, bundle)
     report = Report(equality="bit" if tolerance is None else "tolerance", truncated=recording.truncated)
-    by_tick = _Grouped(recording, bundle.hash64)
-    notices = Notices(kept=None)
-    for message in recording.of("overrides"):
-        if message.manifest == bundle.hash64:
-            notices.add(message.tick, read_overrides(message, slots, act_dim))
-    for key, observation in by_tick.observations.items():
-        report.ticks += 1
-        others = by_tick.others.get(key, [])
-        if not others:
-            continue
-        overrides = notices.at(observation.tick)
-        right = redecide(policy, decider, observer, observation.signals, observation.tick, slots, overrides)
-        compare = _Comparison(report, observation.tick, tolerance)
-        for topic, message in others:
-            if topic == "encoding":
-                compare.rows("encoding.enc", message.enc.reshape(slots, enc_dim), right.enc)
-                compare.rows("encoding.values", message.values.reshape(slots, 1), right.values.reshape(slots, 1))
-            elif topic == "baton":
-                prefix = read_baton(message, act_dim).prefix
-                known = right.prefixes[prefix.slots - 1]
-                compare.rows("baton.actions", prefix.actions, known.actions)
-                compare.one("baton.state", prefix.slots - 1, prefix.state, known.state)
-            elif topic == "decision":
-                decision = read_decision(message, act_dim)
-                count = len(decision.actions)
-                said = np.where(np.arange(count)[:, None] < decision.first, right.told[:count], right.intended[:count])
-                compare.rows("decision.actions", decision.actions, said)
-            else:
-                _compare_applied(compare, message, right, action_map.to_command)
-        report.compared += 1
-        report.differing += compare.differs
-    report.unmatched = by_tick.unmatched
-    if report.truncated:
-        report.notes.append("the file is truncated: compared up to its last whole chunk")
+    first_ns = None  # when the observation of the first tick that differs was recorded
+    for (tick, source_ns), said in _by_observation(recording, bundle):
+        observed, following = _sort(said)
+        if observed is None:
+            report.unmatched += sum(recording.covers(message.time_ns) for topic, message in following
+                                    if source_ns or topic != "applied")  # a command without a decision has no source
+        elif recording.covers(observed.time_ns):
+            report.ticks += 1
+            if not following:
+                continue
+            if sampling is not None and tick == LAST_TICK:
+                raise Refused("recorded tick", f"a number below {LAST_TICK}", tick, "record it anew")
+            signals = cdr.decode(observed.type, observed.data).signals
+            right = redecide(policy, decider, observer, signals, tick, manifest.network.agents, notices.at(tick))
+            compared = Comparison(tick, tolerance)
+            _compare(compared, following, right, manifest.action_map)
+            report.compared += 1
+            report.values += compared.values
+            report.worst = max(report.worst, compared.worst)
+            if compared.first is not None:
+                report.differing += 1
+                if first_ns is None or observed.time_ns < first_ns:
+                    first_ns, report.first = observed.time_ns, compared.first
+    if not report.ticks and (recording.start_ns or recording.stop_ns is not None):
+        report.notes.append("no observation was recorded in this slice")
+    if recording.gap:
+        report.notes.append(recording.gap)
     return report
 
 
-def _compare_applied(compare: _Comparison, message: SimpleNamespace, right: Redecided, to_command: Any) -> None:
-    validity = np.frombuffer(bytes(message.validity), np.uint8)
-    actions = message.actions.reshape(right.intended.shape)
+def _notices(recording: Recording, bundle: Bundle) -> Notices:
+    """Read all that was said of broken joints, also before a slice of time: it holds until something else is said."""
+    network, notices = bundle.manifest.network, Notices(kept=None)
+    for _, message in recording.messages(("overrides",), start_ns=0, margin_ns=MARGIN_NS):
+        said = cdr.decode(message.type, message.data)
+        if said.manifest == bundle.hash64:
+            notices.add(said.tick, read_overrides(said, network.agents, network.act_dim))
+    return notices
+
+
+def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, int]]:
+    """Bring together what belongs to one observation: tick and source stamp, since a restarted source counts anew."""
+    manifest = bundle.hash64.to_bytes(8, "little")
+
+    def key(topic: str, message: Message) -> tuple[int, int] | None:
+        if message.data[MANIFEST] != manifest:
+            return None
+        head = cdr.decode(message.type, message.data, last="source_stamp")
+        return head.tick, ns_of(head.source_stamp)
+
+    return Ticks(lambda: recording.messages(("observation", *FOLLOWING), margin_ns=MARGIN_NS), key)
+
+
+def _sort(said: Said) -> tuple[Message | None, Said]:
+    """Return the observation of a tick and what follows from it, in the order in which it follows."""
+    observed = [message for topic, message in said if topic == "observation"]
+    following = [(topic, message) for topic, message in said if topic != "observation"]
+    return observed[-1] if observed else None, sorted(following, key=lambda found: FOLLOWING.index(found[0]))
+
+
+def _compare(compared: Comparison, said: Said, right: Redecided, action_map: ActionMap) -> None:
+    slots, act_dim = right.intended.shape
+    for topic, message in said:
+        fields = cdr.decode(message.type, message.data)
+        if topic == "encoding":
+            enc = read_encoding(fields, *right.enc.shape).enc
+            compared.rows("encoding.enc", enc, right.enc)
+            compared.rows("encoding.values", rows(fields.values, slots, 1, "encoding, values"),
+                          right.values.reshape(slots, 1))
+        elif topic == "baton":
+            prefix = read_baton(fields, act_dim).prefix
+            known = right.prefixes[_last(topic, prefix.slots, slots)]
+            compared.rows("baton.actions", prefix.actions, known.actions)
+            compared.one("baton.state", prefix.slots - 1, prefix.state, known.state)
+        elif topic == "decision":
+            decision = read_decision(fields, act_dim)
+            stop = _last(topic, len(decision.actions), slots) + 1
+            own = np.arange(stop)[:, None] >= decision.first
+            compared.rows("decision.actions", decision.actions, np.where(own, right.intended[:stop], right.told[:stop]))
+        else:
+            _compare_applied(compared, fields, right, action_map)
+
+
+def _last(topic: str, count: int, slots: int) -> int:
+    """Return the last of so many slots, all of which the policy has to have."""
+    if count > slots:
+        raise Refused(f"recorded {topic}", f"at most {slots} slots", count, "record it anew")
+    return count - 1
+
+
+def _compare_applied(compared: Comparison, message: SimpleNamespace, right: Redecided, action_map: ActionMap) -> None:
+    slots, act_dim = right.intended.shape
+    actions, validity = rows(message.actions, slots, act_dim, "applied, actions"), message.validity
+    if len(validity) != slots:
+        raise Refused("applied, validity", f"{slots} values", len(validity), "record it anew")
     said = right.intended.copy()
     for slot, how in enumerate(validity):
         if how == NONE:
             said[slot] = np.nan
         elif how in TOLD and _far(actions[slot], right.told[slot]) < _far(actions[slot], said[slot]):
             said[slot] = right.told[slot]  # its own node was silent, so the gate had what the others were told
-    compare.rows("applied.actions", actions, said)
-    if not compare.differs:
-        requested = to_command(said.astype(np.float64))
-        compare.one("applied.requested", -1, message.requested, requested)
-
-
-class _Grouped:
-    """Bring together what belongs to one observation: tick and source stamp, since a restarted source counts anew."""
-
-    def __init__(self, recording: Recording, manifest: int) -> None:
-        def mine(topic: str) -> Iterator[SimpleNamespace]:
-            return (m for m in recording.of(topic) if m.manifest == manifest)
-
-        self.observations = {(m.tick, ns_of(m.source_stamp)): m for m in mine("observation")}
-        self.others: dict[tuple[int, int], list[tuple[str, SimpleNamespace]]] = {}
-        self.unmatched = 0
-        for topic in ("encoding", "baton", "decision", "applied"):
-            for message in mine(topic):
-                key = (message.tick, ns_of(message.source_stamp))
-                if key in self.observations:
-                    self.others.setdefault(key, []).append((topic, message))
-                elif not (topic == "applied" and not key[1]):  # a command without any decision has no source
-                    self.unmatched += 1
-
-
-@dataclass
-class _Comparison:
-    """Compare the parts of one tick, and remember the first that differs."""
-
-    report: Report
-    tick: int
-    tolerance: float | None
-    differs: bool = False
-
-    def rows(self, name: str, got: NDArray[Any], wanted: NDArray[Any]) -> None:
-        """Compare (slot, ...) with (slot, ...)."""
-        for slot in range(len(got)):
-            self.one(name, slot, got[slot], wanted[slot])
-
-    def one(self, name: str, slot: int, got: NDArray[Any], wanted: NDArray[Any]) -> None:
-        """Compare what one slot has; -1 where it is not a slot's."""
-        self.report.values += got.size
-        if got.shape == wanted.shape and _same(got, wanted):
-            return
-        close = False
-        if got.shape == wanted.shape:
-            far = np.nanmax(np.abs(got.astype(np.float64) - wanted), initial=0.0)
-            self.report.worst = max(self.report.worst, float(far))
-            scale = np.nanmax(np.abs(wanted.astype(np.float64)), initial=1.0)
-            close = (self.tolerance is not None and bool((np.isnan(got) == np.isnan(wanted)).all())
-                     and far <= self.tolerance * max(1.0, float(scale)))
-        if not close:
-            self.differs = True
-            if self.report.first is None:
-                self.report.first = {"tick": self.tick, "slot": slot, "field": name}
+    compared.rows("applied.actions", actions, said)
+    if compared.first is None:
+        compared.one("applied.requested", -1, message.requested, action_map.to_command(said.astype(np.float64)))
 
 
 def _far(a: NDArray[Any], b: NDArray[Any]) -> float:
     return float(np.abs(a.astype(np.float64) - b).max(initial=0.0))
-
-
-def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Say whether two arrays have the same bits; any NaN equals any other, since a missing value has no sign."""
-    return a.tobytes() == b.tobytes() or bool(np.array_equal(a, b, equal_nan=True) and
-                                              (np.signbit(a) == np.signbit(b))[~np.isnan(a)].all())
-
-
-# What a robot does, and what a graph says on the way to it. That depends on the wiring and the mode, and on who fell
-# silent: a node of all slots hands on no baton, and one that waits for nobody has nothing to correct.
-DONE: Mapping[str, tuple[str, ...]] = {
-    "observation": ("signals",), "applied": ("actions", "requested", "applied", "reasons"),
-    "fault_state": ("ids", "severities"),
-}
-SAID: Mapping[str, tuple[str, ...]] = {
-    "encoding": ("enc", "values"), "baton": ("actions", "state", "validity"), "decision": ("actions", "validity"),
-    "applied": ("validity",), "overrides": ("slots", "shares", "validity"),
-}
-
-
-def diff(a: Recording, b: Recording) -> Report:
-    """Compare two recordings tick by tick; times and process ids do not count.
-
-    Ticks differ where anything that was measured, decided or applied does. What was only said otherwise is noted.
-    """
-    report = Report(truncated=a.truncated or b.truncated)
-    left, right = _by_tick(a), _by_tick(b)
-    report.ticks = len(set(left) | set(right))
-    said = []
-    for tick in sorted(set(left) & set(right)):
-        report.compared += 1
-        found = _first_difference(left[tick], right[tick], DONE, report)
-        report.differing += found is not None
-        if found is not None and report.first is None:
-            report.first = {"tick": tick, "slot": found[0], "field": found[1]}
-        if found is None and (otherwise := _first_difference(left[tick], right[tick], SAID, report)) is not None:
-            said.append((tick, *otherwise))
-    if said:
-        tick, slot, name = said[0]
-        place = f"tick {tick}, slot {slot}" if slot >= 0 else f"tick {tick}"
-        report.notes.append(f"in {len(said)} ticks other messages led to the same, as with another wiring, mode or "
-                            f"silent node; the first: {place}, {name}")
-    if alone := sorted(set(left) ^ set(right)):
-        report.unmatched = len(alone)
-        report.notes.append(f"{len(alone)} ticks are in one of the two only, the first is {alone[0]}")
-    return report
-
-
-Told = dict[tuple[str, int], SimpleNamespace]  # by topic and the slot that speaks (-1: none does)
-
-
-def _by_tick(recording: Recording) -> dict[int, Told]:
-    found: dict[int, Told] = {}
-    for topic in {**DONE, **SAID}:
-        for message in recording.of(topic):
-            slot = getattr(message, "slot", getattr(message, "first_slot", -1))
-            found.setdefault(message.tick, {})[topic, slot] = message  # the last revision counts
-    return found
-
-
-def _first_difference(a: Told, b: Told, fields: Mapping[str, tuple[str, ...]], report: Report
-                      ) -> tuple[int, str] | None:
-    for (topic, slot), message in a.items():
-        if topic not in fields:
-            continue
-        other = b.get((topic, slot))
-        if other is None:
-            return slot, f"{topic} (only in the first)"
-        for name in fields[topic]:
-            one, two = np.asarray(getattr(message, name)), np.asarray(getattr(other, name))
-            report.values += one.size
-            same = one.tobytes() == two.tobytes() if one.dtype.kind in "fiub" else one.tolist() == two.tolist()
-            if one.shape != two.shape or not same:
-                return slot, f"{topic}.{name}"
-    if extra := sorted((topic, slot) for topic, slot in set(b) - set(a) if topic in fields):
-        return extra[0][1], f"{extra[0][0]} (only in the second)"
-    return None

@@ -114,12 +114,12 @@ def encode(name: str, message: Any) -> bytes:
     return LITTLE_ENDIAN + bytes(out)
 
 
-def decode(name: str, data: bytes) -> SimpleNamespace:
-    """Read a message, or refuse bytes that are none."""
+def decode(name: str, data: bytes, last: str = "") -> SimpleNamespace:
+    """Read a message, or its fields up to the one named `last`; refuse bytes that are none."""
     if data[:4] != LITTLE_ENDIAN:
         raise Refused(f"message {name}", "little-endian CDR", data[:4].hex() or "no bytes", "record it with ROS 2")
     reader = _Reader(memoryview(data)[4:], name)
-    return reader.message(name)
+    return reader.message(name, last)
 
 
 def _write(out: bytearray, name: str, message: Any) -> None:
@@ -184,10 +184,12 @@ class _Reader:
         self.place = start + size
         return self.data[start:self.place]
 
-    def message(self, name: str) -> SimpleNamespace:
+    def message(self, name: str, last: str = "") -> SimpleNamespace:
         found = SimpleNamespace()
         for field in fields(name):
             setattr(found, field.name, self.many(field) if field.many else self.one(field))
+            if field.name == last:
+                break
         return found
 
     def many(self, field: Field) -> Any:

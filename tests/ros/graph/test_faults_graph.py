@@ -17,7 +17,8 @@ pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.record.replay import Recording, replay
+from mat_ros.core.record.recording import Recording
+from mat_ros.core.record.replay import replay
 from mat_ros.nodes import topics
 from mat_ros.srv import ClearFaults, InjectFault
 from support import graph_run

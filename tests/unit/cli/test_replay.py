@@ -1,60 +1,85 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`mat-ros replay` and the benchmarks decide with any backend of the one list, engines among them."""
+"""`mat-ros replay` and `mat-ros diff` say in a sentence, or in JSON, whether a recording is what it claims to be."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mat_ros.backends import tensorrt_opening as opening
-from mat_ros.backends.backend import BackendInfo
-from mat_ros.backends.choose import BACKENDS, ENGINES
-from mat_ros.bench import backends, chain, recovery
-from mat_ros.bench.faults import command as faults
-from mat_ros.cli import check, replay
-from mat_ros.core.policy.bundle import Bundle
-from support.recorded import BUNDLE, Arithmetic, record
+pytest.importorskip("rich", reason="needs the package's own dependencies")
+
+from mat_ros.cli import diff, main, replay
+from mat_ros.core.record.writer import Writer
+from support.arithmetic import Arithmetic
+from support.recorded import BUNDLE, record
 
 
-class Engine(Arithmetic):
-    """Stands in for an engine."""
-
-    def __init__(self, bundle: Bundle, flavour: str) -> None:
-        super().__init__(bundle)
-        self.flavour = flavour
-
-    def info(self) -> BackendInfo:
-        return BackendInfo(self.flavour, "10.3", "cuda:0")
+class Backend(Arithmetic):
+    def info(self) -> SimpleNamespace:
+        return SimpleNamespace(name="arithmetic", version="1", device="cpu")
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_a_recording_is_decided_again_by_an_engine_within_the_tolerance(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(opening, "open_engines", Engine)
+@pytest.fixture(autouse=True)
+def arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "open_backend",
+                        lambda name, bundle: Backend(bundle.manifest.network, bundle.manifest.state))
+
+
+def run(*words: object) -> int:
+    return replay.main([*map(str, words), "--policy", str(BUNDLE)])
+
+
+def test_a_true_recording_is_decided_again_to_the_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "run.mcap", ticks=20)
+    assert run(tmp_path / "run.mcap") == 0
+    assert capsys.readouterr().out.startswith("run.mcap: 20 ticks, 20 decided again, 20 equal to the bit (")
+
+
+def test_a_slice_is_decided_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "run.mcap", ticks=20, lie_at=10)
+    assert run(tmp_path / "run.mcap", "--from", 0.04, "--to", 0.1) == 0
+    assert capsys.readouterr().out.startswith("run.mcap from 0.04 s to 0.1 s: 3 ticks, 3 decided again, 3 equal")
+    assert run(tmp_path / "run.mcap", "--from", 0.2, "--json") == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "ticks": 10, "compared": 10, "differing": 1, "first": {"tick": 10, "slot": 2, "field": "decision.actions"},
+        "equality": "bit", "truncated": False, "unmatched": 0}
+    assert run(tmp_path / "run.mcap", "--from", 0.001, "--to", 0.002) == 1
+    assert "no observation was recorded in this slice" in capsys.readouterr().out
+
+
+def test_a_truncated_recording_is_decided_as_far_as_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "run.mcap", ticks=20)
+    data = (tmp_path / "run.mcap").read_bytes()
+    (tmp_path / "cut.mcap").write_bytes(data[:len(data) // 2])
+    assert run(tmp_path / "cut.mcap") == 0
+    assert "cut.mcap is truncated: what was recorded later than 0." in capsys.readouterr().out
+    assert diff.main([str(tmp_path / "run.mcap"), str(tmp_path / "cut.mcap")]) == 1
+    assert "cut.mcap is truncated: what was recorded later than 0." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    (("--from", "9"), "start of the slice: expected 0 to 0.100 s, got 9 s; name a time within the recording"),
+    (("--from", "0.05", "--to", "0.01"), "end of the slice: expected a time behind 0.05 s, got 0.01 s; name a later"),
+])
+def test_a_slice_outside_of_the_recording_is_refused_in_one_sentence(
+        words: tuple[str, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path / "run.mcap")
-    assert replay.main([str(tmp_path / "run.mcap"), "--policy", str(BUNDLE), "--backend", name, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert (report["compared"], report["differing"], report["equality"]) == (6, 0, "tolerance")
+    assert main.main(["replay", str(tmp_path / "run.mcap"), *words]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [replay, check, faults, backends, chain], ids=lambda module: module.__name__)
-def test_every_command_that_takes_a_backend_names_those_of_the_one_list(
-    command: object, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        command.main(["--help"])
-    said = "".join(capsys.readouterr().out.split())
-    assert ",".join(BACKENDS) in said
-
-
-@pytest.mark.parametrize("command", [faults, chain, recovery], ids=lambda module: module.__name__)
-def test_every_command_that_takes_a_mode_names_those_of_the_one_list(
-    command: object, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        command.main(["--help"])
-    assert "{strict,bounded,optimistic}" in "".join(capsys.readouterr().out.split())
+@pytest.mark.parametrize("command", ["replay", "diff"])
+@pytest.mark.parametrize(("name", "text"), [("digest", "no JSON"), ("seed", "1e999"), ("backend", "[1, 2]")])
+def test_metadata_that_says_nothing_is_refused_in_one_sentence(
+        command: str, name: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = Writer(tmp_path / "run.mcap")
+    writer.metadata("mat_ros", {name: text})
+    writer.close()
+    assert main.main([command, *[str(tmp_path / "run.mcap")] * (1 + (command == "diff"))]) == 2
+    error = capsys.readouterr().err
+    assert f"metadata {name}: expected" in error and error.count("\n") == 1

@@ -24,8 +24,10 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record.diff import diff
 from mat_ros.core.record.record import Recorder, facts
-from mat_ros.core.record.replay import Recording, diff, replay
+from mat_ros.core.record.recording import Recording
+from mat_ros.core.record.replay import replay
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.simulated import SimulatedRobot
 
