@@ -29,11 +29,12 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import Robot as RobotDescription
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.keeper import Keeper
 from mat_ros.core.tick.messages import Applied, Decision, Float32, Observation, Outcome, Validity
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 from mat_ros.hardware.io import HardwareIO, check_reading
 
 Float = NDArray[np.float64]
@@ -116,13 +117,13 @@ class Robot:
     """A robot behind its safety gate; leaving the `with` block brings it to its fallback."""
 
     def __init__(self, hardware: HardwareIO, description: str | Path | RobotDescription | None = None,
-                 gate: GateSettings | None = None, lockstep: bool = False) -> None:
+                 gate: GuardSettings | None = None, lockstep: bool = False) -> None:
         """Take a robot's adapter; its description, a shipped name or a YAML file, is held to the policy's."""
         if isinstance(description, (str, Path)):
             description = RobotDescription.load(shipped.config_file("robots", str(description)))
         self.hardware = hardware
         self.description = description
-        self.gate = gate or GateSettings()
+        self.gate = gate or GuardSettings()
         self.lockstep = lockstep  # it waits for every command; otherwise ticks follow the wall clock
         self.keeper: Keeper | None = None
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from mat_ros.core.errors import foreign
 from mat_ros.core.options import option
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.keeper import Keeper
 from mat_ros.core.tick.messages import Outcome
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.io import Float, HardwareIO
 from mat_ros.hardware.open import ADAPTERS, open_hardware
@@ -26,7 +27,7 @@ from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.latency import Latency
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-DEFAULTS = GateSettings()
+DEFAULTS = GuardSettings()
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class SafetyNode(Shell):
         """Build the gate and open the hardware."""
         s = self.settings
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
-        gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
+        gate = Gate(self.manifest.joints, period_ns, GuardSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
         self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
         # Tick, joints without a decision, and in ns from the tick's start: heard, first decision, applied.

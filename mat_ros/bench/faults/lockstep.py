@@ -24,11 +24,12 @@ from mat_ros.core.faults.detect import Detector, DetectorSettings, Model, Places
 from mat_ros.core.faults.network import SimulatedChain
 from mat_ros.core.faults.schedule import Schedule, followed_share
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.observe import Columns, Observer
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.messages import Applied, Decision, Encoding, Float32, Override, Validity
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 from mat_ros.core.tick.wiring import spans
 from mat_ros.core.wire.fields import decision_fields, encoding_fields, override_fields, time_of
 from mat_ros.worlds.faults import FaultyWorld
@@ -55,7 +56,7 @@ class LockStep:
     """A policy and its simulated robot."""
 
     def __init__(self, bundle: Bundle, backend: Backend, rows: int, *, mode: str = "optimistic",
-                 wiring: str = "per_agent", gate: GateSettings | None = None, deadline: float = 0.8,
+                 wiring: str = "per_agent", gate: GuardSettings | None = None, deadline: float = 0.8,
                  detect: DetectorSettings | None = None, table: Sequence[Variation] = (), threads: int = 1,
                  scatter: Scatter | None = None) -> None:
         self.bundle, self.manifest, self.backend, self.rows = bundle, bundle.manifest, backend, rows
@@ -71,7 +72,7 @@ class LockStep:
         self._slots, self._act_dim = network.agents, network.act_dim
         self._decider = Decider(backend, network, manifest.state)
         self._spans, self._mode = spans(manifest, wiring), mode
-        self._gate_settings, self._deadline = gate or GateSettings(), deadline
+        self._gate_settings, self._deadline = gate or GuardSettings(), deadline
         self._detect_settings = detect or DetectorSettings()
         self.joint_names = [joint.name for joint in manifest.joints]
         self._lower, self._upper = np.array([[j.lower, j.upper] for j in manifest.joints]).T

@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.decide import Decider, Sampling, Stepper
 from mat_ros.core.tick.encode import Encoder, EncodingBackend
-from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 
 
 class PilotBackend(EncodingBackend, Stepper, Protocol):
@@ -21,9 +22,10 @@ class PilotBackend(EncodingBackend, Stepper, Protocol):
 class Pilot:
     """Fly one robot: encode, decide every slot, guard. Time is the tick's own, so that a run repeats bit for bit."""
 
-    def __init__(self, manifest: Manifest, backend: PilotBackend, settings: GateSettings | None = None,
+    def __init__(self, manifest: Manifest, backend: PilotBackend, settings: GuardSettings | None = None,
                  sampling: Sampling | None = None) -> None:
-        self.keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, settings), lockstep=True)
+        self.keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, settings),
+                             Keeping(lockstep=True, simulated=True))
         self._encoder = Encoder(backend, manifest)
         self._decider = Decider(backend, manifest.network, manifest.state, sampling)
         self._slots = manifest.network.agents

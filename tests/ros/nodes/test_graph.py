@@ -22,8 +22,8 @@ from rosgraph_msgs.msg import Clock
 from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.pilot import Pilot
-from mat_ros.core.tick.safety import GateSettings
 from mat_ros.graph.launcher import REFUSED, node_command
 from mat_ros.hardware.fake import FakeBus
 from support.graph_run import PATIENCE_S, GraphRun, Listener, results
@@ -83,7 +83,7 @@ def test_the_return_of_an_episode_over_dds_is_that_of_one_process(tmp_path):
     folder = shipped.policy_folder("dexhands_door_mat")
     bundle = Bundle.load(folder)
     robot, pilot = SimulatedRobot(bundle.manifest, seed=3), Pilot(bundle.manifest, open_backend("auto", bundle),
-                                                                  GateSettings(blend_s=0.0))
+                                                                  GuardSettings(blend_s=0.0))
     while robot.ended is None:
         outcome = pilot.tick(robot.read().signals, robot.read().source_ns, robot.episode)
         robot.decided(outcome.actions)

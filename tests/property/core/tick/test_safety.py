@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import Joint
-from mat_ros.core.tick.safety import Gate, GateSettings, Reason
+from mat_ros.core.tick.safety import Gate, Reason
 
 PERIOD_NS = 20_000_000
 DT = 0.02
@@ -37,7 +38,7 @@ JOINTS = st.lists(any_joint(), min_size=1, max_size=4)
 @settings(max_examples=150, deadline=None)
 @given(JOINTS, st.data())
 def test_output_is_finite_inside_limits_and_within_rate_of_the_last_command_for_any_input(joints, data):
-    gate = Gate(joints, PERIOD_NS, GateSettings(hold_ticks=2, stop_ticks=6, blend_s=0.1))
+    gate = Gate(joints, PERIOD_NS, GuardSettings(hold_ticks=2, stop_ticks=6, blend_s=0.1))
     n = len(joints)
     row = st.lists(ANY, min_size=n, max_size=n).map(np.array)
     flags = st.lists(st.booleans(), min_size=n, max_size=n).map(np.array)
@@ -86,7 +87,7 @@ def test_activation_needs_a_finite_position_of_every_joint():
 
 
 def test_the_rate_is_taken_from_the_last_command_and_not_from_a_lagging_joint():
-    gate = Gate([joint("a", rate=1.0)], PERIOD_NS, GateSettings(blend_s=0.0))
+    gate = Gate([joint("a", rate=1.0)], PERIOD_NS, GuardSettings(blend_s=0.0))
     gate.activate(np.zeros(1))
     for _ in range(10):
         out = gate.apply(np.array([2.0]), measured=np.zeros(1))
@@ -95,7 +96,7 @@ def test_the_rate_is_taken_from_the_last_command_and_not_from_a_lagging_joint():
 
 def test_a_missing_joint_holds_then_ramps_to_its_fallback_and_the_others_go_on():
     joints = [joint("a", fallback="default", default=-1.0, rate=10.0), joint("b", rate=100.0)]
-    gate = Gate(joints, PERIOD_NS, GateSettings(hold_ticks=2, stop_ticks=0, blend_s=0.0))
+    gate = Gate(joints, PERIOD_NS, GuardSettings(hold_ticks=2, stop_ticks=0, blend_s=0.0))
     gate.activate(np.array([1.0, 0.0]))
     path = [gate.apply(np.array([9.9, 1.0]), present=np.array([False, True])) for _ in range(5)]
     np.testing.assert_allclose([p.applied[0] for p in path], [1.0, 1.0, 0.8, 0.6, 0.4])
@@ -105,14 +106,14 @@ def test_a_missing_joint_holds_then_ramps_to_its_fallback_and_the_others_go_on()
 
 
 def test_too_many_missed_ticks_latch_a_stop():
-    gate = Gate([joint("a"), joint("b")], PERIOD_NS, GateSettings(hold_ticks=1, stop_ticks=3))
+    gate = Gate([joint("a"), joint("b")], PERIOD_NS, GuardSettings(hold_ticks=1, stop_ticks=3))
     gate.activate(np.zeros(2))
     stopped = [gate.apply(np.zeros(2), present=np.array([True, False])).stopped for _ in range(5)]
     assert stopped == [False, False, False, True, True]
 
 
 def test_only_the_failed_joint_stops_where_the_settings_say_so():
-    alone = GateSettings(hold_ticks=1, stop_ticks=2, stop_all=False, blend_s=0.0)
+    alone = GuardSettings(hold_ticks=1, stop_ticks=2, stop_all=False, blend_s=0.0)
     gate = Gate([joint("a"), joint("b")], PERIOD_NS, alone)
     gate.activate(np.zeros(2))
     for _ in range(5):
@@ -123,7 +124,7 @@ def test_only_the_failed_joint_stops_where_the_settings_say_so():
 
 
 def test_a_servo_is_not_asked_for_more_than_its_effort():
-    gate = Gate([joint("a", rate=1000.0, effort=1.0, stiffness=5.0)], PERIOD_NS, GateSettings(blend_s=0.0))
+    gate = Gate([joint("a", rate=1000.0, effort=1.0, stiffness=5.0)], PERIOD_NS, GuardSettings(blend_s=0.0))
     gate.activate(np.zeros(1))
     out = gate.apply(np.array([2.0]), measured=np.array([0.1]))
     np.testing.assert_allclose(out.applied, 0.1 + 1.0 / 5.0)
@@ -131,7 +132,7 @@ def test_a_servo_is_not_asked_for_more_than_its_effort():
 
 
 def test_activation_blends_in_from_the_present_position():
-    gate = Gate([joint("a", rate=1000.0)], PERIOD_NS, GateSettings(blend_s=0.08))
+    gate = Gate([joint("a", rate=1000.0)], PERIOD_NS, GuardSettings(blend_s=0.08))
     gate.activate(np.array([0.0]))
     path = [gate.apply(np.array([1.0])).applied[0] for _ in range(5)]
     assert path[0] == pytest.approx(0.25)
@@ -140,7 +141,7 @@ def test_activation_blends_in_from_the_present_position():
 
 
 def test_a_request_inside_every_limit_passes_unchanged():
-    gate = Gate([joint("a", rate=100.0)], PERIOD_NS, GateSettings(blend_s=0.0))
+    gate = Gate([joint("a", rate=100.0)], PERIOD_NS, GuardSettings(blend_s=0.0))
     gate.activate(np.zeros(1))
     out = gate.apply(np.array([0.123456789]))
     assert out.applied[0] == 0.123456789
