@@ -1,0 +1,109 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reach a robot through its driver: the safety gate commands it, the observer asks what it measures."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from pathlib import Path
+
+from mat_ros.core.errors import Missing
+from mat_ros.hardware.io import Float, Reading
+from mat_ros.hardware.wire import LEAVE, READ, RELEASE, Answer, read_answer, read_reading, write_command
+
+PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
+
+
+class Guest:
+    """A connection to the driver. Commands are sent at once; their answers are read before the next one."""
+
+    def __init__(self, address: Path) -> None:
+        self._address = address
+        self._socket: socket.socket | None = None
+        self._sequence = 0
+        self._asked: int | None = None  # sequence of the command whose answer has not been read
+
+    def connect(self, patience_s: float = 0.0) -> None:
+        """Connect to the driver, which may still be starting."""
+        give_up = time.monotonic() + patience_s
+        while True:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                made.connect(str(self._address))
+            except OSError as error:
+                made.close()
+                if time.monotonic() >= give_up:
+                    raise Missing(f"the driver at {self._address} ({error.strerror})",
+                                  "start it, or let the launch file do so") from error
+                time.sleep(0.02)
+                continue
+            self._socket, self._asked = made, None
+            return
+
+    def command(self, command: Float) -> None:
+        """Send a command (joint,)."""
+        self._sequence = max(self._sequence + 1, time.monotonic_ns())  # also newer than those of a gate before this one
+        self._send(write_command(self._sequence, command))
+        self._asked = self._sequence
+
+    def answer(self) -> Answer | None:
+        """Return what became of the last command; None where nobody has answered yet or nothing was asked."""
+        while self._asked is not None:
+            data = self._receive(0.0)
+            if data is None:
+                return None
+            answer = read_answer(data)
+            if answer.sequence == self._asked:
+                self._asked = None
+                return answer
+        return None
+
+    def read(self) -> Reading | str:
+        """Return what the robot measures; a text says why there is nothing to read."""
+        self._send(READ)
+        data = self._receive(PATIENCE_S)
+        return read_reading(data) if data is not None else "the driver does not answer"
+
+    def release(self) -> None:
+        """Pass on that an operator has undone a stop."""
+        self._send(RELEASE)
+
+    def leave(self) -> None:
+        """Say that the robot rests at its fallback, and let go of it."""
+        with contextlib.suppress(Missing):
+            self._send(LEAVE)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, data: bytes) -> None:
+        if self._socket is None:
+            self.connect()
+        assert self._socket is not None
+        try:
+            self._socket.send(data, socket.MSG_DONTWAIT)
+        except OSError as error:
+            self.close()
+            raise Missing("an answer of the driver", "see whether its process still runs") from error
+
+    def _receive(self, patience_s: float) -> bytes | None:
+        if self._socket is None:
+            return None
+        self._socket.settimeout(patience_s or None)
+        try:
+            data = self._socket.recv(1 << 16, 0 if patience_s else socket.MSG_DONTWAIT)
+        except (BlockingIOError, TimeoutError):
+            return None
+        except OSError as error:
+            self.close()
+            raise Missing("an answer of the driver", "see whether its process still runs") from error
+        if not data:
+            self.close()
+            raise Missing("an answer of the driver", "see whether its process still runs")
+        return data

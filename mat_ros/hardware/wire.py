@@ -1,0 +1,72 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write and read what passes between the driver and its guests: the safety gate, which commands, and the observer.
+
+Both ends are processes of one machine and one user, so numbers travel in the machine's own order. The first byte says
+what a message is.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from mat_ros.hardware.io import Float, Reading
+
+COMMAND, READ, RELEASE, LEAVE = b"C", b"R", b"U", b"L"  # from a guest
+ANSWER, READING, NOTHING = b"A", b"M", b"N"  # to a guest
+
+_COMMAND = struct.Struct("=cqI")  # kind, sequence, count
+_ANSWER = struct.Struct("=cq?")  # kind, sequence, taken
+_READING = struct.Struct("=cqqI")  # kind, source ns, episode, count
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a command."""
+
+    sequence: int
+    taken: bool
+    reason: str = ""  # why it was not taken
+
+
+def write_command(sequence: int, command: Float) -> bytes:
+    """Write a command (joint,)."""
+    return _COMMAND.pack(COMMAND, sequence, command.size) + np.ascontiguousarray(command, np.float64).tobytes()
+
+
+def read_command(data: bytes) -> tuple[int, Float]:
+    """Read a command."""
+    _, sequence, count = _COMMAND.unpack_from(data)
+    if len(data) != _COMMAND.size + 8 * count:
+        raise ValueError(f"command: expected {count} numbers, got {len(data) - _COMMAND.size} bytes; drop it")
+    return sequence, np.frombuffer(data, np.float64, count, _COMMAND.size)
+
+
+def write_answer(answer: Answer) -> bytes:
+    """Write an answer."""
+    return _ANSWER.pack(ANSWER, answer.sequence, answer.taken) + answer.reason.encode()[:1000]
+
+
+def read_answer(data: bytes) -> Answer:
+    """Read an answer."""
+    _, sequence, taken = _ANSWER.unpack_from(data)
+    return Answer(sequence, taken, data[_ANSWER.size:].decode("utf-8", "replace"))
+
+
+def write_reading(reading: Reading | str) -> bytes:
+    """Write a reading, or why there is none."""
+    if isinstance(reading, str):
+        return NOTHING + reading.encode()[:1000]
+    signals = np.ascontiguousarray(reading.signals, np.float32)
+    return _READING.pack(READING, reading.source_ns, reading.episode, signals.size) + signals.tobytes()
+
+
+def read_reading(data: bytes) -> Reading | str:
+    """Read a reading, or why there is none."""
+    if data[:1] == NOTHING:
+        return data[1:].decode("utf-8", "replace")
+    _, source_ns, episode, count = _READING.unpack_from(data)
+    return Reading(np.frombuffer(data, np.float32, count, _READING.size), source_ns, episode)
