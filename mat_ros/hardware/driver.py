@@ -36,6 +36,7 @@ from mat_ros.hardware.wire import (
     READ,
     RELEASE,
     Answer,
+    Command,
     read_command,
     write_answer,
     write_reading,
@@ -44,6 +45,7 @@ from mat_ros.hardware.wire import (
 SILENT_PERIODS = 2  # without a command, after which the driver helps itself
 REST_S = 2.0  # the longest walk to the fallback when the driver itself is told to end
 SILENCE = "no command came from the safety gate"
+AGREE = 0.02  # share of its range within which a joint has to stand where the gate begins
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,13 @@ class Drive:
 class Driving:
     """Decide what is written to the robot, and when nobody but the driver decides it."""
 
-    def __init__(self, drive: Drive, write: Callable[[Float], None], latch: StopLatch) -> None:
+    def __init__(self, drive: Drive, write: Callable[[Float], None], latch: StopLatch,
+                 where: Callable[[], Float | None] = lambda: None) -> None:
+        """Take the robot's `write`, and `where`, which measures the joints (joint,) where the adapter can."""
         self.counts: Counter[str] = Counter()  # written, unwritten, refused, silences
         self.cause = ""  # why the driver walks or rests by itself; empty while it obeys
-        self._drive, self._write, self._latch = drive, write, latch
+        self._drive, self._write, self._latch, self._where = drive, write, latch, where
+        self._near = AGREE * np.array([joint.upper - joint.lower for joint in drive.joints])
         settings = GuardSettings(hold_ticks=0, stop_ticks=0, blend_s=0.0, outside=drive.guard.outside)
         self._gate = Gate(drive.joints, drive.period_ns, settings)
         self._sequence = -1
@@ -75,26 +80,50 @@ class Driving:
         """Return when `poll` has to be called; None before the first command, when nothing moves."""
         return self._next_ns
 
-    def on_command(self, sequence: int, command: Float, now_ns: int) -> Answer:
+    def on_command(self, command: Command, now_ns: int) -> Answer:
         """Take a command of the gate and answer what became of it."""
-        if command.shape != (len(self._drive.joints),) or not np.isfinite(command).all():
-            self.counts["refused"] += 1
-            return Answer(sequence, False, "the command is not one finite number per joint")
+        sequence = command.sequence
+        if command.values.shape != (len(self._drive.joints),) or not np.isfinite(command.values).all():
+            return self._refuse(sequence, "the command is not one finite number per joint")
         if sequence <= self._sequence:
-            self.counts["refused"] += 1
-            return Answer(sequence, False, f"sequence {self._sequence} has come already")
+            return self._refuse(sequence, f"sequence {self._sequence} has come already")
         if self.cause:
             return Answer(sequence, False, self.cause)
-        if self._taken_ns is None:
+        if self._taken_ns is None or command.found.any():
+            if trouble := self._misplaced(command):
+                return self._refuse(sequence, trouble)
             try:
-                self._gate.activate(command)
+                self._take_place(command)
             except Refused as error:
-                self.counts["refused"] += 1
-                return Answer(sequence, False, str(error))
+                return self._refuse(sequence, str(error))
         self._sequence = sequence
-        reason = self._command(command, now_ns)
+        reason = self._command(command.values, now_ns)
         self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
         return Answer(sequence, not reason, reason)
+
+    def _take_place(self, command: Command) -> None:
+        """Begin from where the gate has found the robot."""
+        if self._taken_ns is None:
+            self._gate.activate(command.values)
+        else:
+            self._gate.settle(np.where(command.found, command.values, np.nan))
+
+    def _misplaced(self, command: Command) -> str:
+        """Hold where the gate has found the robot against what the adapter measures; return what is wrong."""
+        measured = self._where()
+        if measured is None:
+            return ""
+        looked_at = np.isfinite(measured) & (command.found if self._taken_ns is not None else True)
+        far = looked_at & (np.abs(measured - command.values) > self._near)
+        if not far.any():
+            return ""
+        k = int(np.flatnonzero(far)[0])
+        return (f"joint {self._drive.joints[k].name} stands at {measured[k]:g} and would begin at "
+                f"{command.values[k]:g}")
+
+    def _refuse(self, sequence: int, reason: str) -> Answer:
+        self.counts["refused"] += 1
+        return Answer(sequence, False, reason)
 
     def poll(self, now_ns: int) -> None:
         """Walk one step to the fallback where the gate has been silent for too long."""
@@ -185,9 +214,7 @@ def _answer(guest: socket.socket, driving: Driving, robot: HardwareIO) -> bool:
             return False
         kind = data[:1]
         if kind == COMMAND:
-            sequence, command = read_command(data)
-            answer = driving.on_command(sequence, command, time.monotonic_ns())
-            guest.send(write_answer(answer))
+            guest.send(write_answer(driving.on_command(read_command(data), time.monotonic_ns())))
         elif kind == READ:
             guest.send(write_reading(_read(robot)))
         elif kind == RELEASE:

@@ -9,9 +9,12 @@ import socket
 import time
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mat_ros.core.errors import Missing
 from mat_ros.hardware.io import Float, Reading
-from mat_ros.hardware.wire import LEAVE, READ, RELEASE, Answer, read_answer, read_reading, write_command
+from mat_ros.hardware.wire import LEAVE, READ, RELEASE, Answer, Command, read_answer, read_reading, write_command
 
 PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
 
@@ -42,10 +45,11 @@ class Guest:
             self._socket, self._asked = made, None
             return
 
-    def command(self, command: Float) -> None:
-        """Send a command (joint,)."""
+    def command(self, values: Float, found: NDArray[np.bool_] | None = None) -> None:
+        """Send a command (joint,); `found` names joints that stand elsewhere and are commanded to where they stand."""
         self._sequence = max(self._sequence + 1, time.monotonic_ns())  # also newer than those of a gate before this one
-        self._send(write_command(self._sequence, command))
+        known = np.zeros(values.shape, dtype=bool) if found is None else found
+        self._send(write_command(Command(self._sequence, values, known)))
         self._asked = self._sequence
 
     def answer(self) -> Answer | None:

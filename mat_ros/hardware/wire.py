@@ -12,13 +12,14 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mat_ros.hardware.io import Float, Reading
 
 COMMAND, READ, RELEASE, LEAVE = b"C", b"R", b"U", b"L"  # from a guest
 ANSWER, READING, NOTHING = b"A", b"M", b"N"  # to a guest
 
-_COMMAND = struct.Struct("=cqI")  # kind, sequence, count
+_COMMAND = struct.Struct("=cqI")  # kind, sequence, count; then the numbers and, per joint, whether it was found
 _ANSWER = struct.Struct("=cq?")  # kind, sequence, taken
 _READING = struct.Struct("=cqqI")  # kind, source ns, episode, count
 
@@ -32,17 +33,28 @@ class Answer:
     reason: str = ""  # why it was not taken
 
 
-def write_command(sequence: int, command: Float) -> bytes:
-    """Write a command (joint,)."""
-    return _COMMAND.pack(COMMAND, sequence, command.size) + np.ascontiguousarray(command, np.float64).tobytes()
+@dataclass(frozen=True)
+class Command:
+    """What the gate asks the driver to write."""
+
+    sequence: int  # grows from command to command
+    values: Float  # (joint,), in each joint's unit
+    found: NDArray[np.bool_]  # (joint,): the joint was found elsewhere and is commanded to where it stands
 
 
-def read_command(data: bytes) -> tuple[int, Float]:
+def write_command(command: Command) -> bytes:
+    """Write a command."""
+    return (_COMMAND.pack(COMMAND, command.sequence, command.values.size)
+            + np.ascontiguousarray(command.values, np.float64).tobytes() + command.found.astype(np.uint8).tobytes())
+
+
+def read_command(data: bytes) -> Command:
     """Read a command."""
     _, sequence, count = _COMMAND.unpack_from(data)
-    if len(data) != _COMMAND.size + 8 * count:
-        raise ValueError(f"command: expected {count} numbers, got {len(data) - _COMMAND.size} bytes; drop it")
-    return sequence, np.frombuffer(data, np.float64, count, _COMMAND.size)
+    if len(data) != _COMMAND.size + 9 * count:
+        raise ValueError(f"command: expected {9 * count} bytes of {count} joints, got {len(data) - _COMMAND.size}")
+    return Command(sequence, np.frombuffer(data, np.float64, count, _COMMAND.size),
+                   np.frombuffer(data, np.uint8, count, _COMMAND.size + 8 * count) != 0)
 
 
 def write_answer(answer: Answer) -> bytes:

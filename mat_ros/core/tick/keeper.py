@@ -218,12 +218,15 @@ class Keeper:
             return False
         # What is not placed keeps its last command; a simulated robot has been reset to its default.
         unplaced = self._default if self.keeping.simulated or self._taken_ns is None else self.gate.last
+        place = np.where(np.isfinite(present), present, unplaced)
         try:
-            self.gate.activate(np.where(np.isfinite(present), present, unplaced))
+            self.gate.activate(self.gate.clip(place) if self.keeping.simulated else place)
         except Refused as error:
             self.counts["refused"] += 1
             self.refusal = str(error)
             return False
+        if not self.keeping.simulated:
+            self.gate.settle(np.where(self._placed, present, np.nan))
         if self._latched:
             self.gate.stop()
         self._active, self._lost, self._latched, self.refusal = True, False, False, ""

@@ -68,6 +68,10 @@ class Gate:
         """Return for which joints a stop is latched, (joint,)."""
         return self._stopped.copy()
 
+    def clip(self, command: Float) -> Float:
+        """Return the nearest command (joint,) inside the position limits."""
+        return np.clip(command, self._lower, self._upper)
+
     def activate(self, present: NDArray[np.float64]) -> None:
         """Release a stop and start to blend in from the present commands (joint,), which must be finite.
 
@@ -90,7 +94,7 @@ class Gate:
         self._blend = 0.0
 
     def settle(self, present: NDArray[np.float64]) -> None:
-        """Take joints (joint,) for where they are found; from there they hold, ramp, or blend in to the requests.
+        """Take joints (joint,) for where they are found: that is their next command, and from there they go on.
 
         Whoever calls this has seen several samples agree. NaN leaves a joint as it is.
         """
@@ -147,6 +151,7 @@ class Gate:
             inside = blended
         resting = np.where(self._hold, self._last, self._fallback)
         kept = np.where(self._stopped, resting, inside)
+        kept = np.where(self._settled, self._last, kept)  # first the place itself, then the way from there
         _mark(reasons, self._stopped, Reason.STOPPED)
         _mark(reasons, self._settled, Reason.SETTLED)
         wanted = self._limit_effort(kept, measured)

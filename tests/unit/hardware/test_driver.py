@@ -22,10 +22,15 @@ from mat_ros.core.tick.latch import StopLatch
 from mat_ros.hardware.driver import SILENCE, SILENT_PERIODS, Drive, Driving, serve
 from mat_ros.hardware.guest import Guest
 from mat_ros.hardware.io import Description, Reading
+from mat_ros.hardware.wire import Answer, Command
 
 PERIOD = 20_000_000
 JOINTS = tuple(Joint(name, "position", "rad", -1.0, 1.0, 2.0, 10.0, 1.0, 0.0, 0.0, "default") for name in "ab")
 STEP = 2.0 * PERIOD * 1e-9  # rad, greatest change in a period
+
+
+def ask(driving: Driving, sequence: int, values: np.ndarray, now_ns: int, found: bool = False) -> Answer:
+    return driving.on_command(Command(sequence, values, np.full(len(values), found)), now_ns)
 
 
 class Bus:
@@ -61,28 +66,28 @@ def driving(bus: Bus, tmp_path: Path) -> Driving:
 
 
 def test_a_command_of_the_gate_is_written_and_answered(driving: Driving, bus: Bus):
-    answer = driving.on_command(1, np.array([0.5, -0.5]), 0)
+    answer = ask(driving, 1, np.array([0.5, -0.5]), 0)
     assert answer.taken and bus.written[-1].tolist() == [0.5, -0.5]
 
 
 def test_the_driver_holds_the_limits_of_the_robot_once_more(driving: Driving, bus: Bus):
-    driving.on_command(1, np.array([0.5, 0.5]), 0)
-    driving.on_command(2, np.array([9.0, -9.0]), PERIOD)
+    ask(driving, 1, np.array([0.5, 0.5]), 0)
+    ask(driving, 2, np.array([9.0, -9.0]), PERIOD)
     assert bus.written[-1] == pytest.approx([0.5 + STEP, 0.5 - STEP])
-    driving.on_command(3, np.array([9.0, -9.0]), PERIOD + 1000)  # a microsecond later
+    ask(driving, 3, np.array([9.0, -9.0]), PERIOD + 1000)  # a microsecond later
     assert np.abs(bus.written[-1] - bus.written[-2]).max() <= 2.0 * 1000e-9 + 1e-15
 
 
 @pytest.mark.parametrize(("sequence", "command"), [(1, [0.0, 0.0]), (0, [0.0, 0.0]), (2, [np.nan, 0.0]), (2, [0.0])])
 def test_a_repeated_or_malformed_command_is_refused(driving: Driving, bus: Bus, sequence: int, command: list[float]):
-    driving.on_command(1, np.array([0.5, 0.5]), 0)
-    assert not driving.on_command(sequence, np.array(command), PERIOD).taken
+    ask(driving, 1, np.array([0.5, 0.5]), 0)
+    assert not ask(driving, sequence, np.array(command), PERIOD).taken
     assert len(bus.written) == 1 and driving.counts["refused"] == 1
 
 
 def test_two_periods_without_a_command_bring_the_robot_to_its_fallback_and_latch_a_stop(
         driving: Driving, bus: Bus, tmp_path: Path):
-    driving.on_command(1, np.array([0.5, -0.5]), 0)
+    ask(driving, 1, np.array([0.5, -0.5]), 0)
     now, times = 0, []
     while (wake := driving.wake_ns) is not None and wake < 60 * PERIOD:
         now = wake
@@ -93,27 +98,42 @@ def test_two_periods_without_a_command_bring_the_robot_to_its_fallback_and_latch
     path = np.array(bus.written)
     assert np.abs(np.diff(path, axis=0)).max() <= STEP + 1e-12 and path[-1] == pytest.approx([0.0, 0.0])
     assert StopLatch("arm", tmp_path).read().cause == SILENCE
-    answer = driving.on_command(2, np.array([0.5, 0.5]), 61 * PERIOD)  # the gate is back, and nobody has released it
+    answer = ask(driving, 2, np.array([0.5, 0.5]), 61 * PERIOD)  # the gate is back, and nobody has released it
     assert not answer.taken and answer.reason == SILENCE
     driving.release()
-    assert driving.on_command(3, np.array([0.0, 0.0]), 62 * PERIOD).taken
+    assert ask(driving, 3, np.array([0.0, 0.0]), 62 * PERIOD).taken
 
 
 def test_a_driver_that_starts_again_knows_the_stop(bus: Bus, tmp_path: Path):
     StopLatch("arm", tmp_path).write("operator")
     again = Driving(Drive(JOINTS, GuardSettings(), PERIOD), bus.write, StopLatch("arm", tmp_path))
-    assert again.on_command(1, np.zeros(2), 0).reason == "operator" and bus.written == []
+    assert ask(again, 1, np.zeros(2), 0).reason == "operator" and bus.written == []
 
 
 def test_after_failed_writes_the_next_command_starts_from_the_last_one_that_was_taken(driving: Driving, bus: Bus):
-    driving.on_command(1, np.array([0.5, 0.5]), 0)
+    ask(driving, 1, np.array([0.5, 0.5]), 0)
     bus.broken = True
     for k in range(2, 100):
-        answer = driving.on_command(k, np.array([-0.9, -0.9]), k * PERIOD)
+        answer = ask(driving, k, np.array([-0.9, -0.9]), k * PERIOD)
         assert not answer.taken and "no carrier" in answer.reason
     bus.broken = False
-    driving.on_command(100, np.array([-0.9, -0.9]), 100 * PERIOD)
+    ask(driving, 100, np.array([-0.9, -0.9]), 100 * PERIOD)
     assert bus.written[-1] == pytest.approx([0.5 - STEP] * 2)
+
+
+def test_a_joint_that_was_found_elsewhere_is_held_there_and_not_pulled_back(driving: Driving, bus: Bus):
+    ask(driving, 1, np.array([0.2, 0.2]), 0)
+    ask(driving, 2, np.array([0.9, 0.9]), PERIOD, found=True)
+    assert bus.written[-1].tolist() == [0.9, 0.9]
+
+
+def test_a_gate_that_is_wrong_about_where_the_robot_stands_is_refused(bus: Bus, tmp_path: Path):
+    driving = Driving(Drive(JOINTS, GuardSettings(), PERIOD), bus.write, StopLatch("arm", tmp_path),
+                      where=lambda: np.array([0.0, np.nan]))
+    answer = ask(driving, 1, np.array([0.9, 0.9]), 0)
+    assert answer.reason == "joint a stands at 0 and would begin at 0.9" and bus.written == []
+    assert ask(driving, 2, np.array([0.01, 0.9]), 0).taken
+    assert not ask(driving, 3, np.array([0.5, 0.9]), PERIOD, found=True).taken
 
 
 def test_nothing_moves_before_the_first_command(driving: Driving, bus: Bus):
@@ -123,7 +143,7 @@ def test_nothing_moves_before_the_first_command(driving: Driving, bus: Bus):
 
 
 def test_a_gate_that_has_left_in_order_is_not_missed(driving: Driving, bus: Bus, tmp_path: Path):
-    driving.on_command(1, np.zeros(2), 0)
+    ask(driving, 1, np.zeros(2), 0)
     driving.leave()
     driving.poll(10**12)
     assert len(bus.written) == 1 and StopLatch("arm", tmp_path).read() is None

@@ -42,7 +42,7 @@ def test_output_is_finite_inside_limits_and_within_rate_of_the_last_command_for_
     n = len(joints)
     row = st.lists(ANY, min_size=n, max_size=n).map(np.array)
     flags = st.lists(st.booleans(), min_size=n, max_size=n).map(np.array)
-    gate.activate(np.array(data.draw(st.lists(st.floats(-10, 10), min_size=n, max_size=n))))
+    gate.activate(gate.clip(np.array(data.draw(st.lists(st.floats(-10, 10), min_size=n, max_size=n)))))
     for _ in range(8):
         before = gate.last
         out = gate.apply(data.draw(row), data.draw(flags), data.draw(row))
@@ -84,6 +84,45 @@ def test_nothing_moves_before_activation():
 def test_activation_needs_a_finite_position_of_every_joint():
     with pytest.raises(Refused, match="finite"):
         Gate([joint("a")], PERIOD_NS).activate(np.array([np.nan]))
+
+
+def test_a_joint_that_stands_far_outside_its_limits_is_not_taken_over():
+    gate = Gate([joint("a", lower=-1.0, upper=1.0)], PERIOD_NS)
+    with pytest.raises(Refused, match=r"joint a: expected a position in \[-1, 1\], got 4; move the joint inside"):
+        gate.activate(np.array([4.0]))
+    gate.activate(np.array([1.01]))  # a joint that leans on its stop is measured a little beyond it
+    assert gate.last.tolist() == [1.0]
+
+
+def test_a_command_that_the_hardware_did_not_take_moves_the_next_one_nowhere():
+    gate = Gate([joint("a", rate=1.0)], PERIOD_NS, GuardSettings(blend_s=0.0))
+    gate.activate(np.zeros(1))
+    for _ in range(100):
+        gate.apply(np.array([2.0]))
+        gate.not_taken()
+    assert gate.apply(np.array([2.0])).applied == pytest.approx([1.0 * DT])
+
+
+@pytest.mark.parametrize(("elapsed_ns", "moved"), [(0, 0.0), (PERIOD_NS // 4, 0.25), (10**12, 1.0), (-5, 0.0)])
+def test_a_command_moves_by_the_rate_times_the_time_that_has_passed_and_a_period_at_most(elapsed_ns, moved):
+    gate = Gate([joint("a", rate=1.0)], PERIOD_NS, GuardSettings(blend_s=0.0))
+    gate.activate(np.zeros(1))
+    assert gate.apply(np.array([2.0]), elapsed_ns=elapsed_ns).applied == pytest.approx([moved * DT])
+
+
+def test_a_stop_asks_a_servo_for_no_more_than_its_effort():
+    gate = Gate([joint("a", lower=-3.0, upper=3.0, rate=1000.0, effort=1.0, stiffness=5.0, fallback="default")],
+                PERIOD_NS, GuardSettings(blend_s=0.0))
+    gate.activate(np.array([2.5]))
+    gate.stop()
+    out = gate.apply(np.array([2.5]), measured=np.array([2.5]))
+    assert out.applied == pytest.approx([2.5 - 1.0 / 5.0]) and out.reasons[0] & Reason.EFFORT
+
+
+@pytest.mark.parametrize(("quantity", "unit"), [("velocity", "rad/s"), ("effort", "N*m")])
+def test_a_joint_whose_last_command_would_act_for_ever_may_not_hold_it(quantity, unit):
+    with pytest.raises(Refused, match="fallback: expected zero or default for a joint that is commanded in .*, got hold"):
+        Joint("w", quantity, unit, -5.0, 5.0, 100.0, 10.0, 1.0, 0.0, 0.0, "hold")
 
 
 def test_the_rate_is_taken_from_the_last_command_and_not_from_a_lagging_joint():
