@@ -77,6 +77,14 @@ class Keeper:
         """Activate the gate when the robot is found; a latched stop stays latched, and the robot then only holds."""
         self._active, self._latched = False, latched
         self._samples.clear()
+        if not self.keeping.simulated:
+            self.gate.stop()  # until the robot is found it holds; that is no new stop to be latched
+            self.stopped = True
+
+    def stop(self) -> None:
+        """Latch a stop of every joint; it outlasts the activation that may be due."""
+        self.gate.stop()
+        self.stopped = self._latched = True
 
     def release(self) -> None:
         """Undo a latched stop, as an operator asks; the robot is found again before it moves."""
@@ -229,7 +237,7 @@ class Keeper:
             self.gate.settle(np.where(self._placed, present, np.nan))
         if self._latched:
             self.gate.stop()
-        self._active, self._lost, self._latched, self.refusal = True, False, False, ""
+        self._active, self._lost, self.refusal = True, False, ""
         self._episode = observation.episode
         self._samples.clear()
         return True
