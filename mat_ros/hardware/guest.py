@@ -5,18 +5,33 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.errors import Missing
+from mat_ros.core.errors import Missing, Refused
 from mat_ros.hardware.io import Float, Reading
 from mat_ros.hardware.wire import LEAVE, READ, RELEASE, Answer, Command, read_answer, read_reading, write_command
 
 PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
+
+
+def driver_address(namespace: str) -> Path:
+    """Return where the driver of a graph is reached: a socket in a folder of this user alone."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) / "mat_ros" if runtime else Path(tempfile.gettempdir()) / f"mat_ros-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise Refused(f"folder {folder}", "one that belongs to this user alone",
+                      f"user {found.st_uid}, mode {found.st_mode & 0o777:o}", "remove it, or set XDG_RUNTIME_DIR")
+    plain = "".join(c if c.isalnum() else "_" for c in namespace)
+    return folder / f"driver_{os.environ.get('ROS_DOMAIN_ID', '0')}_{plain}"
 
 
 class Guest:
@@ -51,6 +66,11 @@ class Guest:
         known = np.zeros(values.shape, dtype=bool) if found is None else found
         self._send(write_command(Command(self._sequence, values, known)))
         self._asked = self._sequence
+
+    @property
+    def waits(self) -> bool:
+        """Say whether the answer to the last command has not been read."""
+        return self._asked is not None
 
     def answer(self) -> Answer | None:
         """Return what became of the last command; None where nobody has answered yet or nothing was asked."""

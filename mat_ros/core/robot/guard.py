@@ -46,7 +46,7 @@ class GuardSettings:
 
 def _read(name: str, kind: str, value: Any) -> Any:
     """Read one value as the type that its field declares."""
-    right = {"bool": bool, "int": int, "float": (int, float)}[kind]
+    right: tuple[type, ...] = {"bool": (bool,), "int": (int,), "float": (int, float)}[kind]
     if not isinstance(value, right) or (kind != "bool" and isinstance(value, bool)):
         raise Refused(f"guard, {name}", {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind],
                       value, "correct the robot file")

@@ -57,7 +57,7 @@ class Keeper:
         self._order = Order(horizon_ns(self._period_ns, keeping.lockstep))
         self._default = np.array([joint.default for joint in manifest.joints])
         self._placed = np.array([joint.quantity == "position" and not keeping.lockstep for joint in manifest.joints])
-        self._places = _places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured
+        self._places = joint_places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured
         self._agree = AGREE * np.array([joint.upper - joint.lower for joint in manifest.joints])
         self._samples: deque[NDArray[np.float64]] = deque(maxlen=gate.settings.agree_samples)
         self._sampled_ns = 0  # start of the newest sample's tick
@@ -89,6 +89,12 @@ class Keeper:
     def release(self) -> None:
         """Undo a latched stop, as an operator asks; the robot is found again before it moves."""
         self.take_over(latched=False)
+
+    @property
+    def overdue(self) -> list[str]:
+        """Return the joints that nobody has decided for, for longer than the gate waits."""
+        late = self.gate.missed > self.gate.settings.hold_ticks
+        return [name for name, is_late in zip(self.gate.joint_names, late, strict=True) if is_late]
 
     def rest(self) -> Iterator[Outcome]:
         """Stop, and give tick by tick what walks every joint to its fallback; each step takes a period."""
@@ -256,8 +262,8 @@ class Keeper:
         return np.where(self._places >= 0, signals[self._places].astype(np.float64), np.nan)
 
 
-def _places(manifest: Manifest) -> NDArray[np.intp]:
-    """Find each position-controlled joint's measured position in the signals."""
+def joint_places(manifest: Manifest) -> NDArray[np.intp]:
+    """Return where each position-controlled joint's measured position stands in the signals, -1 where nowhere."""
     names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
     place = {element: k for k, (term, element) in enumerate(names) if term == POSITIONS}
     return np.array([place.get(joint.name, -1) if joint.quantity == "position" else -1 for joint in manifest.joints])

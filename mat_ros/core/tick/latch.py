@@ -37,6 +37,23 @@ def state_folder() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "mat_ros"
 
 
+def stops(folder: Path | None = None) -> list[Stop]:
+    """Return every stop that is latched on this machine for this user."""
+    files = sorted((folder or state_folder()).glob("*.stop"))
+    return [stop for file in files if (stop := _read(file)) is not None]
+
+
+def _read(file: Path) -> Stop | None:
+    """Read a stop. A file that cannot be read counts as one: a stop wrote it."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return Stop(str(data["robot"]), str(data["cause"]), str(data["at"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Stop(file.stem, f"{file} cannot be read: {error}", "unknown")
+
+
 class StopLatch:
     """The stop of one robot."""
 
@@ -45,14 +62,8 @@ class StopLatch:
         self.file = (folder or state_folder()) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', robot)}.stop"
 
     def read(self) -> Stop | None:
-        """Return the stop that is latched. A file that cannot be read counts as one: it was a stop that wrote it."""
-        try:
-            data = json.loads(self.file.read_text(encoding="utf-8"))
-            return Stop(str(data["robot"]), str(data["cause"]), str(data["at"]))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return Stop(self.robot, f"{self.file} cannot be read: {error}", "unknown")
+        """Return the stop that is latched, or none."""
+        return _read(self.file)
 
     def write(self, cause: str) -> Stop:
         """Put a stop on disk; one that is there already keeps its cause."""

@@ -64,6 +64,11 @@ class Gate:
         return self._last.copy()
 
     @property
+    def missed(self) -> NDArray[np.int64]:
+        """Return for how many ticks in a row nothing valid was requested, (joint,)."""
+        return self._missed.copy()
+
+    @property
     def stopped(self) -> NDArray[np.bool_]:
         """Return for which joints a stop is latched, (joint,)."""
         return self._stopped.copy()
