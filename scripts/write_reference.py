@@ -85,12 +85,12 @@ def node_parameters() -> str:
 def launch_arguments() -> str:
     """Write the launch arguments."""
     from mat_ros.core.options import options
-    from mat_ros.graph.build import LaunchSettings
+    from mat_ros.graph.settings import LaunchSettings
 
     rows = ((f"`{o.name}`", f"`{o.default}`", o.range, o.description) for o in options(LaunchSettings))
     note = ("Give them as `name:=value` to `ros2 launch mat_ros dexhands.launch.py`, `ros2 launch mat_ros "
             "mamujoco.launch.py`, or `mat-ros launch dexhands`.")
-    return "\n".join([*page("Launch arguments", "`mat_ros/graph/build.py`", note),
+    return "\n".join([*page("Launch arguments", "`mat_ros/graph/settings.py`", note),
                       table(("argument", "default", "range", "meaning"), rows), ""])
 
 
@@ -122,16 +122,17 @@ def training_settings() -> str:
     """Write every field of the training configuration with its docstring."""
     parts = page("Settings of training", "the dataclasses in `training/`",
                  "A setting `learning_rate` is given as `--learning-rate`; those of `train` may stand in a preset too.")
-    for module, name in TRAINING.items():
+    for command, (module, name) in TRAINING.items():
         rows = [(f"`{field}`", f"`{kind}`", f"`{default}`" if default else "", text) for field, kind, default, text in
                 _documented_fields(ROOT / "training" / f"{module}.py", name)]
-        parts += [f"## python -m training.{'train' if module == 'config' else module}", "",
+        parts += [f"## python -m training.{command}", "",
                   table(("setting", "type", "default", "meaning"), rows), ""]
     return "\n".join(parts)
 
 
-TRAINING = {"config": "TrainConfig", "export": "ExportConfig", "evaluate": "EvaluateConfig", "plot": "PlotConfig",
-            "sweep": "SweepConfig"}
+TRAINING = {"train": ("run/config", "TrainConfig"), "export": ("export", "ExportConfig"),
+            "evaluate": ("evaluate", "EvaluateConfig"), "plot": ("plot", "PlotConfig"),
+            "sweep": ("sweep", "SweepConfig")}
 
 
 def metrics() -> str:

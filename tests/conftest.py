@@ -1,15 +1,19 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give every test a private ROS graph, skip the tiers that this machine cannot run, and list what was skipped."""
+"""Give every test a private ROS graph, skip the tiers that this machine cannot run, and list what was skipped.
+
+A run that leaves something on the machine fails, and names it.
+"""
 
 from __future__ import annotations
 
+import getpass
 import importlib.util
 import os
-import random
 import shutil
 import sys
 import tempfile
+import uuid
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -18,15 +22,31 @@ import hypothesis
 import pytest
 
 from mat_ros.graph import ros_environment
+from support import ros_domain
+from support.stray_check import StrayCheck
+from support.strays import MARK
 
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+RUN = os.environ[MARK] if IS_WORKER else uuid.uuid4().hex
+FOLDER = Path(tempfile.mkdtemp(prefix="mat_ros_test_"))
+LOGS, TEMPORARY = FOLDER / "log", FOLDER / "tmp"
+DOMAIN = ros_domain.claim()
+
+# pytest keeps the folders of its last runs, and torch what it has compiled, where they always do.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}")))
 # rclpy and DDS read these once, so they are set before any test module is imported. Child processes inherit them.
-LOG_FOLDER = tempfile.mkdtemp(prefix="mat_ros_test_")
 os.environ |= {
-    "ROS_DOMAIN_ID": str(random.SystemRandom().randrange(1, 100)),  # above 101 DDS ports may meet ephemeral ones
+    MARK: RUN,
+    "TMPDIR": str(TEMPORARY),  # what is left in it at the end was left by this run
+    "ROS_DOMAIN_ID": str(DOMAIN.number),
     "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
-    "ROS_LOG_DIR": LOG_FOLDER,
+    "ROS_LOG_DIR": str(LOGS),
     "OMP_NUM_THREADS": "1",  # sums in one order
 }
+for folder in (LOGS, TEMPORARY):
+    folder.mkdir()
+tempfile.tempdir = None  # it is read anew
 os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
 ros_environment.keep_to_loopback()
 
@@ -83,16 +103,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"      {test}")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch from the start what this run leaves on the machine."""
+    config.pluginmanager.register(StrayCheck(RUN, TEMPORARY, IS_WORKER), "stray_check")
+
+
 def pytest_unconfigure() -> None:
-    """Leave no log folder behind."""
-    shutil.rmtree(LOG_FOLDER, ignore_errors=True)
+    """Leave no folder behind."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def rtx() -> Any:
     """TensorRT for RTX, which builds engines without a GPU."""
+    from mat_ros.backends.engines.flavour import load_flavour
     from mat_ros.core.errors import Missing
-    from trt_engines.flavour import load_flavour
 
     try:
         return load_flavour("tensorrt_rtx")

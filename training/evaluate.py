@@ -18,12 +18,14 @@ import tyro
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
-from training.algos import Learner, build_learner
+from mat_ros.core.statistics import estimate
+from training.algos import build_learner
 from training.envs import make
 from training.envs.protocol import Environment
 from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from training.loop.trainer import environment_options
 from training.run.config import TrainConfig
+from training.run.learner import Learner
 from training.run.normalise import ObservationNormaliser
 
 FIELDS = ("checkpoint", "steps", "task", "mode", "fault", "information", "episodes", "seed", "mean", "low", "high",
@@ -55,27 +57,20 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the episodes of one cell gave."""
+class Evaluation:
+    """What the episodes of one cell came to."""
 
     returns: NDArray[np.float64]  # (episode,)
     lengths: NDArray[np.float64]
     successes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def summary(self) -> dict[str, float]:
-        """Give mean, its 95 % interval by bootstrap, spread and median."""
-        low, high = bootstrap_interval(self.returns)
-        return {"mean": float(self.returns.mean()), "low": low, "high": high, "std": float(self.returns.std()),
-                "median": float(np.median(self.returns)), "length": float(self.lengths.mean()),
+        """Return the mean of the returns, its 95 % interval by bootstrap, their standard deviation and their median."""
+        mean = estimate([self.returns], np.mean)
+        return {"mean": float(mean.middle), "low": float(mean.low), "high": float(mean.high),
+                "std": float(self.returns.std()), "median": float(np.median(self.returns)),
+                "length": float(self.lengths.mean()),
                 "success": float(self.successes.mean()) if len(self.successes) else float("nan")}
-
-
-def bootstrap_interval(values: NDArray[np.float64], share: float = 0.95, draws: int = 2000) -> tuple[float, float]:
-    """Give the interval of the mean that resampling the values suggests; the same values give the same interval."""
-    generator = np.random.default_rng(0)
-    means = generator.choice(values, (draws, len(values))).mean(axis=1)
-    low, high = np.quantile(means, ((1.0 - share) / 2.0, (1.0 + share) / 2.0))
-    return float(low), float(high)
 
 
 def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learner, ObservationNormaliser]:
@@ -90,15 +85,15 @@ def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learn
 
 
 def run_episodes(environment: Environment, learner: Learner, normaliser: ObservationNormaliser, seed: int,
-                 deterministic: bool) -> Outcome:
+                 deterministic: bool) -> Evaluation:
     """Run one episode in every copy; statistics stay as they are."""
     obs, generator = environment.reset(seed), torch.Generator().manual_seed(seed)
     found: dict[str, NDArray[np.float64]] = {name: np.full(environment.count, np.nan)
                                              for name in ("episode_return", "episode_length", "success")}
     waiting = np.ones(environment.count, bool)
     while waiting.any():
-        told = environment.told() if environment.spec.information == "truth" else None
-        actions, _, _ = learner.act(normaliser.apply(obs), generator, deterministic, told)
+        share = environment.share() if environment.spec.information == "truth" else None
+        actions, _, _ = learner.act(normaliser.apply(obs), generator, deterministic, share)
         obs, _, _, _, info = environment.step(actions)
         first = waiting[info["ended"]]
         rows = info["ended"][first]
@@ -107,15 +102,16 @@ def run_episodes(environment: Environment, learner: Learner, normaliser: Observa
                 found[name][rows] = np.asarray(info[name])[first]
         waiting[rows] = False
     success = found["success"]
-    return Outcome(found["episode_return"], found["episode_length"], success[np.isfinite(success)])
+    return Evaluation(found["episode_return"], found["episode_length"], success[np.isfinite(success)])
 
 
 def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bool, fault: str = "",
-             information: str = "trained") -> Outcome:
+             information: str = "trained") -> Evaluation:
     """Evaluate one cell."""
     config = TrainConfig.from_dict(checkpoint.manifest["config"])
-    told: Any = config.information if information == "trained" else information
-    options = environment_options(replace(config, faults=fault, information=told, curriculum=0.0, physics_threads=1))
+    truth_or_intent: Any = config.information if information == "trained" else information
+    options = environment_options(replace(config, faults=fault, information=truth_or_intent, curriculum=0.0,
+                                          physics_threads=1))
     environment = make(config.task, episodes, **options)
     learner, normaliser = load_policy(checkpoint, environment)
     return run_episodes(environment, learner, normaliser, seed, deterministic)
@@ -155,7 +151,7 @@ def main() -> int:
     return 0
 
 
-def _report(config: EvaluateConfig, checkpoint: Checkpoint, mode: str, fault: str, outcome: Outcome) -> None:
+def _report(config: EvaluateConfig, checkpoint: Checkpoint, mode: str, fault: str, outcome: Evaluation) -> None:
     row = outcome.summary()
     success = row["success"] if len(outcome.successes) else None
     if config.json:

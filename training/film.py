@@ -62,8 +62,8 @@ def film(config: FilmConfig) -> list[int]:
             if tick in config.ticks:
                 pictures.append(camera.take(name))
                 shown.append(tick)
-            told = environment.told() if environment.spec.information == "truth" else None
-            actions, _, _ = learner.act(normaliser.apply(obs), generator, True, told)
+            share = environment.share() if environment.spec.information == "truth" else None
+            actions, _, _ = learner.act(normaliser.apply(obs), generator, True, share)
             obs, _, _, _, info = environment.step(actions)
             if info["ended"].size:
                 break

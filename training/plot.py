@@ -17,6 +17,7 @@ import tyro
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.statistics import estimate
 
 Float = NDArray[np.float64]
 POINTS = 200  # of the common grid
@@ -68,23 +69,13 @@ def read_curve(path: Path, column: str, along: str) -> tuple[Float, Float]:
     return found[:, 0], found[:, 1]
 
 
-def interquartile_mean(values: Float, axis: int = 0) -> Float:
-    """Average the middle half; with fewer than four values, all of them."""
-    ordered = np.sort(values, axis=axis)
-    n = ordered.shape[axis]
-    cut = n // 4
-    return np.asarray(np.take(ordered, range(cut, n - cut), axis=axis).mean(axis=axis))
-
-
 def group_curve(label: str, runs: list[tuple[Float, Float]], draws: int = 1000) -> Curve:
-    """Put the seeds of a group on the steps that all have reached, and give their middle and its interval."""
+    """Return the interquartile mean of a group of seeds, and its interval, on the steps that all seeds reached."""
     start, end = max(x[0] for x, _ in runs), min(x[-1] for x, _ in runs)
     grid = np.linspace(start, end, POINTS)
     values = np.stack([np.interp(grid, x, y) for x, y in runs])  # (seed, point)
-    chosen = np.random.default_rng(0).integers(0, len(runs), (draws, len(runs)))
-    spread = np.stack([interquartile_mean(values[pick]) for pick in chosen])
-    low, high = np.quantile(spread, (0.025, 0.975), axis=0)
-    return Curve(label, grid, interquartile_mean(values), low, high, len(runs))
+    found = estimate([values], draws=draws)
+    return Curve(label, grid, found.middle, found.low, found.high, len(runs))
 
 
 def draw(curves: list[Curve], config: PlotConfig) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import os
 import signal
 import subprocess
 import sys
@@ -23,12 +22,11 @@ from pathlib import Path
 
 import tyro
 
-from mat_ros.core.errors import Missing
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.spread import spread
 from training.loop.checkpoint import checkpoints_of
 
 PR_SET_PDEATHSIG = 1
-# Ray listens on every interface of a Linux machine. Its switch for the other systems keeps it to the loopback here too.
-LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,6 @@ class Job:
     name: str
     words: tuple[str, ...]
     run: Path
-    retries: int
 
 
 def jobs_of(config: SweepConfig) -> list[Job]:
@@ -73,7 +70,7 @@ def jobs_of(config: SweepConfig) -> list[Job]:
         run = (config.out / name).resolve()
         words = ("--preset", preset, "--run", str(run), "--seed", str(seed), "--steps", str(config.steps),
                  *(("--faults", fault) if fault else ()), *words_of(config.settings))
-        found.append(Job(name, words, run, config.retries))
+        found.append(Job(name, words, run))
     return found
 
 
@@ -83,12 +80,12 @@ def words_of(settings: Iterable[str]) -> list[str]:
     return [word for name, _, value in pairs for word in (f"--{name}", value)]
 
 
-def run_job(job: Job) -> tuple[str, int]:
-    """Train one run to its end, resuming after every death; give its name and last exit status."""
+def run_job(retries: int, job: Job) -> tuple[str, int]:
+    """Train one run to its end, resuming it after every death; return its name and last exit status."""
     status = 1
     # The training ends with a worker that is killed: its run is resumed elsewhere, and two would write into it.
     with_parent = partial(_end_with_parent, ctypes.CDLL(None)) if sys.platform == "linux" else None
-    for _ in range(1 + job.retries):
+    for _ in range(1 + retries):
         job.run.mkdir(parents=True, exist_ok=True)
         if not checkpoints_of(job.run):
             (job.run / "metrics.csv").unlink(missing_ok=True)  # it died before its first checkpoint
@@ -106,37 +103,22 @@ def _end_with_parent(libc: ctypes.CDLL) -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run_locally(jobs: list[Job], parallel: int) -> list[tuple[str, int]]:
-    """Run the jobs on this machine."""
-    with ThreadPoolExecutor(parallel) as pool:
-        return list(pool.map(run_job, jobs))
-
-
-def run_on_ray(jobs: list[Job], address: str) -> list[tuple[str, int]]:
-    """Run the jobs as Ray tasks; a task whose worker dies is started again and resumes its run."""
-    if address == "local" or address.startswith(("127.", "localhost")):
-        os.environ.setdefault(*LOOPBACK_ONLY)  # read once, when Ray is imported
-    try:
-        import ray
-    except ImportError as error:
-        remedy = 'pip install "mat_ros[ray]", or leave out --ray'
-        raise Missing("Ray, which spreads a sweep over machines", remedy) from error
-    ray.init(address=address, include_dashboard=False if address == "local" else None)
-    try:
-        remote = ray.remote(num_cpus=1, max_retries=3)(run_job)
-        results: list[tuple[str, int]] = ray.get([remote.remote(job) for job in jobs])
-        return results
-    finally:
-        ray.shutdown()
+def run_jobs(jobs: list[Job], parallel: int, ray: str, retries: int) -> list[tuple[str, int]]:
+    """Train all runs, on Ray where an address is given; return their names and exit statuses in the given order."""
+    if ray:
+        # Ray starts a task whose worker died again, and the task resumes its run.
+        found = dict(spread(run_job, retries, jobs, ray=ray))
+        return [(job.name, found[job.name]) for job in jobs]
+    with ThreadPoolExecutor(parallel) as pool:  # threads are enough: each waits for a process of its own
+        return list(pool.map(partial(run_job, retries), jobs))
 
 
 def main() -> int:
     """Run the command line."""
     config = tyro.cli(SweepConfig, description=__doc__)
-    jobs = jobs_of(config)
     try:
-        results = run_on_ray(jobs, config.ray) if config.ray else run_locally(jobs, config.parallel)
-    except Missing as error:
+        results = run_jobs(jobs_of(config), config.parallel, config.ray, config.retries)
+    except (Refused, Missing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for name, status in results:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from mat_ros.backends.engines.fingerprint import checked_plan, read
+from mat_ros.backends.engines.flavour import MODULES, load_flavour, present
+from mat_ros.backends.engines.machine import this_machine
+from mat_ros.backends.engines.opening import engines_folder
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from trt_engines.build import build_engines, graphs_with_operator
-from trt_engines.fingerprint import checked_plan, read
-from trt_engines.flavour import MODULES, load_flavour, present
-from trt_engines.machine import this_machine
-from trt_engines.opening import engines_folder, verify_engines
+from trt_engines.verify import verify_engines
 
 
 def build(given: argparse.Namespace) -> int:

@@ -8,20 +8,21 @@ optimisation profile. The profile has batch 1, for which the fusion is best.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import re
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.backends.engines.fingerprint import GRAPHS, Fingerprint, Shapes, digest, plan_path, write
+from mat_ros.backends.engines.flavour import Flavour
+from mat_ros.backends.engines.machine import this_machine
+from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.program import run_python
 from trt_engines import wkv_plugin as wkv
-from trt_engines.fingerprint import GRAPHS, Fingerprint, Shapes, digest, plan_path, write
-from trt_engines.flavour import Flavour
-from trt_engines.machine import this_machine
 
 PRECISION = "float32, strongly typed"
 KERNEL = re.compile(r"^Name: \S+, LayerType: \w+", re.MULTILINE)
@@ -109,14 +110,11 @@ def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float,
 
 
 def graphs_with_operator(bundle: Bundle) -> dict[str, bytes]:
-    """Give the graphs of a bundle with nodes of mat_ros::WKV; this needs torch, which exports them anew."""
-    try:  # by name: only who asks for the plugin needs what exports graphs
-        export: Any = importlib.import_module("training.exporting.wkv")
-    except ImportError as error:
-        raise Missing(f"what writes graphs with {wkv.PLUGIN} ({error.name})",
-                      "run `pip install mat_ros[train]`") from error
-    graphs: dict[str, bytes] = export.operator_graphs(bundle)
-    return graphs
+    """Return the graphs of a bundle with nodes of mat_ros::WKV, which a program of training exports anew with torch."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_python(["-m", "training.exporting.wkv", str(bundle.folder), folder],
+                   f"what writes graphs with {wkv.PLUGIN}", "run `pip install mat_ros[train]`")
+        return {graph: (Path(folder) / f"{graph}.onnx").read_bytes() for graph in GRAPHS}
 
 
 def _aim(trt: Any, config: Any, flavour: Flavour, capabilities: tuple[str, ...]) -> None:

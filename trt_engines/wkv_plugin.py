@@ -16,8 +16,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from mat_ros.backends.engines.flavour import MODULES, Flavour
 from mat_ros.core.errors import Refused
-from trt_engines.flavour import MODULES, Flavour
 
 PLUGIN = "mat_ros::WKV"
 KERNEL = "mat_ros_wkv"

@@ -1,11 +1,14 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Define what a backend is: three methods, the same in every wiring, so that every wiring gives the same bits."""
+"""Define what a backend is: three methods, the same in every wiring, so that every wiring gives the same bits.
+
+A backend may also decide several slots in one call, as `core.tick.decide.RunStepper` declares it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,39 +44,4 @@ class Backend(Protocol):
 
     def info(self) -> BackendInfo:
         """Say what this backend is."""
-        ...
-
-
-@runtime_checkable
-class RunBackend(Protocol):
-    """A backend that can also decide several slots in a row in one call, in the bits of `step`."""
-
-    def decide(
-        self, first: int, last: int, enc: Float32, previous: Float32, state: Float32
-    ) -> tuple[Float32, Float32]:
-        """Decide the slots first .. last - 1 from their encodings (k, enc_dim).
-
-        Gives their actions (k, act_dim) and the state for slot `last`.
-        """
-        ...
-
-
-def decide(
-    backend: Backend, first: int, last: int, enc: Float32, previous: Float32, state: Float32
-) -> tuple[Float32, Float32]:
-    """Decide the slots first .. last - 1, in one call where the backend can and step by step where it cannot."""
-    if isinstance(backend, RunBackend):
-        return backend.decide(first, last, enc, previous, state)
-    actions = np.zeros((last - first, len(previous)), np.float32)
-    for slot in range(first, last):
-        previous, state = backend.step(slot, enc[slot - first], previous, state)
-        actions[slot - first] = previous
-    return actions, state
-
-
-class TickBackend(Backend, Protocol):
-    """A backend that can also run a whole tick at once, for the central wiring."""
-
-    def tick(self, obs: Float32) -> tuple[Float32, Float32]:
-        """Map the raw observation (n, obs_dim) to actions (n, act_dim) and values (n,), in the bits of `step`."""
         ...

@@ -1,13 +1,17 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a backend by name, or the fastest installed one that reproduces the golden ticks."""
+"""Name the backends, and open one by name, or the fastest installed one that reproduces the golden ticks.
+
+Each backend is imported where it is opened: what it loads is large, or not installed.
+"""
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoints, entry_points
 
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.golden import require
@@ -16,6 +20,8 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 
 AUTO_TICKS = 20  # golden ticks that an automatically chosen backend has to reproduce before it runs
+REGISTERED = "mat_ros.backend"  # group of the entry points under which a package registers a backend
+Opener = Callable[[Bundle], Backend]
 
 
 def _native(bundle: Bundle) -> Backend:
@@ -30,36 +36,42 @@ def _onnxruntime(bundle: Bundle) -> Backend:
     return OnnxRuntimeBackend(bundle)
 
 
-def _torch(bundle: Bundle) -> Backend:
-    from mat_ros.backends.torch_backend import TorchBackend
-
-    return TorchBackend(bundle)
-
-
-def _engines(flavour: str) -> Callable[[Bundle], Backend]:
-    def open_checked(bundle: Bundle) -> Backend:
-        try:  # by name: only who asks for an engine needs what opens it
-            opening = importlib.import_module("trt_engines.opening")
+def _registered(name: str, bundle: Bundle) -> Backend:
+    """Open a backend that a package above this one has registered: the runtime must not import training."""
+    reason, remedy = "not registered", "run `pip install mat_ros[train]`"
+    for entry in _entries(name):
+        try:
+            opener: Opener = entry.load()
+            return opener(bundle)
         except ImportError as error:
-            raise Missing(f"what opens engines ({error.name})", "install the whole of mat_ros") from error
-        backend: Backend = opening.open_engines(bundle, flavour)
-        return backend
-
-    return open_checked
+            reason = str(error.name)
+    raise Missing(f"the {name} backend ({reason})", remedy)
 
 
-ENGINES = ("tensorrt", "tensorrt_rtx")  # opened when asked for by name, never chosen automatically
-BACKENDS: Mapping[str, Callable[[Bundle], Backend]] = {  # fastest first
+def _entries(name: str) -> EntryPoints:
+    return entry_points(group=REGISTERED, name=name)
+
+
+def _engines(flavour: str, bundle: Bundle) -> Backend:
+    from mat_ros.backends.engines.opening import open_engines
+
+    return open_engines(bundle, flavour)
+
+
+AUTOMATIC: Mapping[str, Opener] = {  # what "auto" chooses from, fastest first
     "native": _native,
     "onnxruntime": _onnxruntime,
-    "torch": _torch,
+    "torch": partial(_registered, "torch"),
 }
+ENGINES: Mapping[str, Opener] = {name: partial(_engines, name) for name in ("tensorrt", "tensorrt_rtx")}
+BACKENDS = ("auto", *AUTOMATIC, *ENGINES)  # every name that `open_backend` takes
 
 
 def installed() -> tuple[str, ...]:
     """List the backends that this environment can load, fastest first."""
-    present = {"native": LIBRARY.exists()}
-    return tuple(name for name in BACKENDS if present.get(name, importlib.util.find_spec(name) is not None))
+    present = {"native": LIBRARY.exists(), "onnxruntime": importlib.util.find_spec("onnxruntime") is not None,
+               "torch": importlib.util.find_spec("torch") is not None and bool(_entries("torch"))}
+    return tuple(name for name in AUTOMATIC if present[name])
 
 
 @dataclass(frozen=True)
@@ -74,19 +86,17 @@ def open_backend(name: str, bundle: Bundle) -> Backend:
     """Open a backend by its name, or "auto"; it is not verified unless chosen automatically."""
     if name == "auto":
         return choose(bundle).backend
-    if name in ENGINES:
-        return _engines(name)(bundle)
     if name not in BACKENDS:
-        raise Refused("backend", f"auto or one of {(*BACKENDS, *ENGINES)}", name, "choose one of them")
-    return BACKENDS[name](bundle)
+        raise Refused("backend", f"one of {', '.join(BACKENDS)}", name, "choose one of them")
+    return {**AUTOMATIC, **ENGINES}[name](bundle)
 
 
 def choose(bundle: Bundle) -> Choice:
     """Take the fastest backend that is here and reproduces the golden ticks. An engine is never taken silently."""
     reasons = []
-    for name in BACKENDS:
+    for name, opener in AUTOMATIC.items():
         try:
-            backend = BACKENDS[name](bundle)
+            backend = opener(bundle)
             require(backend, bundle, AUTO_TICKS)
         except (Missing, Refused) as error:
             reasons.append(f"{name}: {error}")

@@ -11,6 +11,8 @@ import numpy as np
 from mat_ros.backends.backend import Backend, Float32
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Validity
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,13 @@ class Verdict:
 def verify(backend: Backend, bundle: Bundle, ticks: int | None = None) -> Verdict:
     """Run golden ticks, all or the first few, as a chain would: each slot is told what its predecessor decided here."""
     manifest, golden = bundle.manifest, bundle.golden()
+    decider = Decider(backend, manifest.network, manifest.state)
     exact = manifest.equality == "bit"
     largest, count = 0.0, len(golden["observation"]) if ticks is None else min(ticks, len(golden["observation"]))
     for tick in range(count):
         enc, values = backend.encode(golden["observation"][tick])
-        found = {"values": values, "action": np.zeros_like(golden["action"][tick])}
-        action: Float32 = np.zeros(manifest.network.act_dim, np.float32)
-        state = manifest.state.start()
-        for slot in range(manifest.network.agents):
-            action, state = backend.step(slot, enc[slot], action, state)
-            found["action"][slot] = action
-        found.update(enc=enc, state=state)
+        prefix, actions = decider.extend(decider.start(), tick, manifest.network.agents, enc, Validity.OWN)
+        found = {"enc": enc, "values": values, "action": actions, "state": prefix.state}
         largest = max(largest, _worst(found["action"], golden["action"][tick], relative=False))
         for name in ("enc", "values", "action", "state"):  # in the order in which an error would spread
             if tick >= len(golden[name]):

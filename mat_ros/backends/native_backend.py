@@ -34,7 +34,6 @@ class NativeBackend:
         self._agents, self._act_dim, self._enc_dim = network.agents, network.act_dim, network.enc_dim
         self._obs_shape = (network.agents, network.obs_dim)
         layout = bundle.manifest.state
-        self._start, self._nothing = layout.start(), np.zeros(network.act_dim, np.float32)
         self._state_sizes = tuple(layout.size(slot) for slot in range(network.agents + 1))
         if any(self._library.mat_ros_state_size(self._policy, slot) != size
                for slot, size in enumerate(self._state_sizes)):
@@ -76,18 +75,13 @@ class NativeBackend:
     def decide(
         self, first: int, last: int, enc: Float32, previous: Float32, state: Float32
     ) -> tuple[Float32, Float32]:
-        """Decide the slots first .. last - 1 in one call; see RunBackend.decide."""
+        """Decide the slots first .. last - 1 in one call; see RunStepper.decide."""
         count = last - first
         if enc.shape != (count, self._enc_dim) or previous.shape != (self._act_dim,):
             self._refuse(first, (enc.shape, previous.shape), ((count, self._enc_dim), (self._act_dim,)))
         self._enc_view[:count] = enc
         handed = self._run(first, last, previous, state)
         return self._actions_view[:count].copy(), handed
-
-    def tick(self, obs: Float32) -> tuple[Float32, Float32]:
-        """Map the raw observation (n, obs_dim) to actions (n, act_dim) and values (n,), in the bits of `step`."""
-        enc, values = self.encode(obs)
-        return self.decide(0, self._agents, enc, self._nothing, self._start)[0], values
 
     def info(self) -> BackendInfo:
         """Say what this backend is."""

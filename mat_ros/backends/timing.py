@@ -12,6 +12,8 @@ import numpy as np
 
 from mat_ros.backends.backend import Backend, Float32
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Validity
 
 ROUNDS = 8
 ROUND_NS = 40_000_000
@@ -35,32 +37,22 @@ class Timing:
 
 
 def time_backend(backend: Backend, bundle: Bundle) -> Timing:
-    """Time a step of the middle slot, and a tick, as one process of a central wiring would run it."""
+    """Time a step of the middle slot, and a tick as the one chain node of a central wiring runs it."""
     observation = bundle.golden()["observation"][0]
-    network, layout = bundle.manifest.network, bundle.manifest.state
-    nothing: Float32 = np.zeros(network.act_dim, np.float32)
-    start = layout.start()
+    network = bundle.manifest.network
+    decider = Decider(backend, network, bundle.manifest.state)
     middle = network.agents // 2
     enc, _ = backend.encode(observation)
-    rows = list(enc)
-    action, state = nothing, start
-    for slot in range(middle):
-        action, state = backend.step(slot, rows[slot], action, state)
-    row = rows[middle]
+    before, _ = decider.extend(decider.start(), 0, middle, enc, Validity.OWN)
+    row = enc[middle]
+    previous: Float32 = before.actions[-1] if middle else np.zeros(network.act_dim, np.float32)
 
     def step() -> None:
-        backend.step(middle, row, action, state)
-
-    whole: Callable[[np.ndarray], object] | None = getattr(backend, "tick", None)
+        backend.step(middle, row, previous, before.state)
 
     def tick() -> None:
-        if whole is not None:
-            whole(observation)
-            return
         enc, _ = backend.encode(observation)
-        told, carried = nothing, start
-        for slot in range(network.agents):
-            told, carried = backend.step(slot, enc[slot], told, carried)
+        decider.extend(decider.start(), 0, network.agents, enc, Validity.OWN)
 
     return Timing(measure(step), measure(tick))
 

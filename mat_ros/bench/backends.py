@@ -9,7 +9,6 @@ one kept, so that what else the machine does shows as little as it can.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import platform
@@ -23,16 +22,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mat_ros.backends.choose import installed, open_backend
+from mat_ros.backends.choose import BACKENDS, installed, open_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import multiply_rate, step_multiplications, time_backend
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.core.policy.bundle import MANIFEST, Bundle
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.program import run_python
 
-KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
+KINDS = ("mat", "rwkv4")  # of policies, as training.exporting.sample names them
 AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)
-OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4
-SAMPLES = "training.exporting.sample"  # looked up by name: only who measures needs what trains
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,13 @@ class Result:
 def bench(agents: Sequence[int], widths: Sequence[int], kinds: Sequence[str], backends: Sequence[str], folder: Path,
           say: Callable[[str], None]) -> dict[str, Any]:
     """Measure; gives backend -> policy -> agents -> width -> result as plain values."""
+    make_policies(folder, kinds, agents, widths)
     rate = multiply_rate()
     found: dict[str, Any] = {name: {kind: {str(n): {} for n in agents} for kind in kinds} for name in backends}
     for kind in kinds:
         for n in agents:
             for width in widths:
-                bundle = _bundle(folder / f"{kind}_{n}_{width}", kind, n, width)
+                bundle = Bundle.load(folder / f"{kind}_{n}_{width}")
                 floor = step_multiplications(bundle) / rate
                 for name in backends:
                     say(f"{name}: {kind}, {n} agents, width {width}")
@@ -73,16 +72,11 @@ def bench(agents: Sequence[int], widths: Sequence[int], kinds: Sequence[str], ba
     return {"machine": machine, "backends": found}
 
 
-def _bundle(folder: Path, kind: str, agents: int, width: int) -> Bundle:
-    if (folder / MANIFEST).exists():
-        return Bundle.load(folder)
-    try:
-        samples: Any = importlib.import_module(SAMPLES)
-    except ImportError as error:
-        raise Missing(f"what writes policies to measure ({error.name})", "run `pip install mat_ros[train]`") from error
-    bundle: Bundle = samples.make_bundle(folder, KINDS[kind], KINDS[kind], agents=agents, obs_dim=OBS_DIM,
-                                         act_dim=ACT_DIM, ticks=GOLDEN_TICKS, width=width, spread=4.0 / width)
-    return bundle
+def make_policies(folder: Path, kinds: Sequence[str], agents: Sequence[int], widths: Sequence[int]) -> None:
+    """Let training export the policies that the folder lacks, in a program of its own."""
+    run_python(["-m", "training.exporting.sample", "policies", str(folder), "--kinds", *kinds, "--agents",
+                *map(str, agents), "--widths", *map(str, widths)], "what writes policies to measure",
+               "run `pip install mat_ros[train]`")
 
 
 def show(found: dict[str, Any], console: Console) -> None:
@@ -104,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--agents", type=int, nargs="+", default=list(AGENTS), help="numbers of agents")
     parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS), help="widths of the layers")
     parser.add_argument("--policies", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--backends", nargs="+", default=list(installed()), help="default: all that are installed")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(installed()),
+                        help="default: all that are installed")
     parser.add_argument("--bundles", type=Path, help="keep the policies here and use those that are there")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)

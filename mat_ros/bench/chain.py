@@ -9,7 +9,6 @@ random weights, which take as long as trained ones. The floor is measured right 
 from __future__ import annotations
 
 import argparse
-import importlib
 import itertools
 import json
 import multiprocessing
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,20 +28,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mat_ros.backends.choose import open_backend
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value
-from mat_ros.core.policy.bundle import MANIFEST, Bundle
-from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.program import run_python
+from mat_ros.core.robot.observe import Observer
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
-from mat_ros.graph import forked
-from mat_ros.graph.build import Graph, LaunchSettings, NodeSpec, build, environment
+from mat_ros.graph.build import Graph, NodeSpec, build, environment
+from mat_ros.graph.command import node_arguments
 from mat_ros.graph.forked import ForkedNode
-from mat_ros.graph.launcher import NODE_COMMAND, node_command
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
-SAMPLES = "training.exporting.sample"  # looked up by name: only who measures needs what trains
 PATIENCE_S = 300.0  # until a graph runs
 GRACE_MS = 0.5  # after the deadline, when the gate applies what it has; later is missed
 TAIL_S = 0.5  # measured and left out at the end
@@ -69,23 +70,10 @@ class Row:
     reliable: bool = True
 
 
-def make_policy(folder: Path, agents: int) -> Path:
-    """Export a random policy for an arm of so many joints, each of which is measured."""
-    path = folder / f"arm_{agents}"
-    if (path / MANIFEST).exists():
-        return path
-    try:
-        samples: Any = importlib.import_module(SAMPLES)
-    except ImportError as error:
-        raise Missing(f"what makes policies to measure ({error.name})", "run from a checkout with the train extra"
-                      ) from error
-    origin = samples.random_origin(agents, 3, 1)
-    names = tuple(joint.name for joint in origin.joints)
-    terms = (Term("joint_position", "rad", names), Term("joint_velocity", "rad/s", names))
-    views = tuple(View(agent.name, tuple(Part(term.name, agent.joints) for term in terms)) for agent in origin.agents)
-    origin = samples.describe("arm", origin.agents, origin.joints, round(1e9 / 60), "joint", Layout(terms, views))
-    samples.export_random(path, origin, 4, 0, encoder="rwkv4", decoder="rwkv4", width=64)
-    return path
+def make_policies(folder: Path, agents: Sequence[int]) -> None:
+    """Let training export a random policy for an arm of each number of joints, in a program of its own."""
+    run_python(["-m", "training.exporting.sample", "arm", str(folder), "--agents", *map(str, agents)],
+               "what makes policies to measure", "run from a checkout with the train extra")
 
 
 def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
@@ -120,10 +108,12 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
     graph = lay_out(row, policy, trace)
     environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": row.executor}
     began = time.monotonic()
-    if not forked.preload():
+    main = preload()
+    if main is None:
         raise Refused("the benchmark", "a process that may fork, as `mat-ros launch` does", "one with threads",
                       "run it on Linux, by `mat-ros bench chain`")
-    processes = [ForkedNode(group[0].name, _arguments(group, graph), environment, 0) for group in groups(row, graph)]
+    processes = [ForkedNode(main, group[0].name, _arguments(group, graph), environment, 0)
+                 for group in groups(row, graph)]
     try:
         handling_us = wait_until_whole(row, processes)
         ready_s = time.monotonic() - began
@@ -219,16 +209,15 @@ def floor(row: Row, policy: Path) -> dict[str, float]:
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Measure the rows that are asked for."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench chain`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench chain", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[6, 12, 20], help="slots")
-    parser.add_argument("--mode", nargs="+", choices=("strict", "bounded", "optimistic"),
-                        default=["strict", "optimistic"])
+    parser.add_argument("--mode", nargs="+", choices=MODES, default=["strict", "optimistic"])
     parser.add_argument("--wiring", nargs="+", choices=WIRINGS, default=["per_joint"])
     parser.add_argument("--executor", nargs="+", choices=("events", "single"), default=["events"])
-    parser.add_argument("--backend", nargs="+", default=["native"])
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS, default=["native"])
     parser.add_argument("--encoder", choices=("central", "replicated"), default="central")
     parser.add_argument("--processes", type=int, default=4, help="of the chain nodes in the wiring `grouped`")
     parser.add_argument("--hz", type=float, nargs="+", default=[60.0])
@@ -237,7 +226,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
     parser.add_argument("--best-effort", action="store_true", help="hear nothing twice")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the rows that are asked for."""
+    given = parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
     rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
@@ -247,9 +241,10 @@ def main(arguments: list[str]) -> int:
     found = []
     with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
         os.environ["ROS_LOG_DIR"] = name
+        make_policies(Path(name), given.n)
         for row in rows:
             print(f"{row.n} {row.mode} {row.wiring} ...", file=sys.stderr)
-            policy = make_policy(Path(name), row.n)
+            policy = Path(name) / f"arm_{row.n}"
             # Each row in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
             with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
                 found.append(pool.apply(run, (row, policy, Path(name))))
@@ -279,7 +274,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def _arguments(group: list[NodeSpec], graph: Graph) -> list[str]:
     """Join the arguments of several nodes to those of one process."""
-    first, *others = (node_command(spec, graph)[NODE_COMMAND:] for spec in group)
+    first, *others = (node_arguments(spec, graph) for spec in group)
     return first + [part for arguments in others for part in ("+", *arguments)]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mat_ros.backends.backend import Backend, Float32
+from mat_ros.backends.backend import Float32
 from mat_ros.backends.choose import open_backend
 from mat_ros.backends.cuda_driver import Driver
 from mat_ros.backends.fused_decode import WIDTH, FusedDecode
@@ -29,6 +29,8 @@ from mat_ros.core import randomness
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
+from mat_ros.core.tick.decide import Decider
+from mat_ros.core.tick.messages import Validity
 
 SOURCE = Path(__file__).parents[2] / "cuda" / "decode.cu"
 
@@ -51,31 +53,24 @@ def encodings(bundle: Bundle, batch: int) -> Float32:
     return (3.4 * (drawn - 0.5)).astype(np.float32).reshape(batch, n, WIDTH)
 
 
-def decide_slot_by_slot(backend: Backend, bundle: Bundle, enc: Float32) -> Float32:
-    """Decide on the processor what one launch decides on the GPU."""
-    network = bundle.manifest.network
-    decided = np.empty((len(enc), network.agents, network.act_dim), np.float32)
-    for row, of_robot in enumerate(enc):
-        told: Float32 = np.zeros(network.act_dim, np.float32)
-        state = bundle.manifest.state.start()
-        for slot in range(network.agents):
-            told, state = backend.step(slot, of_robot[slot], told, state)
-            decided[row, slot] = told
-    return decided
+def decide_one_by_one(decider: Decider, enc: Float32) -> Float32:
+    """Decide on the processor, robot by robot, what one launch decides on the GPU: (batch, n, 64) -> actions."""
+    return np.array([decider.extend(decider.start(), 0, len(robot), robot, Validity.OWN)[1] for robot in enc])
 
 
 def bench(bundle: Bundle, batches: Sequence[int]) -> dict[str, Any]:
     """Measure launches of several sizes, and their error against the processor."""
     driver = Driver()
     code = compile_kernel(driver.capability)
-    native, one = open_backend("native", bundle), encodings(bundle, 1)
-    core = measure(lambda: decide_slot_by_slot(native, bundle, one)).p50
+    decider = Decider(open_backend("native", bundle), bundle.manifest.network, bundle.manifest.state)
+    one = encodings(bundle, 1)
+    core = measure(lambda: decide_one_by_one(decider, one)).p50
     found = {}
     for batch in batches:
         fused, enc = FusedDecode(bundle, code, batch), encodings(bundle, batch)
         decided, _ = fused.decide(enc)
         few = min(batch, 64)
-        error = float(np.abs(decided[:few] - decide_slot_by_slot(native, bundle, enc[:few])).max())
+        error = float(np.abs(decided[:few] - decide_one_by_one(decider, enc[:few])).max())
         launch = measure(lambda fused=fused, enc=enc: fused.decide(enc))  # type: ignore[misc]
         found[str(batch)] = {"launch_us_p50": launch.p50, "launch_us_p99": launch.p99,
                              "us_per_robot": launch.p50 / batch, "max_err": error}

@@ -23,9 +23,11 @@ from typing import Any
 
 from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
-from mat_ros.graph.build import LaunchSettings, build
-from mat_ros.graph.launcher import node_command
+from mat_ros.graph.build import build
+from mat_ros.graph.command import node_command
+from mat_ros.graph.settings import LaunchSettings
 
 PATIENCE_S = 60.0
 STOP_S = 1.0  # how long a process is held
@@ -123,15 +125,20 @@ def strike(graph: Graph, name: str, blow: str, period_s: float) -> dict[str, Any
             "until_whole_ms": (after[broken[-1]][0] - began) * 1e-6 if broken else 0.0}
 
 
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros bench recovery`."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench recovery`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench recovery", description="Kill and stop each node of a live "
                                      "graph in turn, and count what that costs.")
     parser.add_argument("--policy", required=True, help="bundle, by name or folder")
-    parser.add_argument("--mode", default="optimistic", choices=("strict", "bounded", "optimistic"))
+    parser.add_argument("--mode", default="optimistic", choices=MODES)
     parser.add_argument("--out", type=Path, help="file for the raw results, JSON")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros bench recovery`."""
+    given = parser().parse_args(arguments)
     random.seed(given.seed)
     graph = Graph(shipped.policy_folder(given.policy).resolve(),
                   LaunchSettings(sim="free", mode=given.mode, network="loopback"))

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mat_ros.backends.choose import installed, open_backend
+from mat_ros.backends.choose import BACKENDS, installed, open_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
 from mat_ros.core.errors import Missing, Refused
@@ -168,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", help="a bundle: shipped name or folder; or a robot file")
     parser.add_argument("--robot", help="robot that the bundle has to fit: shipped name or YAML file")
-    parser.add_argument("--backend", action="append", default=[], help="check this backend only; may be repeated")
+    parser.add_argument("--backend", action="append", default=[],
+                        help=f"check this backend only, one of {', '.join(BACKENDS)}; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     given = parser.parse_args(arguments)
     if Path(given.bundle).is_file():

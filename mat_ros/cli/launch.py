@@ -10,10 +10,26 @@ import sys
 import textwrap
 
 from mat_ros.graph import launcher, ros_environment
-from mat_ros.graph.deployment import DEPLOYMENTS, Plan, check_start, launch_options, parse, plan
-from mat_ros.graph.launcher import Sink
+from mat_ros.graph.deployment import DEPLOYMENTS, Planned, check_start, launch_options, parse, plan
+from mat_ros.graph.process import Sink
+from mat_ros.nodes.preload import preload
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of node names on a terminal
+
+
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros launch`."""
+    parser = argparse.ArgumentParser(
+        prog="mat-ros launch", usage="mat-ros launch NAME [name:=value ...]", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join([*(f"  {d.name:<12}{d.help}" for d in DEPLOYMENTS.values()), "",
+                          "`mat-ros launch NAME --help` lists the arguments of one."]))
+    parser.add_argument("deployment", metavar="NAME", help="what to start, one of the list below")
+    parser.add_argument("launch_arguments", nargs="*", metavar="name:=value", help="launch arguments")
+    parser.add_argument("--dry-run", action="store_true", help="show the nodes and their parameters, start nothing")
+    parser.add_argument("--env", action="store_true",
+                        help="print what another shell has to export so that `ros2 topic` and others hear this graph")
+    return parser
 
 
 def main(arguments: list[str]) -> int:
@@ -21,18 +37,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) >= 2 and arguments[0] in DEPLOYMENTS and set(arguments) & {"-h", "--help", "-s", "--show-args"}:
         print(help_text(arguments[0]))
         return 0
-    parser = argparse.ArgumentParser(
-        prog="mat-ros launch", usage="mat-ros launch NAME [name:=value ...]", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join([*(f"  {d.name:<12}{d.help}" for d in DEPLOYMENTS.values()), "",
-                          "`mat-ros launch NAME --help` lists the arguments of one."]))
-    parser.add_argument("name", metavar="NAME", help="what to start, one of the list below")
-    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="launch arguments")
-    parser.add_argument("--dry-run", action="store_true", help="show the nodes and their parameters, start nothing")
-    parser.add_argument("--env", action="store_true",
-                        help="print what another shell has to export so that `ros2 topic` and others hear this graph")
-    given = parser.parse_args(arguments)
-    planned = plan(given.name, parse(given.arguments, given.name))
+    given = parser().parse_args(arguments)
+    planned = plan(given.deployment, parse(given.launch_arguments, given.deployment))
     if given.env:
         domain = {"ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]} if os.environ.get("ROS_DOMAIN_ID") else {}
         reach = domain | {k: v for k, v in planned.graph.environment.items() if k.startswith(("ROS_", "FASTDDS_"))}
@@ -43,7 +49,7 @@ def main(arguments: list[str]) -> int:
         return 0
     check_start(planned)
     ros_environment.set_defaults()
-    return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]))
+    return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]), preload)
 
 
 def help_text(name: str) -> str:
@@ -57,7 +63,7 @@ def help_text(name: str) -> str:
     return "\n".join(lines)
 
 
-def describe(planned: Plan) -> str:
+def describe(planned: Planned) -> str:
     """Write the nodes of a graph and their parameters."""
     lines = [f"policy {planned.bundle.folder} ({planned.bundle.digest[:16]})"]
     for node in planned.graph.nodes:

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path, help="recording (.mcap)")
     parser.add_argument("--policy", default="",
                         help="bundle, by name or folder; default: the shipped one that was recorded")
-    parser.add_argument("--backend", default="", choices=["", *BACKENDS], help="default: that of the recording")
+    parser.add_argument("--backend", default="", choices=("", *BACKENDS), help="default: that of the recording")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     given = parser.parse_args(arguments)
     recording = Recording.load(given.file)

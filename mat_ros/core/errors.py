@@ -7,6 +7,8 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+REFUSED = 2  # exit status of a program that cannot run as it is set up: starting it again would not help
+
 
 class Refused(ValueError):
     """Refuse an input: a file, a name, a number that the contract does not allow."""
@@ -18,11 +20,16 @@ class Refused(ValueError):
         """Reach another process whole: an exception is otherwise made again from its message alone, and cannot be."""
         return _again, (type(self), str(self))
 
+    @classmethod
+    def quoted(cls, sentence: str) -> Refused:
+        """Return a refusal that another program has already put into words."""
+        refusal = cls.__new__(cls)
+        refusal.args = (sentence,)
+        return refusal
+
     def at(self, place: str) -> Refused:
-        """Give the same refusal with the place where it was found in front."""
-        located = Refused.__new__(Refused)
-        located.args = (f"{place}: {self}",)
-        return located
+        """Return the same refusal with the place where it was found in front."""
+        return Refused.quoted(f"{place}: {self}")
 
 
 class Missing(RuntimeError):

@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Spread the items of a benchmark over processes of this machine, or over a Ray cluster that may lose workers.
+"""Spread work over processes of this machine, or over a Ray cluster that may lose workers.
 
-The work is a function of a module, called with what all items share and with an item; what is costly to make it keeps
-in its process from item to item. Paths in what is shared are absolute: workers stand in folders of their own.
+Benchmarks spread their episodes and sweeps their trainings. The work is a function of a module. It is called with what
+all items share and with one item, and it may keep in its process what is costly to make. Paths are absolute, since
+workers run in folders of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 def spread(work: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item], processes: int = 0,
            ray: str = "") -> Iterator[Result]:
-    """Give results as they come. `processes` at a time; 0: one here, as many as the cluster has on Ray."""
+    """Yield results as they come.
+
+    `processes` items are worked on at a time. 0 means one on this machine, and on Ray as many as the cluster can take.
+    """
     if not items:
         return
     if ray:

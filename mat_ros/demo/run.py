@@ -18,10 +18,12 @@ import numpy as np
 
 from mat_ros.core.errors import Missing
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.graph.build import Graph, LaunchSettings
-from mat_ros.graph.deployment import Plan, plan_bundle
+from mat_ros.graph.build import Graph
+from mat_ros.graph.deployment import Planned, plan_bundle
 from mat_ros.graph.launcher import Supervisor, forwarded_signals
 from mat_ros.graph.peers import count_peers
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import Watch
 
@@ -51,7 +53,7 @@ class Episode:
 class Run:
     """Everything that the report is made of."""
 
-    planned: Plan
+    planned: Planned
     watch: Watch
     episodes: list[Episode] = field(default_factory=list)
     killed: str | None = None  # name of the node
@@ -76,7 +78,7 @@ class Run:
                 "p50_ms": _rounded(latencies, 50), "p99_ms": _rounded(latencies, 99), "killed": self.killed}
 
 
-def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed: int = 0) -> Plan:
+def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed: int = 0) -> Planned:
     """Lay out the graph; the simulated robot ends after the episodes and leaves their results in a file."""
     settings = LaunchSettings(policy=str(policy), wiring="per_joint" if per_joint else "per_agent", episodes=episodes,
                               seed=seed)
@@ -102,8 +104,8 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
         screen = Screen(found.watch, f"{manifest.task}  \u00b7  {len(planned.graph.nodes)} processes  \u00b7  "
                         f"{planned.settings.mode}", door_progress)
         began_s = time.monotonic()
-        with (screen, Supervisor(planned.graph, screen.say, fork=True) as supervisor, forwarded_signals(supervisor),
-              Listener(found.watch, planned.bundle)):
+        with (screen, Supervisor(planned.graph, screen.say, preload=preload) as supervisor,
+              forwarded_signals(supervisor), Listener(found.watch, planned.bundle)):
             conduct(found, supervisor, screen, episodes, fault, began_s)
             supervisor.end(0 if not found.trouble else 1)
             found.starts = {name: process.starts for name, process in supervisor.processes.items()}

@@ -8,7 +8,7 @@ import difflib
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mat_ros.core import shipped
@@ -18,7 +18,9 @@ from mat_ros.core.options import Option, options, read
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.shipped import check_writable
-from mat_ros.graph.build import Graph, LaunchSettings, build, replace
+from mat_ros.graph import ros_environment
+from mat_ros.graph.build import Graph, build
+from mat_ros.graph.settings import LaunchSettings
 from mat_ros.hardware.open import check_adapter, find_robot
 
 
@@ -42,7 +44,7 @@ DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
 
 
 @dataclass(frozen=True)
-class Plan:
+class Planned:
     """Everything that starting a deployment needs."""
 
     settings: LaunchSettings
@@ -64,7 +66,7 @@ def deployment(name: str) -> Deployment:
     return DEPLOYMENTS[name]
 
 
-def plan(name: str, arguments: Mapping[str, object]) -> Plan:
+def plan(name: str, arguments: Mapping[str, object]) -> Planned:
     """Read launch arguments, load the policy and lay out the graph; what does not fit is refused before any start."""
     chosen = deployment(name)
     settings = read(LaunchSettings, arguments)
@@ -80,14 +82,14 @@ def plan(name: str, arguments: Mapping[str, object]) -> Plan:
     return plan_bundle(settings, bundle)
 
 
-def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Plan:
+def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Planned:
     """Lay out the graph of any policy, also of a robot that no deployment names."""
     check_security()
     settings = replace(settings, robot=_robot_path(settings.robot), faults=_fault_path(settings.faults),
                        record=str(Path(settings.record).resolve()) if settings.record else "")
     if settings.robot:
         _check_rate(find_robot(settings.robot, bundle.manifest), bundle, settings.rate)
-    return Plan(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
+    return Planned(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
 
 
 def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
@@ -97,7 +99,7 @@ def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
                       f"{1e9 / robot.period_ns:g}", "correct it, train at this rate, or ask for one with rate:=...")
 
 
-def check_start(planned: Plan) -> None:
+def check_start(planned: Planned) -> None:
     """Refuse what the nodes of this host would refuse one by one: an adapter, a fault plan, a place to record into."""
     here, settings = {node.name for node in planned.graph.nodes}, planned.settings
     manifest = planned.bundle.manifest
@@ -142,11 +144,9 @@ def parse(words: Sequence[str], name: str) -> dict[str, str]:
 
 def check_security(environment: Mapping[str, str] = os.environ) -> None:
     """Refuse to run unprotected where DDS security was asked for and this ROS cannot give it."""
-    from mat_ros.graph.ros_environment import ros_comes_from_wheels
-
     if environment.get("ROS_SECURITY_ENABLE", "").lower() != "true":
         return
-    if ros_comes_from_wheels():
+    if ros_environment.ros_comes_from_wheels():
         raise Missing("DDS security, which ROS_SECURITY_ENABLE=true asks for and pip's Fast DDS is built without,",
                       "run on an apt ROS 2 with a keystore (docs/how-to/two-hosts.md), or unset ROS_SECURITY_ENABLE")
     keystore = environment.get("ROS_SECURITY_KEYSTORE", "")

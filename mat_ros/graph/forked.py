@@ -4,44 +4,28 @@
 
 A node spends most of its start on imports, and most of its memory on what they load. A fork has both at once, and
 shares the memory. It is allowed before DDS runs only: its threads do not survive a fork. So the supervisor forks while
-nothing but its own thread is at work, and starts a fresh interpreter otherwise: the same node, a moment later.
+nothing but its own thread is at work, and starts a fresh interpreter otherwise: the same node, a moment later. What a
+fork runs is handed in, since nodes lie above this room.
 """
 
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, NoReturn
 
-PRELOADED = ("rclpy.lifecycle", "mat_ros.nodes.shell", "mat_ros.nodes.chain_node", "mat_ros.nodes.__main__")
+NodeMain = Callable[[list[str]], int]  # runs a node with its arguments and returns its exit status
+PROGRAM = "python -m mat_ros.nodes"  # what a fork calls itself
 TRACING, TRACING_THREADS = "/liblttng-ust", 2  # rclpy may load it: its threads sleep until someone traces
 INHERITED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # handlers that are the supervisor's own business
 NAME_LENGTH = 15  # of a process, as Linux shows it
 PR_SET_NAME = 15
-
-
-def preload() -> bool:
-    """Import what nodes need, once; say whether a node may be forked now."""
-    if sys.platform != "linux":
-        return False
-    keep_numpy_single_threaded()
-    try:
-        for module in PRELOADED:
-            importlib.import_module(module)
-        topics, support = (importlib.import_module(name) for name in ("mat_ros.nodes.topics", "rclpy.type_support"))
-        for topic in vars(topics).values():
-            if isinstance(topic, topics.Topic):
-                support.check_for_type_support(topic.type)  # loads the compiled part of a message
-    except ImportError:
-        return False  # the node itself will say what is missing
-    return may_fork()
 
 
 def keep_numpy_single_threaded() -> None:
@@ -71,18 +55,19 @@ def _read(file: str) -> str:
 class ForkedNode:
     """A forked node, handled like a `subprocess.Popen`."""
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], group: int) -> None:
-        """Fork; the child runs `mat_ros.nodes` with the arguments and joins the process group."""
+    def __init__(self, main: NodeMain, name: str, arguments: Sequence[str], environment: Mapping[str, str],
+                 group: int) -> None:
+        """Fork; the child calls `main` with the arguments and joins the process group."""
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        self.args = ["mat_ros.nodes", *arguments]
+        self.args = [PROGRAM, *arguments]
         self.returncode: int | None = None
         # Held back until the child has left the supervisor's handlers behind: a signal to it would else be lost.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, INHERITED)
         self.pid = os.fork()
         if self.pid == 0:
-            _be_node(name, arguments, environment, group, writing, mask)
+            _be_node(main, name, arguments, environment, group, writing, mask)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(writing)
         self.stdout: IO[bytes] = os.fdopen(reading, "rb", 0)
@@ -117,8 +102,8 @@ class ForkedNode:
         return self.returncode
 
 
-def _be_node(name: str, arguments: Sequence[str], environment: Mapping[str, str], group: int, output: int,
-             mask: set[int | signal.Signals]) -> Any:
+def _be_node(main: NodeMain, name: str, arguments: Sequence[str], environment: Mapping[str, str], group: int,
+             output: int, mask: set[int | signal.Signals]) -> NoReturn:
     """Become the node; never returns into the supervisor's code."""
     status = 1
     try:
@@ -135,8 +120,8 @@ def _be_node(name: str, arguments: Sequence[str], environment: Mapping[str, str]
         os.environ.clear()
         os.environ.update(environment)
         ctypes.CDLL(None).prctl(PR_SET_NAME, name[:NAME_LENGTH].encode(), 0, 0, 0)
-        sys.argv = ["mat_ros.nodes", *arguments]
-        status = importlib.import_module("mat_ros.nodes.__main__").main(list(arguments))
+        sys.argv = [PROGRAM, *arguments]
+        status = main(list(arguments))
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

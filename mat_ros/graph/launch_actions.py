@@ -17,7 +17,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from mat_ros.graph import deployment, ros_environment
 from mat_ros.graph.build import Graph, NodeSpec
 from mat_ros.graph.claim import claim
-from mat_ros.graph.launcher import BACK_OFF_S
+from mat_ros.graph.process import BACK_OFF_S
 
 
 def describe(name: str) -> LaunchDescription:
@@ -43,7 +43,7 @@ def describe(name: str) -> LaunchDescription:
 
 
 def actions(graph: Graph) -> list[Action]:
-    """Give the environment and the nodes of a graph."""
+    """Return the environment and the nodes of a graph as actions."""
     ros_environment.set_defaults()
     return [*(SetEnvironmentVariable(name, value) for name, value in graph.environment.items()),
             *(_node(spec, graph.namespace) for spec in graph.nodes)]

@@ -1,6 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Break the motors and sensors of the simulated robot as a plan says, and as an injector asks while it runs."""
+"""Break the motors and sensors of the simulated robot as a plan says, and as an injector asks while it runs.
+
+A robot that nothing breaks has an empty plan and no injector.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from mat_ros.core.faults.injection import Lease
 from mat_ros.core.faults.schedule import Schedule
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.hardware.simulated import SimulatedRobot
+from mat_ros.hardware.io import SimulatedRobotIO
 
 LEVELS = ("actuator", "sensor")
 
@@ -19,7 +22,7 @@ LEVELS = ("actuator", "sensor")
 class Breaking:
     """What is broken in one simulated robot."""
 
-    def __init__(self, robot: SimulatedRobot, manifest: Manifest, plan: str = "") -> None:
+    def __init__(self, robot: SimulatedRobotIO, manifest: Manifest, plan: str = "") -> None:
         self._robot, self._plan = robot, find_plan(plan, manifest.period_ns, targets(manifest))
         self._lease = Lease(LEVELS, targets(manifest))
         self.schedule = self.planned = Schedule(0)
@@ -34,9 +37,8 @@ class Breaking:
 
     def hear(self, message: Any, now_ns: int) -> None:
         """Take an injection; it works from the next tick on."""
-        tick = int(self._robot.world.ticks[0]) + 1
         self._lease.renew(message.seed, message.ids, message.levels, message.kinds, message.targets,
-                          message.severities, message.ticks, message.lease_ms, tick, now_ns)
+                          message.severities, message.ticks, message.lease_ms, self._robot.tick + 1, now_ns)
 
     def look(self, now_ns: int) -> None:
         """Break and mend what is due; call it before each step."""
@@ -46,11 +48,11 @@ class Breaking:
 
     def state(self, tick: int, enabled: bool) -> SimpleNamespace:
         """Give the fields of a FaultState: the truth, for the record alone. `tick` counts as the graph counts."""
-        active = self.schedule.active(int(self._robot.world.ticks[0]))
+        active = self.schedule.active(self._robot.tick)
         return SimpleNamespace(tick=tick, enabled=enabled, ids=[f.id for f in active],
                                kinds=[f"{f.level}: {f.kind}" for f in active], targets=[f.target for f in active],
                                severities=[f.severity for f in active])
 
     def _follow(self, schedule: Schedule) -> None:
         self.schedule = schedule
-        self._robot.faulty.reschedule(0, schedule)
+        self._robot.follow(schedule)

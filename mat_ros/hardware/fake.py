@@ -7,7 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from mat_ros.core import randomness
+from mat_ros.core.faults.schedule import Schedule
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.messages import Float32
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
 
 REACH = 0.5  # share of the way to its target that a joint goes in a tick
@@ -15,13 +17,18 @@ SPREAD = 0.5  # of measurements that no joint gives, in their units
 
 
 class FakeBus:
-    """Joints that follow their commands; every other measurement is drawn from the seed, so that runs agree."""
+    """A simulated robot without a task; see `mat_ros.hardware.io.SimulatedRobotIO`.
+
+    Its joints follow their commands. Every other measurement is drawn from the seed, so that runs agree.
+    """
+
+    ended = None  # its episode goes on until it is reset
 
     def __init__(self, manifest: Manifest, seed: int = 0) -> None:
         self._description = description_of(manifest)
         self._terms = manifest.layout.terms
         self._key = randomness.stream(seed, "fake bus")
-        self._size = sum(len(term.elements) for term in self._terms)
+        self._size = manifest.layout.signal_count
         self._default = np.array([joint.default for joint in manifest.joints])
         place = {(term.name, element): 0 for term in self._terms for element in term.elements}
         place = {name: k for k, name in enumerate(place)}
@@ -37,17 +44,17 @@ class FakeBus:
         if seed is not None:
             self._key = randomness.stream(seed, "fake bus")
         self._position, self._moved = self._default.copy(), np.zeros_like(self._default)
-        self._tick = 0
+        self.tick = 0  # of the episode
         self.episode += 1
 
     def read(self) -> Reading:
         """Give what is measured now."""
-        signals = SPREAD * randomness.normal(self._key, self._tick, self._size)
+        signals = SPREAD * randomness.normal(self._key, self.tick, self._size)
         for term, values in (("joint_position", self._position),
                              ("joint_velocity", self._moved / (self._description.period_ns * 1e-9))):
             for joint, column in self._at[term]:
                 signals[column] = values[joint]
-        return Reading(signals.astype(np.float32), self._tick * self._description.period_ns, self.episode)
+        return Reading(signals.astype(np.float32), self.tick * self._description.period_ns, self.episode)
 
     def write(self, command: Float) -> None:
         """Move the joints for one tick."""
@@ -55,7 +62,20 @@ class FakeBus:
         self.written = command.copy()
         self._moved = REACH * (command - self._position)
         self._position = self._position + self._moved
-        self._tick += 1
+        self.tick += 1
+
+    def decided(self, actions: Float32) -> None:
+        """Charge nothing for actions: there is no task."""
+
+    def result(self) -> None:
+        """Return nothing: there is no task that counts."""
+
+    def follow(self, schedule: Schedule) -> None:
+        """Break nothing: there is no physics. `open_breaking` has refused a plan that says otherwise."""
+
+    def applied(self, command: Float) -> None:
+        """Move with a command that another process has written: each process has a bus of its own."""
+        self.write(command)
 
     def describe(self) -> Description:
         """Say what the robot has."""

@@ -13,9 +13,10 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.shipped import config_file, config_names
+from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
-from mat_ros.hardware.io import HardwareIO
+from mat_ros.hardware.io import HardwareIO, SimulatedRobotIO
 from mat_ros.hardware.link import Link
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
 
@@ -35,7 +36,7 @@ def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics:
 
 
 def open_simulated(manifest: Manifest, task: str, seed: int, number: int = 0, scatter_rad: float = 0.0,
-                   ticks: int = 0) -> Any:
+                   ticks: int = 0) -> SimulatedRobotIO:
     """Open the simulated robot of a policy; a policy of no world moves the joints of a fake bus."""
     if not manifest.world:
         return FakeBus(manifest, seed)
@@ -45,16 +46,10 @@ def open_simulated(manifest: Manifest, task: str, seed: int, number: int = 0, sc
     return SimulatedRobot(manifest, task, seed, number, Scatter(scatter_rad), ticks)
 
 
-def open_breaking(robot: Any, manifest: Manifest, faults: str, inject: bool) -> Any:
-    """Get ready to break a robot, where it is simulated and that was asked for."""
-    if not faults and not inject:
-        return None
-    if not hasattr(robot, "faulty"):
-        if faults:
-            raise Refused("faults", "a simulated robot", "a bus without physics", "leave the fault plan out")
-        return None
-    from mat_ros.hardware.breaking import Breaking
-
+def open_breaking(robot: SimulatedRobotIO, manifest: Manifest, faults: str) -> Breaking:
+    """Get ready to break a simulated robot as a fault plan says, or by nothing where the plan is empty."""
+    if faults and not manifest.world:
+        raise Refused("faults", "a simulated robot", "a bus without physics", "leave the fault plan out")
     return Breaking(robot, manifest, faults)
 
 

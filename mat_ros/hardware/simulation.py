@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.messages import Observation, Outcome
+from mat_ros.hardware.breaking import Breaking
+from mat_ros.hardware.io import SimulatedRobotIO
 
 EPISODE_NS = 1_000_000_000  # keeps the source times of episodes apart
 
@@ -22,8 +23,9 @@ EPISODE_NS = 1_000_000_000  # keeps the source times of episodes apart
 class Simulation:
     """One robot and its ticks. In lock-step it steps when the command of its tick comes, else when it is told to."""
 
-    def __init__(self, robot: Any, breaking: Any, manifest: Manifest, *, lockstep: bool, allowed_ns: int,
-                 episodes: int = 0, results: str = "", tell: Callable[[str], object] = lambda line: None) -> None:
+    def __init__(self, robot: SimulatedRobotIO, breaking: Breaking, manifest: Manifest, *, lockstep: bool,
+                 allowed_ns: int, episodes: int = 0, results: str = "",
+                 tell: Callable[[str], object] = lambda line: None) -> None:
         self.robot, self.breaking, self.lockstep, self._tell = robot, breaking, lockstep, tell
         self.counts: Counter[str] = Counter()  # late
         self.tick = self.episodes = 0
@@ -35,8 +37,7 @@ class Simulation:
 
     def observe(self, now_ns: int) -> Observation:
         """Measure, with what is broken now."""
-        if self.breaking is not None:
-            self.breaking.look(now_ns)
+        self.breaking.look(now_ns)
         reading = self.robot.read()
         self.sent_ns, self._source_ns = now_ns, reading.source_ns + EPISODE_NS * reading.episode
         return Observation(self.tick, now_ns, now_ns + self._allowed_ns, self._source_ns, reading.episode,
@@ -48,8 +49,7 @@ class Simulation:
             self.counts["late"] += 1
             return False
         self._last = outcome.applied.applied
-        if hasattr(self.robot, "decided"):
-            self.robot.decided(outcome.actions)
+        self.robot.decided(outcome.actions)
         if self.lockstep:
             self.step(now_ns)
         return True
@@ -58,7 +58,7 @@ class Simulation:
         """Move by the newest command, and begin anew where an episode has ended."""
         self.robot.write(self._last)
         self.tick += 1
-        ended = getattr(self.robot, "ended", None)
+        ended = self.robot.ended
         if ended is None:
             return
         self.episodes += 1
@@ -78,14 +78,13 @@ class Simulation:
     def reset(self, seed: int | None, now_ns: int) -> None:
         """Begin an episode; a seed begins their sequence anew."""
         self.robot.reset(seed)
-        if self.breaking is not None:
-            self.breaking.begin(now_ns)
-            self._tell_broken()
+        self.breaking.begin(now_ns)
+        self._tell_broken()
 
     def _tell_broken(self) -> None:
         """Say what the fault plan has drawn for the episode."""
         broken: dict[str, list[str]] = {}
-        for fault in self.breaking.planned.faults if self.breaking is not None else ():
+        for fault in self.breaking.planned.faults:
             words = f"{fault.target} from tick {fault.start}" if fault.start else fault.target
             broken.setdefault(f"{fault.level}:{fault.kind}", []).append(words)
         if broken:
@@ -93,6 +92,6 @@ class Simulation:
             self._tell(f"episode {self.robot.episode}: {kinds}")
 
     def facts(self) -> Mapping[str, object]:
-        """Give how far the simulation has come."""
-        result = getattr(self.robot, "result", None)
-        return {"tick": self.tick, "episodes": self.episodes, **self.counts, **(asdict(result()) if result else {})}
+        """Return how far the simulation has come."""
+        result = self.robot.result()
+        return {"tick": self.tick, "episodes": self.episodes, **self.counts, **(asdict(result) if result else {})}

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import REFUSED, Missing, Refused
 from mat_ros.graph import ros_environment
 
 # Rows: executable -> module:class. A module is imported only where it runs.
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         return int(end.result())
     except (Refused, Missing) as error:
         print(f"{' + '.join(name for name, _ in groups)}: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     finally:
         for node in nodes:
             executor.remove_node(node)
@@ -86,7 +86,7 @@ def _groups(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
         if not group or group[0] not in EXECUTABLES:
             print(f"expected one of {', '.join(EXECUTABLES)}, got {group[0] if group else 'nothing'}; "
                   "`python -m mat_ros.nodes EXECUTABLE --ros-args -p name:=value`", file=sys.stderr)
-            raise SystemExit(2)
+            raise SystemExit(REFUSED)
     return [(group[0], group[1:]) for group in groups]
 
 

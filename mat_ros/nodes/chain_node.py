@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 
 from mat_ros.backends.backend import Backend
-from mat_ros.backends.choose import open_backend
+from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.tick.chain import ChainNode, Patience, Role
+from mat_ros.core.tick.chain import BATONS, MODES, ChainNode, Patience, Role
 from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.messages import Baton, Decision, Encoding
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import fields as core_wire
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph.build import BACKENDS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
@@ -38,9 +37,9 @@ class ChainSettings(NodeSettings):
     first_slot: int = option(0, "first slot that the node owns", 0, SLOTS - 1)
     stop_slot: int = option(1, "first slot that it does not own any more", 1, SLOTS)
     hear: str = option("", "nodes before it whose batons it hears, each by its last slot: 3,4")
-    mode: str = option("optimistic", "patience with the nodes before", choices=("strict", "bounded", "optimistic"))
+    mode: str = option("optimistic", "patience with the nodes before", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
-    baton: str = option("always", "when its state is handed on", choices=("always", "on_deviation"))
+    baton: str = option("always", "when its state is handed on", choices=BATONS)
     backup: bool = option(False, "also decide the slots after its own, in case their nodes are silent")
     replicated: bool = option(False, "encode by itself instead of hearing the encoder")
     chain_information: str = option("intent", "what successors are told of a broken joint", choices=("intent", "truth"))

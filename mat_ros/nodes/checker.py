@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mat_ros.backends.choose import open_backend
+from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.options import option
 from mat_ros.core.tick.checker import Checker
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph.build import BACKENDS
 from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -40,7 +39,7 @@ class CheckerNode(Shell):
         backend = open_backend(self.settings.backend, self.bundle)
         decider = make_decider(self.settings, backend, self.manifest)
         self._checker = Checker(Encoder(backend, self.manifest), decider, self.manifest.network.agents)
-        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self._signals = self.manifest.layout.signal_count
         self.hear(replace(topics.OBSERVATION, depth=DEPTH), self._heard_observation)
         self.hear(replace(topics.APPLIED, depth=DEPTH), self._heard_applied)
 

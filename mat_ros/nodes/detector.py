@@ -40,7 +40,7 @@ class DetectorNode(Shell):
         """Listen."""
         self.watch = Watch(self.manifest, self.settings.learn_ticks)
         self._tell = self.announce(topics.OVERRIDES)
-        self._signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        self._signals = self.manifest.layout.signal_count
         self.hear(topics.OBSERVATION, self._observed)
         self.hear(topics.APPLIED, self._applied)
         self._said: dict[int, bytes] = {}

@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mat_ros.backends.choose import open_backend
+from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core.options import option
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.wire import tick as wire
-from mat_ros.graph.build import BACKENDS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell

@@ -6,17 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mat_ros.core.errors import Refused, foreign
 from mat_ros.core.options import option
 from mat_ros.core.tick.messages import Observation
 from mat_ros.core.wire import tick as wire
-from mat_ros.hardware.fake import FakeBus
-from mat_ros.hardware.io import Reading, check_reading
+from mat_ros.hardware.io import Counting, HardwareIO, HearsCommands, Listening, Reading, check_reading
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
-from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
+from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -39,14 +37,14 @@ class ObserverNode(Shell):
 
     role = "observer"
     settings_type = ObserverSettings
-    _robot: Any = None
+    _robot: HardwareIO
 
     def set_up(self) -> None:
         """Open the robot and listen to it."""
         s = self.settings
         self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
                                     RobotTopics(state=s.state_topic, poses=s.poses))
-        if isinstance(self._robot, RosRobot):
+        if isinstance(self._robot, Listening):
             self._robot.listen()
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         self._tick = 0
@@ -64,8 +62,10 @@ class ObserverNode(Shell):
         self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
-        """Give how many ticks there were, and what was not believed."""
-        return {"tick": self._tick, **getattr(self._robot, "counts", {})} if self._robot is not None else {}
+        """Return how many ticks there were, and what was not believed."""
+        if not self.configured:
+            return {}
+        return {"tick": self._tick, **(self._robot.counts if isinstance(self._robot, Counting) else {})}
 
     def _woken(self) -> None:
         """Begin a tick, unless any measurement is missing or old: the gate then helps itself."""
@@ -80,13 +80,17 @@ class ObserverNode(Shell):
         self._alarm.set(self._due_ns, self.now_ns())
 
     def _read(self) -> Reading | None:
-        """Give what the robot measures; where that is nothing or wrong, keep the reason for the reports."""
+        """Return what the robot measures; where that is nothing or wrong, keep the reason for the reports."""
         reading: Reading | None = None
-        wrong = ""
+        missing = wrong = ""
         try:
             reading = self._robot.read()
             if reading is not None:
                 check_reading(reading, self.manifest)
+            if isinstance(self._robot, Listening):
+                missing = self._robot.missing()
+            elif reading is None:
+                missing = "the robot"
         except Refused as error:
             wrong = str(error)
         except Exception as error:  # in an adapter that is not ours; the node outlives it
@@ -94,13 +98,13 @@ class ObserverNode(Shell):
         if wrong:
             self.fail(wrong)
             return None
-        missing = self._robot.missing() if isinstance(self._robot, RosRobot) else "" if reading else "the robot"
         self.reason = f"no fresh measurement of {missing}; start it, or see where its adapter looks" if missing else ""
         return reading
 
     def _heard_applied(self, data: bytes) -> None:
         outcome, _ = wire.read_applied(data, self.manifest.network.act_dim)
-        if isinstance(self._robot, RosRobot):
-            self._robot.applied(outcome.applied.applied)
-        elif isinstance(self._robot, FakeBus):
-            self._robot.write(outcome.applied.applied)  # the fake bus has a process of its own on either side
+        if isinstance(self._robot, HearsCommands):
+            try:
+                self._robot.applied(outcome.applied.applied)
+            except Exception as error:  # in an adapter that is not ours; the node outlives it
+                self.fail(f"the adapter does not take what was applied: {foreign(error)}")

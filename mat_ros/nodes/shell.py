@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Be what all nodes are: a lifecycle node with checked parameters, counted messages, a descriptor and diagnostics."""
+"""Give every node a lifecycle, checked parameters, counted messages, a descriptor and diagnostics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -32,6 +33,7 @@ from mat_ros.graph.build import LEAN
 from mat_ros.graph.peers import read_peers
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics
+from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.topics import Topic
 
@@ -146,6 +148,8 @@ class Shell(LifecycleNode):
                 taken(data)
 
         def taken(data: bytes) -> None:
+            if not self.active:  # a delayed message may come after the node has ceased to work
+                return
             begun_ns = time.perf_counter_ns()
             try:
                 handler(data)
@@ -168,6 +172,13 @@ class Shell(LifecycleNode):
         subscription = self.create_subscription(topic.type, topic.name, handler, topic.qos)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
+    def _heard_injection(self, message: Any) -> None:
+        try:
+            if self._disturbance is not None:
+                self._disturbance.renew(message)
+        except Refused:
+            self.counts["refused"] += 1
+
     def fail(self, reason: str) -> None:
         """Report why the work is not done, and log it once."""
         if reason != self.reason:
@@ -182,7 +193,9 @@ class Shell(LifecycleNode):
         try:
             self.bundle = Bundle.load(policy_folder(self.settings.policy))
             self.manifest = self.bundle.manifest
-            self._disturbance = Disturbance(self) if self.settings.inject else None
+            if self.settings.inject:
+                self._disturbance = Disturbance(self.get_name(), self.bundle, self.now_ns, partial(Alarm, self))
+                self.hear_messages(topics.INJECTION, self._heard_injection)
             self.set_up()
             self._await = read_peers(self.settings.peers)
             if strangers := sorted(set(self._await) - set(self._other_ends)):
@@ -230,8 +243,7 @@ class Shell(LifecycleNode):
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
         """Cease to work."""
-        self.active = False
-        self.stop()
+        self._cease()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
@@ -243,13 +255,19 @@ class Shell(LifecycleNode):
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
         """Cease to work for good."""
         if self.active:
-            self.active = False
-            self.stop()
+            self._cease()
         self._take_down()
         return TransitionCallbackReturn.SUCCESS
 
+    def _cease(self) -> None:
+        self.active = False
+        if self._disturbance is not None:
+            self._disturbance.clear()
+        self.stop()
+
     def _take_down(self) -> None:
         self.configured = False
+        self._disturbance = None
         while self._entities:
             self._entities.pop()()
         self._other_ends.clear()

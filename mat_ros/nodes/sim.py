@@ -56,7 +56,7 @@ class SimNode(Shell):
         if not self.manifest.world:
             self.get_logger().warning(f"no world simulates {self.manifest.robot}: a stand-in without physics does as "
                                       "told; for the robot itself say sim:=none hardware:=...")
-        breaking = open_breaking(robot, self.manifest, s.faults, s.inject)
+        breaking = open_breaking(robot, self.manifest, s.faults)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)
         self._allowed_ns = in_lockstep if s.lockstep else round(s.deadline * self._period_ns)
@@ -67,9 +67,11 @@ class SimNode(Shell):
         if self.get_parameter("use_sim_time").value:
             self._tell_time = self.create_publisher(topics.CLOCK.type, topics.CLOCK.name, topics.CLOCK.qos)
             self._entities.append(lambda: self.destroy_publisher(self._tell_time))
-        if breaking is not None:
+        injected = s.inject and bool(self.manifest.world)  # a stand-in has nothing to break
+        self._breakable = injected or bool(s.faults)
+        if self._breakable:
             self._tell_truth = self.announce(topics.FAULT_STATE)
-        if s.inject and breaking is not None:
+        if injected:
             self.hear_messages(topics.INJECTION, self._broken)
         self._alarm = Alarm(self, self._woken)
         self.hear(topics.APPLIED, self._applied)
@@ -103,7 +105,7 @@ class SimNode(Shell):
             sec, nanosec = divmod(simulation.tick * self.manifest.period_ns, wire.SECOND_NS)
             self._tell_time.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
         observation = simulation.observe(self.now_ns())
-        if simulation.breaking is not None:
+        if self._breakable:
             truth = simulation.breaking.state(simulation.tick, self.settings.inject)
             self._tell_truth(cdr.encode("mat_ros/msg/FaultState", truth))
         self._publish(wire.write_observation(observation, self.bundle.hash64))

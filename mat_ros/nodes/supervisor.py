@@ -14,8 +14,8 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
+from mat_ros.core.errors import REFUSED
 from mat_ros.core.options import option
-from mat_ros.graph.launcher import REFUSED
 from mat_ros.graph.supervise import Mode, Supervision
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics

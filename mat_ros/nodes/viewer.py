@@ -44,7 +44,7 @@ class ViewerNode(Shell):
             from mat_ros.view.rerun import Stream
 
             self._stream = Stream(self.manifest, self.settings.seed)
-        signals = sum(len(term.elements) for term in self.manifest.layout.terms)
+        signals = self.manifest.layout.signal_count
         act_dim = self.manifest.network.act_dim
         self.hear(_deep(topics.OBSERVATION), lambda data: self.watch.on_observation(
             wire.read_observation(data, signals)))

@@ -38,7 +38,7 @@ class Listener:
         self.watch, self.namespace = watch, namespace
         self._manifest = struct.pack("<Q", bundle.hash64)
         self._act_dim = bundle.manifest.network.act_dim
-        self._signals = sum(len(term.elements) for term in bundle.manifest.layout.terms)
+        self._signals = bundle.manifest.layout.signal_count
 
     def __enter__(self) -> Listener:
         """Join the graph."""

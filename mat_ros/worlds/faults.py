@@ -37,7 +37,10 @@ def fault_targets(world: World) -> Targets:
 
 
 class FaultyWorld:
-    """A world in which things break. It is used as the world itself; the truth stays at `world`."""
+    """A world in which things break as its schedules say. It is used as the world itself; the truth stays at `world`.
+
+    Where the schedules are empty it is the world itself, to the bit and at no cost that can be measured.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -78,10 +81,15 @@ class FaultyWorld:
         self._report(rows)
 
     def measure(self) -> Float:
-        """Give what the sensors say, broken ones included, (simulation, signal)."""
-        return self._reported.copy()
+        """Return what the sensors say, broken ones included, (simulation, signal)."""
+        signals, breakable = self.world.measure(), self._sensors.breakable
+        signals[breakable] = self._reported[breakable]
+        return signals
 
     def _report(self, rows: NDArray[np.intp]) -> None:
+        rows = rows[self._sensors.breakable[rows]]
+        if not len(rows):  # to measure the whole batch for none of its sensors would cost each tick of a healthy run
+            return
         truth = self.world.measure()
         self._reported[rows] = truth[rows]
         self._sensors.spoil(self._reported, truth, rows, self.world.ticks, self._schedules)
@@ -92,16 +100,26 @@ class FaultyWorld:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copy everything that the next step depends on, but the schedules."""
-        return {**self.world.state(), "reported": self._reported.copy(), **self._actuators.memory(),
+        return {**self.world.state(), "reported": self.measure(), **self._actuators.memory(),
                 "sensor_memory": self._sensors.memory()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]], schedules: Sequence[Schedule]) -> None:
-        """Go on exactly as from the moment of `state()`, under the same schedules."""
+        """Go on exactly as from the moment of `state()`, under the same schedules.
+
+        The state of a plain world is accepted too where the schedules are empty: older checkpoints of trainings in
+        which nothing breaks hold it.
+        """
+        plain = "reported" not in state
+        if plain and any(schedule.faults for schedule in schedules):
+            raise Refused("state", "that of a world with faults, as its schedules have some", "a plain world's",
+                          "continue it with empty schedules")
         self._schedules = list(schedules)
         for row, schedule in enumerate(self._schedules):
             self._actuators.mend(row, schedule)
             self._sensors.mend(row, schedule)
         self.world.set_state(state)
+        if plain:
+            return
         self._reported[:] = state["reported"]
         self._actuators.recall(state, self._schedules)
         self._sensors.recall(state["sensor_memory"])
@@ -119,6 +137,7 @@ class _Actuators:
         self._obeyed = np.zeros(shape)  # the last command that took effect
         # (tick modulo DEPTH, simulation, joint); empty until a fault needs it
         self._past: Float = np.zeros((0, *shape))
+        self._breakable = np.zeros(world.count, dtype=bool)  # whose schedule breaks an actuator, (simulation,)
         self._active: list[tuple[Fault, ...]] = [()] * world.count
         self._next = np.full(world.count, NEVER)  # the tick at which something breaks or mends, (simulation,)
         self._own: dict[str, NDArray[Any]] = {}  # fields of MjModel per simulation, once a fault needs them
@@ -134,7 +153,7 @@ class _Actuators:
             self._whole = {field: values.copy() for field, values in self._own.items()}
         if self._active[row]:
             self._set(row, ())
-        self._next[row] = 0 if kinds else NEVER
+        self._breakable[row], self._next[row] = bool(kinds), 0 if kinds else NEVER
 
     def obey(self, command: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
              schedules: Sequence[Schedule]) -> Float:
@@ -146,11 +165,13 @@ class _Actuators:
             self._past[tick % DEPTH, rows] = command
             asked = np.maximum(tick[:, None] - self._delay[rows], 0) % DEPTH
             command = self._past[asked, rows[:, None], np.arange(command.shape[1])]
-        middle = self._world.command_lower + self._world.command_upper
-        command = command + self._mirrored[rows] * (middle - 2.0 * command)
-        keep = np.where((tick == 0)[:, None], 0.0, self._keep[rows])
-        self._obeyed[rows] = keep * self._obeyed[rows] + (1.0 - keep) * command
-        return self._obeyed[rows]
+        if self._breakable[rows].any():
+            middle = self._world.command_lower + self._world.command_upper
+            command = command + self._mirrored[rows] * (middle - 2.0 * command)
+            keep = np.where((tick == 0)[:, None], 0.0, self._keep[rows])
+            command = keep * self._obeyed[rows] + (1.0 - keep) * command
+        self._obeyed[rows] = command
+        return command
 
     def _turn(self, row: int, tick: int, schedule: Schedule) -> None:
         """Break and mend what is due in a tick."""
@@ -253,12 +274,14 @@ class _Sensors:
     def __init__(self, world: World) -> None:
         self._column = {name: k for k, name in enumerate(fault_targets(world).sensor)}
         self._broken: list[list[_Sensor]] = [[] for _ in range(world.count)]
+        self.breakable = np.zeros(world.count, dtype=bool)  # whose schedule breaks a sensor, (simulation,)
 
     def mend(self, row: int, schedule: Schedule, fresh: bool = True) -> None:
         """Make a simulation whole, and get ready for what its schedule holds; not `fresh`: with what is remembered."""
         known = {sensor.fault: sensor for sensor in self._broken[row] if not fresh}
         self._broken[row] = [known.get(fault) or _Sensor(fault, self._column[fault.target])
                              for fault in schedule.faults if fault.level == "sensor"]
+        self.breakable[row] = bool(self._broken[row])
 
     def spoil(self, reported: Float, truth: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
               schedules: Sequence[Schedule]) -> None:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -114,7 +115,7 @@ class Locomotion(World):
         # Planar robots move along x, z and pitch, in this order; a free joint begins with x, y, z.
         self._height = 2 if free else 1
         self._pitch = None if free else 2
-        self._before = np.zeros(count)  # m, forward place before the last tick
+        self._forward, self._before = np.zeros((2, count))  # m, place along x now and before the last tick
 
     def _start(self, rows: Ids) -> None:
         task, model = self.task, self.model
@@ -126,18 +127,35 @@ class Locomotion(World):
         else:
             self._qvel[rows] = task.noise * (2.0 * first - 1.0)
 
+    def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
+        """Start the next episode of all or some simulations; a seed starts their sequence of episodes anew."""
+        super().reset(ids, seed)
+        self._forward[:] = self._along()
+
     def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Hold torques (simulation, joint) in N*m for one control period."""
-        self._before[:] = self._forward()
+        self._before[:] = self._forward
         super().step(command, ids)
+        self._forward[:] = self._along()
 
     def speed(self) -> Float:
-        """Give the mean forward speed over the last tick in m/s, (simulation,)."""
-        return (self._forward() - self._before) / (self.control_period_ns * 1e-9)
+        """Return the mean forward speed over the last tick in m/s, (simulation,)."""
+        return (self._forward - self._before) / (self.control_period_ns * 1e-9)
 
-    def _forward(self) -> Float:
+    def _along(self) -> Float:
+        """Return the place along x in m, (simulation,), as the last step or reset has left it."""
         place: Float = self._qpos[:, 0] if self._mass is None else self._mass[:, 0, 0]
         return place
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copy everything that the next step and the next reset depend on."""
+        # MuJoCo's state does not hold a centre of mass, and to compute it anew would disturb the solver's start.
+        return {**super().state(), "forward": self._forward.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on exactly as from the moment of `state()`."""
+        super().set_state(state)
+        self._forward[:] = state["forward"] if "forward" in state else self._along()  # absent from older states
 
     def upright(self) -> NDArray[np.bool_]:
         """Say which robots have not fallen, (simulation,)."""

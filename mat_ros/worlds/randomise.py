@@ -5,6 +5,9 @@
 A row of the table says what is varied, of which objects (a shell pattern over names), when a value is drawn (once at
 startup, at each reset, or at an interval), how it meets the nominal value (absolute, add, scale), and from which
 distribution. Draws are keyed by (seed, row, simulation, draw): a table and a seed give the same worlds anywhere.
+
+The sensors of a simulation are read once per tick. Where an episode begins within a tick, its first readings are taken
+beside those of the tick, which no other simulation notices.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from mat_ros.worlds.batch import World
 
 Float = NDArray[np.float64]
 OBJECT = mujoco.mjtObj
+EVERYBODY = slice(None)  # rows: all simulations
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ PHYSICS: Mapping[str, Quantity] = {
     "strength": Quantity(("actuator_forcerange",), OBJECT.mjOBJ_ACTUATOR),
     "gravity": Quantity(("opt.gravity",), None, 2),  # m/s^2, along z
 }
-SIGNALS = ("observation", "command", "observation_delay", "command_delay")  # noise in the term's unit; delays in ticks
+DELAYS = ("observation_delay", "command_delay")  # ticks
+NOISES = ("observation", "command")  # in the term's unit
+SIGNALS = (*NOISES, *DELAYS)
 WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add", "scale"), ("uniform", "loguniform",
                                                                                                "normal")
 
@@ -100,7 +106,10 @@ def load_table(path: Path) -> tuple[Row, ...]:
 
 
 class Randomiser:
-    """Vary the simulations of a world. The world calls nothing here; whoever steps it does."""
+    """Vary the simulations of a world. The world calls nothing here; whoever steps it does.
+
+    With an empty table everything passes as it is, and the state is empty.
+    """
 
     def __init__(self, world: World, table: Sequence[Row], seed: int) -> None:
         self.world = world
@@ -108,12 +117,14 @@ class Randomiser:
         self._seed = seed
         self._draws = np.zeros((len(table), world.count), dtype=np.int64)
         self._targets = [self._find(row) for row in self.table]
+        self._noise = {what: [k for k, row in enumerate(self.table) if row.what == what] for what in NOISES}
         self._nominal = {name: world.vary(name).copy() for row in self.table if row.what in PHYSICS
                          for name in PHYSICS[row.what].fields}
-        self._delays = {what: np.zeros(world.count, dtype=np.int64) for what in ("observation_delay", "command_delay")}
-        longest = max((int(row.range[1]) for row in self.table if row.what.endswith("_delay")), default=0)
-        self._past = {"observation_delay": np.zeros((longest + 1, world.count, len(world.measure()[0]))),
-                      "command_delay": np.zeros((longest + 1, world.count, len(world.joint_names)))}
+        late = [row for row in self.table if row.what in DELAYS]
+        longest = max((int(row.range[1]) for row in late), default=0)
+        widths = dict(zip(DELAYS, (world.measure().shape[1], len(world.joint_names)), strict=True))
+        self._delays = {row.what: np.zeros(world.count, dtype=np.int64) for row in late}  # ticks
+        self._past = {row.what: np.zeros((longest + 1, world.count, widths[row.what])) for row in late}
         self._vary([k for k, row in enumerate(self.table) if row.when == "startup"], np.arange(world.count))
 
     def begin(self, rows: NDArray[np.intp]) -> None:
@@ -122,8 +133,8 @@ class Randomiser:
 
     def arrive(self, rows: NDArray[np.intp]) -> None:
         """Fill the past of simulations that have just been reset, so that a delay finds something."""
-        self._past["observation_delay"][:, rows] = self.world.measure()[rows]
-        self._past["command_delay"][:, rows] = 0.0
+        for what, past in self._past.items():
+            past[:, rows] = self.world.measure()[rows] if what == "observation_delay" else 0.0
 
     def command(self, command: Float) -> Float:
         """Spoil what is commanded, (simulation, joint)."""
@@ -132,24 +143,33 @@ class Randomiser:
             period = max(1, round(self.table[k].every_s * 1e9 / self.world.control_period_ns))
             due = np.flatnonzero((self.world.ticks % period == 0) & (self.world.ticks > 0))
             self._vary([k], due)
-        return self._late("command_delay", self._noisy("command", command))
+        return self._tick("command", command)
 
     def readings(self, signals: Float) -> Float:
-        """Spoil what is measured, (simulation, signal)."""
-        return self._late("observation_delay", self._noisy("observation", signals))
+        """Spoil what is measured in a tick, (simulation, signal); call it once per tick."""
+        return self._tick("observation", signals)
+
+    def first_readings(self, signals: Float, rows: NDArray[np.intp]) -> Float:
+        """Spoil the first that is measured, (row, signal), of episodes that began in `rows` after the tick was read."""
+        # No tick draws from the stream of beginnings, so the noise of the others stays what it would have been.
+        noisy = self._noisy("observation", signals, rows, "/begun")
+        return self._late("observation_delay", noisy, rows)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copy what the next draw depends on; the varied parameters themselves are part of the world's state."""
-        return {"randomiser/draws": self._draws.copy(),
-                **{f"randomiser/{name}": values.copy() for name, values in self._delays.items()},
-                **{f"randomiser/past_{name}": values.copy() for name, values in self._past.items()}}
+        return {name: values.copy() for name, values in self._memory().items()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on exactly as from the moment of `state()`."""
-        self._draws[:] = state["randomiser/draws"]
-        for name in self._delays:
-            self._delays[name][:] = state[f"randomiser/{name}"]
-            self._past[name][:] = state[f"randomiser/past_{name}"]
+        for name, values in self._memory().items():
+            values[:] = state[name]
+
+    def _memory(self) -> dict[str, NDArray[Any]]:
+        """Return the live arrays that the next draw and the next delayed value depend on, by their name in a state."""
+        found = {"randomiser/draws": self._draws,
+                 **{f"randomiser/{name}": values for name, values in self._delays.items()},
+                 **{f"randomiser/past_{name}": values for name, values in self._past.items()}}
+        return {name: values for name, values in found.items() if values.size}
 
     def _find(self, row: Row) -> NDArray[np.intp]:
         """Give the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
@@ -178,7 +198,7 @@ class Randomiser:
         settle = False
         for k in chosen:
             row = self.table[k]
-            if row.what in ("observation", "command") or not len(simulations):
+            if row.what in NOISES or not len(simulations):
                 continue
             for simulation in simulations:
                 key = randomness.stream(self._seed, f"{k}/{row.what}/{row.of}/{simulation}")
@@ -209,22 +229,28 @@ class Randomiser:
                 wide = drawn.reshape(-1, *(1,) * (live.ndim - 1))
                 live[places] = row.meet(nominal[places], wide)
 
-    def _noisy(self, what: str, values: Float) -> Float:
-        for k, row in enumerate(self.table):
-            if row.what == what:
-                places = self._targets[k]
-                key = randomness.stream(self._seed, f"{k}/{what}/{row.of}")
-                number = int(self._draws[k, 0])
-                self._draws[k] += 1
-                drawn = row.draw(key, number, values.shape[0] * len(places)).reshape(values.shape[0], -1)
-                values = values.copy()
-                values[:, places] = row.meet(values[:, places], drawn)
+    def _tick(self, what: str, values: Float) -> Float:
+        """Spoil the values of a tick, (simulation, value), and count it."""
+        noisy = self._noisy(what, values, EVERYBODY)
+        self._draws[self._noise[what]] += 1
+        return self._late(f"{what}_delay", noisy, EVERYBODY)
+
+    def _noisy(self, what: str, values: Float, rows: NDArray[np.intp] | slice, stream: str = "") -> Float:
+        """Add noise to the values of `rows`, (row, value)."""
+        for k in self._noise[what]:
+            row, places = self.table[k], self._targets[k]
+            key = randomness.stream(self._seed, f"{k}/{what}/{row.of}{stream}")
+            drawn = row.draw(key, int(self._draws[k, 0]), self.world.count * len(places))
+            values = values.copy()
+            values[:, places] = row.meet(values[:, places], drawn.reshape(self.world.count, -1)[rows])
         return values
 
-    def _late(self, what: str, values: Float) -> Float:
-        past, delays = self._past[what], self._delays[what]
-        if len(past) == 1:
+    def _late(self, what: str, values: Float, rows: NDArray[np.intp] | slice) -> Float:
+        """Keep the values of `rows`, (row, value), and return those of as many ticks ago as each row's delay says."""
+        if what not in self._past:
             return values
-        past[1:] = past[:-1].copy()
-        past[0] = values
-        return past[delays, np.arange(len(values))].copy()
+        past, simulations = self._past[what], np.arange(self.world.count)[rows]
+        past[1:, rows] = past[:-1, rows].copy()
+        past[0, rows] = values
+        late: Float = past[self._delays[what][simulations], simulations]
+        return late

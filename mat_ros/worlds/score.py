@@ -47,17 +47,17 @@ class Score(Protocol):
 
 
 class Running:
-    """The return of the running robots: that of their training."""
+    """The return of the running robots, in training and wherever they run: the one definition of their reward."""
 
     name, horizon = "return", 1000
 
     def __init__(self, world: Locomotion) -> None:
         self._world = world
 
-    def judge(self, actions: Float) -> Verdict:
+    def judge(self, actions: NDArray[np.floating]) -> Verdict:
         """Reward speed, tax effort: as published, that of the actions before the motors' limits."""
         task, upright = self._world.task, self._world.upright()
-        effort = np.square(actions).sum(axis=(1, 2))
+        effort = np.square(actions, dtype=np.float64).sum(axis=(1, 2))
         return Verdict(task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright,
                        np.zeros(self._world.count, dtype=bool), ~upright)
 

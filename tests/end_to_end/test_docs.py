@@ -79,7 +79,7 @@ def test_links_into_the_reference_name_headings_that_exist(reference):
 def test_the_reference_explains_every_option(reference):
     from mat_ros.core.options import options
     from mat_ros.core.robot.description import EXTENSION_FIELDS
-    from mat_ros.graph.build import LaunchSettings
+    from mat_ros.graph.settings import LaunchSettings
 
     arguments = (reference / "launch-arguments.md").read_text(encoding="utf-8")
     robot = (reference / "robot-file.md").read_text(encoding="utf-8")

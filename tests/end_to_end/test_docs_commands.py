@@ -16,7 +16,7 @@ import pytest
 
 from mat_ros.cli import main as cli
 from mat_ros.core.options import options
-from mat_ros.graph.build import LaunchSettings
+from mat_ros.graph.settings import LaunchSettings
 from support.places import ROOT
 
 TUTORIALS = ("first-run", "train-your-first-policy", "from-training-to-ros", "break-a-joint")  # each needs those before

@@ -45,7 +45,7 @@ def test_a_robot_is_given_its_commands_within_limits_and_rates(chain: Chain):
 
 
 def test_a_measurement_that_is_not_finite_leaves_the_gate_to_help_itself(chain: Chain):
-    signals = np.zeros(sum(len(term.elements) for term in chain.manifest.layout.terms), np.float32)
+    signals = np.zeros(chain.manifest.layout.signal_count, np.float32)
     assert chain.decide(signals) is not None
     signals[0] = np.nan
     assert chain.decide(signals) is None

@@ -17,9 +17,10 @@ from typing import Any
 import rclpy
 
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.graph.build import Graph, LaunchSettings, build
-from mat_ros.graph.launcher import node_command
+from mat_ros.graph.build import Graph, build
+from mat_ros.graph.command import node_command
 from mat_ros.graph.peers import count_peers
+from mat_ros.graph.settings import LaunchSettings
 from mat_ros.nodes import topics
 
 PATIENCE_S = 60.0  # for a loaded machine; a healthy graph needs a few

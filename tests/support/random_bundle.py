@@ -15,7 +15,7 @@ import torch
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Part, Term, View
 from support.places import BUNDLES
-from training.export import Origin
+from training.exporting.bundle import Origin
 from training.exporting.sample import describe, export_random
 
 

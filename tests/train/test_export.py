@@ -17,14 +17,15 @@ pytest.importorskip("onnxscript", reason="needs the train extra")
 from mat_ros.backends.choose import open_backend  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
-from mat_ros.backends.torch_backend import load_policy  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
 from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from support.places import BUNDLES, ROOT  # noqa: E402
 from support.slot_process import run_slot  # noqa: E402
-from training import export  # noqa: E402
+from training.export import ExportConfig, export_run  # noqa: E402
+from training.exporting.bundle import export_policy, golden_ticks  # noqa: E402
 from training.exporting.graphs import EncoderGraph, write_encoder  # noqa: E402
 from training.exporting.sample import make_bundle, random_observations, random_origin, random_policy  # noqa: E402
+from training.exporting.torch_backend import load_policy  # noqa: E402
 from training.models.config import MIXERS_OF  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -197,12 +198,11 @@ def test_an_export_that_does_not_prove_itself_leaves_nothing_and_names_the_first
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forged(*arguments: object) -> dict[str, np.ndarray]:
-        ticks = honest(*arguments)
+        ticks = golden_ticks(*arguments)
         ticks["action"][3, 1, 0] += 0.01
         return ticks
 
-    honest = export.golden_ticks
-    monkeypatch.setattr(export, "golden_ticks", forged)
+    monkeypatch.setattr("training.exporting.bundle.golden_ticks", forged)
     with pytest.raises(Refused, match=r"tick 3, slot 1 \(agent_1\), action of joint_1_0"):
         make_bundle(tmp_path / "forged", width=16)
     assert not list(tmp_path.iterdir())
@@ -219,7 +219,7 @@ def test_a_policy_that_chooses_among_alternatives_is_refused(tmp_path: Path) -> 
     origin = random_origin(3, 4, 2)
     policy = random_policy(0, 0.1, agents=3, obs_dim=4, act_dim=2, width=16, discrete=True)
     with pytest.raises(Refused, match="expected continuous actions"):
-        export.export_policy(policy, origin, random_observations(origin, 2), tmp_path / "bundle")
+        export_policy(policy, origin, random_observations(origin, 2), tmp_path / "bundle")
 
 
 def test_a_normaliser_that_is_not_finite_is_refused_at_export(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_normaliser_that_is_not_finite_is_refused_at_export(tmp_path: Path) ->
     broken = replace(origin.normaliser, std=((float("nan"),) * 4, *origin.normaliser.std[1:]))
     policy = random_policy(0, 0.1, agents=3, obs_dim=4, act_dim=1, width=16)
     with pytest.raises(Refused, match="normaliser std"):
-        export.export_policy(policy, replace(origin, normaliser=broken), random_observations(origin, 2), tmp_path / "b")
+        export_policy(policy, replace(origin, normaliser=broken), random_observations(origin, 2), tmp_path / "b")
 
 
 # ---- one process per slot -------------------------------------------------------------------------------------------
@@ -273,14 +273,15 @@ def test_26_processes_give_the_bits_of_one_loop_in_one_process(long_chain: Bundl
 def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="needs the sim extra")
     from mat_ros.core.robot.description import Robot
+    from mat_ros.core.shipped import config_file
     from training.run.config import TrainConfig
     from training.train import train
 
     train(TrainConfig(task="halfcheetah_6x1", policy="marwkv4", run=tmp_path / "run", steps=40, envs=2, ticks=10,
                       epochs=1, minibatches=2, width=16, engine="torch"))
-    bundle = export.export_run(export.ExportConfig(tmp_path / "run", tmp_path / "bundle", ticks=12))
+    bundle = export_run(ExportConfig(tmp_path / "run", tmp_path / "bundle", ticks=12))
     manifest = bundle.manifest
-    manifest.check_robot(Robot.load(export.ROBOTS / "halfcheetah.yaml"))
+    manifest.check_robot(Robot.load(config_file("robots", "halfcheetah")))
     assert len(bundle.golden()["observation"]) == 12
     assert (manifest.task, manifest.training.steps, manifest.training.seed) == ("halfcheetah_6x1", 40, 1)
     assert [agent.name for agent in manifest.agents] == ["bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh"]
@@ -288,4 +289,4 @@ def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Pat
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="expected a folder with checkpoints"):
-        export.export_run(export.ExportConfig(tmp_path, tmp_path / "bundle"))
+        export_run(ExportConfig(tmp_path, tmp_path / "bundle"))

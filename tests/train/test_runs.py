@@ -24,7 +24,6 @@ from training.evaluate import evaluate  # noqa: E402
 from training.film import FilmConfig, film  # noqa: E402
 from training.loop.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint  # noqa: E402
 from training.loop.checkpoint import write_checkpoint as write  # noqa: E402
-from training.loop.metrics import TIMED  # noqa: E402
 from training.loop.trainer import Diverged, Trainer  # noqa: E402
 from training.run.config import TrainConfig  # noqa: E402
 from training.train import train  # noqa: E402
@@ -32,6 +31,7 @@ from training.train import train  # noqa: E402
 pytestmark = pytest.mark.train
 SMALL = TrainConfig(envs=4, ticks=20, minibatches=4, epochs=2, steps=320)
 ENGINES = ("torch", "auto")
+TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns of metrics.csv that differ from run to run
 
 
 def metrics(run: Path) -> list[dict[str, str]]:

@@ -98,8 +98,8 @@ def test_an_adapter_of_other_joints_or_another_order_is_refused(arm, policy, mon
 def test_nodes_drive_the_arm_to_its_target(arm, policy, box):
     from mat_ros.core.policy.bundle import Bundle
     from mat_ros.graph import launcher
-    from mat_ros.graph.build import LaunchSettings
     from mat_ros.graph.deployment import plan_bundle
+    from mat_ros.graph.settings import LaunchSettings
 
     box(TARGETS[0])
     settings = LaunchSettings(robot=str(FOLDER / "arm.yaml"), sim="none", hardware="arm:Arm")

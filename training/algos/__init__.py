@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from training.algos.base import Learner
 from training.algos.registry import build_learner
 
-__all__ = ["Learner", "build_learner"]
+__all__ = ["build_learner"]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.algos.base import generator_on
+from training.algos.generator import generator_on
 from training.algos.losses import clipped_value_loss
 from training.algos.networks import Actor, Perceptron
 from training.algos.optimiser import load_optimiser, optimiser_tensors
@@ -80,7 +80,7 @@ class SeparateLearner(ABC):
 
     @torch.no_grad()
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
-            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
+            share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         seen = self._tensor(obs)
         chance = None if deterministic else generator_on(self.device, generator)

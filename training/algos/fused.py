@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.algos.optimiser import load_optimiser
-from training.algos.sequence import SequencePpo
+from training.algos.sequence import LEARNED_FROM, SequencePpo
 from training.envs.protocol import Spec
 from training.fused.library import CHUNK_TOKENS, LANES, Config, FusedLoop, Parameters, compiler, parameter_names
 from training.run.config import TrainConfig
+from training.run.normalise import ValueNormaliser
 from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
 COVERED = ("mat", "marwkv4", "hybrid")
-ARRAYS = ("obs", "actions", "told", "log_probs", "values", "returns", "advantages")
 
 
 def can_fuse(config: TrainConfig, spec: Spec) -> bool:
@@ -46,7 +46,9 @@ class FusedPpo(SequencePpo):
             decoder_attends=self.policy.config.decoder == "attention", encoder_causal=not config.bidirectional,
             learning_rate=config.learning_rate, epsilon=config.adam_epsilon,
             clip=config.clip, huber=config.huber, entropy=config.entropy, value_weight=config.value_weight,
-            gradient_norm=config.gradient_norm, std_scale=self.policy.config.std_scale)
+            gradient_norm=config.gradient_norm, std_scale=self.policy.config.std_scale,
+            forget=ValueNormaliser.FORGET, least_weight=ValueNormaliser.LEAST_WEIGHT,
+            least_variance=ValueNormaliser.LEAST_VARIANCE)
         self.loop = FusedLoop(sizes, self.parameters, np.ascontiguousarray(spec.act_mask, np.float32),
                               self.value_normaliser.moments.numpy())
         self._steps = 0
@@ -68,12 +70,13 @@ class FusedPpo(SequencePpo):
         return Parameters(flat[0], flat[1], flat[2], np.array([starts[name] for name in names], np.int64))
 
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
-            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
+            share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         noise = None
         if not deterministic:
             noise = torch.randn((*obs.shape[:2], self.spec.act_dim), generator=generator).numpy()
-        actions, log_probs, values = self.loop.act(np.ascontiguousarray(obs), noise, told)
+        really = None if share is None else np.ascontiguousarray(share, np.float32)
+        actions, log_probs, values = self.loop.act(np.ascontiguousarray(obs), noise, really)
         return actions, log_probs, values
 
     def values(self, obs: Float32) -> Float32:
@@ -82,7 +85,7 @@ class FusedPpo(SequencePpo):
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
         """Learn from a rollout; give what is worth logging."""
-        arrays = {name: np.ascontiguousarray(rollout.flat(name)) for name in ARRAYS}
+        arrays = {name: np.ascontiguousarray(rollout.flat(name)) for name in LEARNED_FROM}
         totals, passes = np.zeros(5), 0
         for _ in range(self.config.epochs):
             order = torch.randperm(rollout.samples, generator=generator).numpy()

@@ -7,7 +7,6 @@ from __future__ import annotations
 import torch
 
 from mat_ros.core.errors import Refused
-from training.algos.base import Learner
 from training.algos.fused import FusedPpo, can_fuse
 from training.algos.happo import Happo
 from training.algos.hatrpo import Hatrpo
@@ -16,6 +15,7 @@ from training.algos.sequence import SequencePpo
 from training.envs.protocol import Spec
 from training.run.config import TrainConfig
 from training.run.distributed import ALONE, Team
+from training.run.learner import Learner
 
 SEPARATE = {"hatrpo": Hatrpo, "happo": Happo}  # every other one is a setting of Mappo
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.algos.base import generator_on
+from training.algos.generator import generator_on
 from training.algos.losses import clipped_surrogate, clipped_value_loss, huber
 from training.algos.optimiser import load_optimiser, optimiser_tensors
 from training.envs.protocol import Spec
@@ -26,6 +26,7 @@ from training.run.normalise import ValueNormaliser
 from training.run.rollout import Rollout
 
 Float32 = NDArray[np.float32]
+LEARNED_FROM = ("obs", "actions", "told", "log_probs", "values", "returns", "advantages")  # blocks of a rollout
 
 
 def policy_for(config: TrainConfig, spec: Spec) -> PolicyConfig:
@@ -57,43 +58,15 @@ class SequencePpo:
 
     @torch.no_grad()
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
-            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
+            share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n)."""
         noise = None
         if not deterministic:
             everybodys = self.policy.draw_noise(len(obs) * self.team.size, generator_on(self.device, generator))
             noise = self.team.own(everybodys)
-        if told is not None:
-            return self._act_told(self._tensor(obs), self._tensor(told), noise)
-        actions, log_probs, values = self.policy.decide(self._tensor(obs), noise)
+        really = None if share is None else self._tensor(share)
+        actions, log_probs, values = self.policy.decide(self._tensor(obs), noise, share=really)
         return actions.cpu().numpy(), log_probs.cpu().numpy(), values[..., 0].cpu().numpy()
-
-    def _act_told(self, obs: Tensor, told: Tensor, noise: Tensor | None
-                  ) -> tuple[NDArray[Any], Float32, Float32]:
-        """Decide as `Policy.act` does, but tell each slot a scaled action of the one before it."""
-        policy, drawing = self.policy, self.policy.actions
-        enc, values = policy.encode_with_values(obs)
-        state, previous = policy.initial_state(len(obs)), policy.start_action(len(obs))
-        deviation = None if noise is None else drawing.deviation(noise)
-        params, actions = [], []
-        for slot in range(enc.shape[1]):
-            mean, state = policy.step(enc[:, slot], previous, state)
-            mask = None if policy.action_mask is None else policy.action_mask[slot]
-            action = drawing.draw(mean, None if deviation is None else deviation[:, slot], mask)
-            previous = action * told[:, slot]
-            params.append(mean)
-            actions.append(action)
-        decided = torch.stack(actions, 1)
-        log_probs = drawing.log_prob(torch.stack(params, 1), decided, policy.action_mask)
-        return decided.cpu().numpy(), log_probs.cpu().numpy(), values[..., 0].cpu().numpy()
-
-    def _evaluate(self, part: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        if "told" not in part:
-            return self.policy.evaluate(part["obs"], part["actions"])
-        policy = self.policy
-        params = policy.distribution(part["obs"], part["told"])
-        log_probs = policy.actions.log_prob(params, part["actions"], policy.action_mask)
-        return log_probs, policy.actions.entropy(params, policy.action_mask), policy.values(part["obs"])
 
     @torch.no_grad()
     def values(self, obs: Float32) -> Float32:
@@ -103,10 +76,7 @@ class SequencePpo:
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
         """Learn from a rollout; give what is worth logging."""
-        names = ["obs", "actions", "log_probs", "values", "returns", "advantages"]
-        if self.spec.information == "truth":
-            names.append("told")
-        whole = {name: self._tensor(rollout.flat(name)) for name in names}
+        whole = {name: self._tensor(rollout.flat(name)) for name in LEARNED_FROM}
         size = rollout.samples // self.config.minibatches
         totals, passes = torch.zeros(5), 0
         for _ in range(self.config.epochs):
@@ -126,7 +96,7 @@ class SequencePpo:
         part = {name: self.team.own(block) for name, block in part.items()}
         targets = self.value_normaliser.normalise(part["returns"])
         with torch.autocast(self.device.type, enabled=config.amp and self.device.type == "cuda"):
-            log_probs, entropy, values = self._evaluate(part)
+            log_probs, entropy, values = self.policy.evaluate(part["obs"], part["actions"], told=part["told"])
         log_ratio = log_probs.float() - part["log_probs"]
         if config.ratio == "agent":
             log_ratio = log_ratio.sum(-1, keepdim=True)
@@ -150,10 +120,10 @@ class SequencePpo:
     def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
         """Learn to do what was shown (T, N, n, act) in a rollout's states, and what they are worth.
 
-        Each slot hears what its predecessors did, whoever decided that. Nothing is clipped, so the scores of PPO that
+        Each slot is told what its predecessors did, whoever decided that. Nothing is clipped, so the scores of PPO that
         measure it are zero.
         """
-        whole = {name: self._tensor(rollout.flat(name)) for name in ("obs", "actions", "returns")}
+        whole = {name: self._tensor(rollout.flat(name)) for name in ("obs", "actions", "told", "returns")}
         whole["shown"] = self._tensor(shown.reshape(whole["actions"].shape))
         mask = self._tensor(self.spec.act_mask.astype(np.float32))
         totals, passes = torch.zeros(2), 0
@@ -162,7 +132,7 @@ class SequencePpo:
             for rows in order.split(rollout.samples // self.config.minibatches):  # type: ignore[no-untyped-call]
                 part = {name: block[rows] for name, block in whole.items()}
                 self.value_normaliser.update(part["returns"])
-                means = self.policy.distribution(part["obs"], part["actions"])
+                means = self.policy.distribution(part["obs"], part["told"])
                 missed = (means - part["shown"]).square().mul(mask).sum(-1).mean()
                 values = self.policy.values(part["obs"])[..., 0]
                 value_loss = huber(self.value_normaliser.normalise(part["returns"]) - values, self.config.huber).mean()
@@ -178,8 +148,8 @@ class SequencePpo:
 
     @torch.no_grad()
     def _entropy(self, part: dict[str, Tensor]) -> float:
-        few = {name: part[name][:1] for name in ("obs", "actions")}
-        return float(self._mean_entropy(self._evaluate(few)[1]))
+        _, entropy, _ = self.policy.evaluate(part["obs"][:1], part["actions"][:1])
+        return float(self._mean_entropy(entropy))
 
     def _mean_entropy(self, entropy: Tensor) -> Tensor:
         """Average over the dimensions that exist; padding has entropy 0 and must not dilute the mean."""

@@ -25,7 +25,7 @@ FAMILIES = {"dexhands": "door_open_outward_hand", "mamujoco": "halfcheetah_6x1"}
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class EnvironmentsConfig:
     """Measure environments."""
 
     envs: int = 512
@@ -40,7 +40,7 @@ class BenchConfig:
     """Print one JSON object instead of lines."""
 
 
-def measure(task: str, config: BenchConfig) -> dict[str, float]:
+def measure(task: str, config: EnvironmentsConfig) -> dict[str, float]:
     """Measure one task."""
     environment = make(task, config.envs)
     spec, world = environment.spec, environment.world  # type: ignore[attr-defined]
@@ -70,7 +70,8 @@ def measure(task: str, config: BenchConfig) -> dict[str, float]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m training.bench environments`."""
-    config = tyro.cli(BenchConfig, prog="python -m training.bench environments", description=__doc__, args=arguments)
+    config = tyro.cli(EnvironmentsConfig, prog="python -m training.bench environments", description=__doc__,
+                      args=arguments)
     found: dict[str, Any] = {family: {"task": task, **measure(task, config)} for family, task in FAMILIES.items()}
     if config.json:
         print(json.dumps(found))

@@ -35,7 +35,7 @@ TOKENS, STEPS = 600, 400
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class SpeedConfig:
     """Measure steps per second."""
 
     json: bool = False
@@ -129,7 +129,7 @@ def _median(values: list[float]) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m training.bench`."""
-    config = tyro.cli(BenchConfig, prog="python -m training.bench", description=__doc__, args=arguments)
+    config = tyro.cli(SpeedConfig, prog="python -m training.bench", description=__doc__, args=arguments)
     result: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count(),
                               "env_sps": {str(n): round(measure_environment(n)) for n in config.threads},
                               "product_floor_s": round(product_floor(), 3)}

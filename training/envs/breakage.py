@@ -21,11 +21,6 @@ class EpisodeFaults:
         self._episode = np.zeros(count, dtype=np.int64)  # of each copy
         self.schedules = [Schedule(0)] * count
 
-    @property
-    def any(self) -> bool:
-        """Say whether anything can break at all."""
-        return bool(self.plan.faults or self.plan.draws)
-
     def restart(self) -> list[Schedule]:
         """Begin with the first episode of every copy."""
         self._episode[:] = 0

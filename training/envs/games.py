@@ -50,6 +50,10 @@ class Game:
         done = np.ones(self.count, bool)
         return self._obs.copy(), reward.astype(np.float32), done, ~done, info
 
+    def share(self) -> Float32:
+        """Return ones (env, agent, act_dim): nothing breaks here."""
+        return np.ones((self.count, *self.spec.act_mask.shape), np.float32)
+
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on: nothing."""
         return {}

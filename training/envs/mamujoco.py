@@ -21,10 +21,10 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.mamujoco import Locomotion
+from mat_ros.worlds.score import Running
 from training.envs.breakage import EpisodeFaults
 from training.envs.protocol import Bool, Float32, Spec
 
-HORIZON = 1000  # ticks
 FULL = -1  # hops: see the whole robot
 BROKEN = "joint_broken"  # the term that a fault flag reads: 1 while the joint is broken
 
@@ -63,9 +63,10 @@ class MultiAgentMujoco:
                  threads: int = 1, first: int = 0) -> None:
         self.robot, self.count, self.legacy = load_robot(robot_name), count, legacy
         self.world = Locomotion(robot_name, count, threads, first)
+        self._score = Running(self.world)
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
-        self._faulty = FaultyWorld(self.world) if self._faults.any else None
+        self._faulty = FaultyWorld(self.world)
         self._flagged, self._split = fault_flag, split
         self._joint_agent, self._joint_column = self._joint_places()
         self.observer = Observer(layout_of(self.world, self.robot, split, hops, fault_flag))
@@ -82,37 +83,29 @@ class MultiAgentMujoco:
         self.spec = Spec(task=f"{robot_name}_{split}", robot=robot_name, split=split, layout=self.observer.layout,
                          agents=agents, obs_dim=self.observer.obs_dim, act_dim=self.action_map.act_dim,
                          obs_mask=visible, normalise_mask=normalised, act_mask=self.action_map.mask,
-                         horizon=HORIZON, information=information, faults=plan.name)
+                         horizon=self._score.horizon, information=information, faults=plan.name)
         self._return = np.zeros(count)
 
     def reset(self, seed: int) -> Float32:
         """Start all copies anew; give observations (env, agent, obs_dim)."""
         self._return[:] = 0.0
-        schedules = self._faults.restart()
-        if self._faulty is None:
-            self.world.reset(seed=seed)
-        else:
-            self._faulty.reset(seed=seed, schedules=schedules)
+        self._faulty.reset(seed=seed, schedules=self._faults.restart())
         return self._observe()
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
-        task = self.world.task
-        (self._faulty or self.world).step(self._command(actions))
-        speed, upright = self.world.speed(), self.world.upright()
-        # As in the published tasks, the cost is that of the action before the motors' limits.
-        effort = np.square(np.where(self.spec.act_mask, actions, 0.0), dtype=np.float64).sum(axis=(1, 2))
-        reward = task.forward * speed - task.control_cost * effort + task.alive * upright
-        self._return += reward
-        terminated = ~upright
-        at_limit = self.world.ticks >= HORIZON
+        self._faulty.step(self._command(actions))
+        verdict = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
+        self._return += verdict.reward
+        terminated = verdict.over
+        at_limit = self.world.ticks >= self._score.horizon
         truncated = at_limit & ~terminated
         if self.legacy:
             terminated, truncated = terminated | at_limit, np.zeros_like(truncated)
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
             obs, info = self._restart(obs, info["ended"])
-        return obs, reward.astype(np.float32), terminated, truncated, info
+        return obs, verdict.reward.astype(np.float32), terminated, truncated, info
 
     def _command(self, actions: NDArray[Any]) -> NDArray[np.float64]:
         if self.legacy:
@@ -125,14 +118,11 @@ class MultiAgentMujoco:
         info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy()}
         self._return[ended] = 0.0
-        if self._faulty is None:
-            self.world.reset(ids=ended)
-        else:
-            self._faulty.reset(ids=ended, schedules=self._faults.next(ended))
+        self._faulty.reset(ids=ended, schedules=self._faults.next(ended))
         return self._observe(), info
 
     def _observe(self) -> Float32:
-        signals = (self._faulty or self.world).measure()
+        signals = self._faulty.measure()
         if self._flagged:
             signals = np.concatenate([signals, self._faults.joints(self.world.ticks)[0]], axis=1)
         obs = self.observer.observe(signals)
@@ -142,19 +132,16 @@ class MultiAgentMujoco:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on."""
-        return {**(self._faulty or self.world).state(), "returns": self._return.copy(),
+        return {**self._faulty.state(), "returns": self._return.copy(),
                 "fault_episodes": self._faults.snapshot()}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
         self._return[:] = kept["returns"]
-        if self._faulty is None:
-            self.world.set_state(kept)
-        else:
-            self._faults.restore(kept["fault_episodes"])
-            self._faulty.set_state(kept, self._faults.schedules)
+        self._faults.restore(kept["fault_episodes"])
+        self._faulty.set_state(kept, self._faults.schedules)
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
         _, share = self._faults.joints(self.world.ticks)
         in_agents = np.ones((self.count, *self.spec.act_mask.shape), np.float32)

@@ -59,7 +59,7 @@ class Environment(Protocol):
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does.
 
         Asked for only where the spec's information is "truth".

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tyro
 
-from training.experiments.study import JOINTS, Run, StudyConfig, curves_of, score, train_all, write_table
+from training.experiments.study import JOINTS, StudyConfig, StudyRun, curves_of, score, train_all, write_table
 from training.plot import PlotConfig, plot
 
 POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
@@ -14,9 +14,10 @@ POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
 
 def main(config: StudyConfig) -> None:
     """Train, evaluate and tabulate."""
-    intact = [Run(name, "mat_halfcheetah", seed, {"policy": policy})
+    intact = [StudyRun(name, "mat_halfcheetah", seed, {"policy": policy})
               for name, policy in POLICIES.items() for seed in config.seeds]
-    broken = {joint: [Run(f"{name} {joint} off", "mat_halfcheetah", seed, {"policy": policy, "faults": f"{joint}:off"})
+    broken = {joint: [StudyRun(f"{name} {joint} off", "mat_halfcheetah", seed,
+                               {"policy": policy, "faults": f"{joint}:off"})
                       for name, policy in POLICIES.items() for seed in config.seeds] for joint in JOINTS}
     train_all([*intact, *(run for runs in broken.values() for run in runs)], config)
     rows = [{"trained": "intact", **score(run, config, fault)}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tyro
 
-from training.experiments.study import Run, StudyConfig, curves_of, score, train_all, write_table
+from training.experiments.study import StudyConfig, StudyRun, curves_of, score, train_all, write_table
 from training.plot import PlotConfig, plot
 
 SEQUENCE = {"MAT": "mat", "MAT-Dec": "mat_dec", "MARWKV-4": "marwkv4", "hybrid": "hybrid"}
@@ -15,9 +15,9 @@ BASELINES = ("mappo", "happo", "hatrpo", "ppo")
 
 def main(config: StudyConfig) -> None:
     """Train, draw and tabulate."""
-    runs = [Run(name, "mat_halfcheetah", seed, {"policy": policy})
+    runs = [StudyRun(name, "mat_halfcheetah", seed, {"policy": policy})
             for name, policy in SEQUENCE.items() for seed in config.seeds]
-    runs += [Run(name.upper(), f"{name}_halfcheetah", seed, {}) for name in BASELINES for seed in config.seeds]
+    runs += [StudyRun(name.upper(), f"{name}_halfcheetah", seed, {}) for name in BASELINES for seed in config.seeds]
     train_all(runs, config)
     plot(PlotConfig(curves_of(runs, config), (config.out / "curves.png", config.out / "curves.svg"),
                     title="HalfCheetah 6x1", csv=config.out / "curves.csv"))

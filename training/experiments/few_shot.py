@@ -10,7 +10,7 @@ from __future__ import annotations
 import tyro
 
 from mat_ros.core.errors import Refused
-from training.experiments.study import JOINTS, Run, StudyConfig, curves_of, score, train_all, write_table
+from training.experiments.study import JOINTS, StudyConfig, StudyRun, curves_of, score, train_all, write_table
 from training.plot import PlotConfig, plot
 
 SHARES = (0.01, 0.05, 0.10)
@@ -19,7 +19,7 @@ POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
 
 def main(config: StudyConfig) -> None:
     """Train, evaluate and tabulate."""
-    intact = {(name, seed): Run(f"{name} intact", "mat_halfcheetah", seed, {"policy": policy})
+    intact = {(name, seed): StudyRun(f"{name} intact", "mat_halfcheetah", seed, {"policy": policy})
               for name, policy in POLICIES.items() for seed in config.seeds}
     train_all(list(intact.values()), config)
     rows, longest = [], {}
@@ -30,9 +30,10 @@ def main(config: StudyConfig) -> None:
             for share in SHARES:
                 steps = max(1, round(share * config.steps))
                 common: dict[str, str | int] = {"policy": POLICIES[name], "faults": fault, "steps": steps}
-                tuned.append((share, Run(f"{name} {joint} {share:.0%} pre-trained", "mat_halfcheetah", seed,
-                                         {**common, "start_from": str(source.folder(config))})))
-                scratch.append((share, Run(f"{name} {joint} {share:.0%} scratch", "mat_halfcheetah", seed, common)))
+                label = f"{name} {joint} {share:.0%}"
+                tuned.append((share, StudyRun(f"{label} pre-trained", "mat_halfcheetah", seed,
+                                              {**common, "start_from": str(source.folder(config))})))
+                scratch.append((share, StudyRun(f"{label} scratch", "mat_halfcheetah", seed, common)))
         train_all([run for _, run in (*tuned, *scratch)], config)
         for label, group in (("pre-trained", tuned), ("scratch", scratch)):
             rows += [{"share": share, "start": label, **score(run, config, fault)} for share, run in group]

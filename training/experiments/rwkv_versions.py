@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tyro
 
-from training.experiments.study import Run, StudyConfig, curves_of, score, train_all, write_table
+from training.experiments.study import StudyConfig, StudyRun, curves_of, score, train_all, write_table
 from training.plot import PlotConfig, plot
 
 
@@ -16,9 +16,9 @@ def main(config: StudyConfig) -> None:
     for version in (4, 5, 6, 7):
         for seed in config.seeds:
             policy: dict[str, str | int] = {"policy": f"marwkv{version}"}
-            runs.append(Run(f"RWKV-{version}", "mat_halfcheetah", seed, policy))
+            runs.append(StudyRun(f"RWKV-{version}", "mat_halfcheetah", seed, policy))
             both = {**policy, "bidirectional": True}
-            runs.append(Run(f"RWKV-{version} bidirectional", "mat_halfcheetah", seed, both))
+            runs.append(StudyRun(f"RWKV-{version} bidirectional", "mat_halfcheetah", seed, both))
     train_all(runs, config)
     plot(PlotConfig(curves_of(runs, config), (config.out / "rwkv.png", config.out / "rwkv.svg"),
                     title="RWKV versions, HalfCheetah 6x1", csv=config.out / "rwkv.csv"))

@@ -14,8 +14,9 @@ import torch
 
 from training.evaluate import evaluate
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
-from training.sweep import Job, run_locally, run_on_ray, words_of
+from training.sweep import Job, run_jobs, words_of
 
+RETRIES = 3  # how often a run may die
 JOINTS = ("bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh")
 
 
@@ -40,7 +41,7 @@ class StudyConfig:
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """One training of an experiment."""
 
     name: str
@@ -58,23 +59,23 @@ class Run:
             flag = f"--{name.replace('_', '-')}"
             if name != "steps":
                 words += [flag] if value is True else [flag, str(value)]
-        return Job(run.name, tuple(words), run, retries=3)
+        return Job(run.name, tuple(words), run)
 
     def folder(self, config: StudyConfig) -> Path:
         """Say where it lives."""
         return (config.out / f"{self.name}_s{self.seed}").resolve()
 
 
-def train_all(runs: Sequence[Run], config: StudyConfig) -> None:
+def train_all(runs: Sequence[StudyRun], config: StudyConfig) -> None:
     """Train what is not trained yet."""
     jobs = [run.job(config) for run in runs]
-    results = run_on_ray(jobs, config.ray) if config.ray else run_locally(jobs, config.parallel)
+    results = run_jobs(jobs, config.parallel, config.ray, RETRIES)
     failed = [name for name, status in results if status]
     if failed:
         raise RuntimeError(f"expected every run to finish, got failures in {failed}; read their output.log")
 
 
-def score(run: Run, config: StudyConfig, fault: str = "", information: str = "trained") -> dict[str, Any]:
+def score(run: StudyRun, config: StudyConfig, fault: str = "", information: str = "trained") -> dict[str, Any]:
     """Evaluate the newest checkpoint of a run, deterministically."""
     torch.set_num_threads(1)
     checkpoint = read_checkpoint(newest_checkpoint(run.folder(config)))
@@ -95,7 +96,7 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     print(f"wrote {path}")
 
 
-def curves_of(runs: Sequence[Run], config: StudyConfig) -> tuple[str, ...]:
+def curves_of(runs: Sequence[StudyRun], config: StudyConfig) -> tuple[str, ...]:
     """Group the seeds of equal names, as `training.plot` reads them."""
     names = dict.fromkeys(run.name for run in runs)
     return tuple(f"{name}=" + ",".join(str(run.folder(config)) for run in runs if run.name == name) for name in names)

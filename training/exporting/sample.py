@@ -1,9 +1,18 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Export policies of random weights: what benchmarks measure and tests break. No robot should be driven by one."""
+"""Export policies of random weights: what benchmarks measure and tests break. No robot should be driven by one.
+
+    python -m training.exporting.sample policies FOLDER --kinds mat rwkv4 --agents 6 26 --widths 64 128
+    python -m training.exporting.sample arm FOLDER --agents 20
+
+`mat-ros bench` runs these commands. Each policy gets a folder of its own, and one that is there is left as it is.
+"""
 
 from __future__ import annotations
 
+import argparse
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.policy.manifest import Normaliser, Training
 from mat_ros.core.robot.description import Agent
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
-from training.export import Origin, export_policy
+from training.exporting.bundle import Origin, export_policy
 from training.models import Policy, PolicyConfig, build_policy
 
 MILLISECOND = 1_000_000  # ns
+KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
+OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4  # of the policies of many sizes
+ARM_HZ, ARM_WIDTH = 60, 64
 
 
 def make_bundle(folder: Path, encoder: str = "rwkv4", decoder: str = "rwkv4", *, agents: int = 5, obs_dim: int = 7,
@@ -80,3 +92,48 @@ def describe(robot: str, agents: tuple[Agent, ...], joints: tuple[Joint, ...], p
         normaliser=Normaliser(tuple(map(tuple, mean.tolist())), tuple(map(tuple, std.tolist())), 5.0),
         training=Training("random weights", 0, 0, "none"),
     )
+
+
+def export_policies(folder: Path, kinds: Sequence[str], agents: Sequence[int], widths: Sequence[int]) -> None:
+    """Export a policy of each kind and size into `folder/KIND_AGENTS_WIDTH`."""
+    for kind, count, width in itertools.product(kinds, agents, widths):
+        path = folder / f"{kind}_{count}_{width}"
+        if not (path / MANIFEST).exists():
+            make_bundle(path, KINDS[kind], KINDS[kind], agents=count, obs_dim=OBS_DIM, act_dim=ACT_DIM,
+                        ticks=GOLDEN_TICKS, width=width, spread=4.0 / width)
+
+
+def export_arm(folder: Path, joints: int) -> None:
+    """Export a policy of an arm, of which each joint is an agent and is measured, into `folder/arm_JOINTS`."""
+    path = folder / f"arm_{joints}"
+    if (path / MANIFEST).exists():
+        return
+    origin = random_origin(joints, 3, 1)
+    names = tuple(joint.name for joint in origin.joints)
+    terms = (Term("joint_position", "rad", names), Term("joint_velocity", "rad/s", names))
+    views = tuple(View(agent.name, tuple(Part(term.name, agent.joints) for term in terms)) for agent in origin.agents)
+    origin = describe("arm", origin.agents, origin.joints, round(1e9 / ARM_HZ), "joint", Layout(terms, views))
+    export_random(path, origin, GOLDEN_TICKS, 0, encoder="rwkv4", decoder="rwkv4", width=ARM_WIDTH)
+
+
+def main() -> None:
+    """Export what a benchmark asks for."""
+    parser = argparse.ArgumentParser(prog="python -m training.exporting.sample", description=main.__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    policies = commands.add_parser("policies", help=export_policies.__doc__)
+    policies.add_argument("--kinds", nargs="+", choices=list(KINDS), required=True)
+    policies.add_argument("--widths", type=int, nargs="+", required=True)
+    arm = commands.add_parser("arm", help=export_arm.__doc__)
+    for command in (policies, arm):
+        command.add_argument("folder", type=Path)
+        command.add_argument("--agents", type=int, nargs="+", required=True)
+    given = parser.parse_args()
+    if given.command == "policies":
+        export_policies(given.folder, given.kinds, given.agents, given.widths)
+    else:
+        for joints in given.agents:
+            export_arm(given.folder, joints)
+
+
+if __name__ == "__main__":
+    main()

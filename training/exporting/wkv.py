@@ -8,11 +8,15 @@
 One slot is a decoder's step; n slots from an empty state are a causal encoder. ONNX Runtime has the operator from the
 native library, TensorRT from trt_engines/wkv_plugin.py. Everybody else wants the plain graphs of the bundle itself, and
 so they stay what a bundle holds.
+
+    python -m training.exporting.wkv BUNDLE FOLDER      writes encoder.onnx and step.onnx; trt_engines runs this program
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,10 +25,10 @@ from torch import Tensor
 
 from mat_ros.backends import golden
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-from mat_ros.backends.torch_backend import load_policy
-from mat_ros.core.errors import Refused
+from mat_ros.core.errors import REFUSED, Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from training.exporting.graphs import EncoderGraph, StepGraph, write_encoder, write_step
+from training.exporting.torch_backend import load_policy
 from training.models import Policy
 from training.models.layers import previous_slot
 from training.models.rwkv4 import TimeMix4
@@ -94,3 +98,24 @@ def _node(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, num: Tensor, 
         f"{DOMAIN}::{NAME}", (key, value, rate, bonus, num, den, top), PLUGIN, dtypes=[torch.float32] * len(shapes),
         shapes=shapes, version=VERSION,
     ))
+
+
+def main() -> int:
+    """Write the graphs of a bundle with the operator into a folder."""
+    parser = argparse.ArgumentParser(prog="python -m training.exporting.wkv", description=main.__doc__)
+    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    parser.add_argument("folder", type=Path, help="folder for encoder.onnx and step.onnx")
+    given = parser.parse_args()
+    try:
+        graphs = operator_graphs(Bundle.load(given.bundle))
+    except (Missing, Refused) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    given.folder.mkdir(parents=True, exist_ok=True)
+    for name, graph in graphs.items():
+        (given.folder / f"{name}.onnx").write_bytes(graph)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -173,7 +173,7 @@ inline void layer_norm_backward(const float* x, const float* gain, const NormSta
                                 float* dx, bool add, float* dgain, float* dbias, int tokens, int columns) {
   const int width = padded(columns);
   const Vec last = lane_mask(width - LANES, columns);
-  const float share = 1.0f / static_cast<float>(columns);
+  const float each = 1.0f / static_cast<float>(columns);
   for (int r = 0; r < tokens; ++r) {
     const float* in = x + r * width;
     const float* up = dy + r * width;
@@ -189,7 +189,7 @@ inline void layer_norm_backward(const float* x, const float* gain, const NormSta
       along += through * hat;
     }
     if (!dx) continue;
-    const float average = sum(total) * share, slope = sum(along) * share;
+    const float average = sum(total) * each, slope = sum(along) * each;
     for (int k = 0; k < width; k += LANES) {
       const Vec hat = (load(in + k) - mean) * scale;
       Vec d = (load(up + k) * load(gain + k) - average - hat * slope) * scale;

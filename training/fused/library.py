@@ -35,7 +35,8 @@ class Config(ctypes.Structure):
                                                     "chunk", "ratio_of_agent", "encoder_attends", "decoder_attends",
                                                     "encoder_causal")] + [
         (name, ctypes.c_float) for name in ("learning_rate", "epsilon", "clip", "huber", "entropy", "value_weight",
-                                            "gradient_norm", "std_scale")]
+                                            "gradient_norm", "std_scale")] + [
+        (name, ctypes.c_double) for name in ("forget", "least_weight", "least_variance")]
 
 
 class Batch(ctypes.Structure):
@@ -158,16 +159,17 @@ class FusedLoop:
             self._library.fused_destroy(handle)
 
     def act(self, obs: NDArray[np.float32], noise: NDArray[np.float32] | None,
-            told: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], ...]:
+            share: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], ...]:
         """Decide for obs (B, n, obs_dim) with normal noise (B, n, act_dim), or without: actions, log_probs, values.
 
-        `told` (B, n, act_dim) scales what the next slot is told of each action.
+        `share` (B, n, act_dim) is the part of each action that its joint really does: the next slot is told
+        action * share, or the action where no share is given.
         """
         shape = obs.shape[:2]
         actions, log_probs = np.empty((2, *shape, self.sizes.act), np.float32)
         values = np.empty(shape, np.float32)
         self._library.fused_act(self._handle, _at(obs), None if noise is None else _at(noise),
-                                None if told is None else _at(told), ctypes.c_int32(shape[0]), _at(actions),
+                                None if share is None else _at(share), ctypes.c_int32(shape[0]), _at(actions),
                                 _at(log_probs), _at(values))
         return actions, log_probs, values
 
@@ -184,13 +186,6 @@ class FusedLoop:
         batch = self._batch(arrays, order, minibatches)
         done = self._library.fused_train(self._handle, ctypes.byref(batch), ctypes.c_int64(steps), _at(scores))
         return int(done), scores
-
-    def gradient(self, arrays: dict[str, NDArray[Any]], order: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the flat gradient of one minibatch, for tests; the value normaliser is fed as in training."""
-        gradients, scores = np.empty_like(self.parameters.weights), np.zeros(5)
-        batch = self._batch(arrays, order, 1)
-        self._library.fused_gradient(self._handle, ctypes.byref(batch), _at(gradients), _at(scores))
-        return gradients
 
     @staticmethod
     def _batch(arrays: dict[str, NDArray[Any]], order: NDArray[np.int64], minibatches: int) -> Batch:

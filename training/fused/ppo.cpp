@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PPO over a sequence policy as one compiled loop: loss, gradients, value normaliser, gradient clipping and Adam, and decoding.
 //
-// A minibatch is cut into chunks of samples whose activations stay in the L2 cache; each worker takes a fixed share of the
+// A minibatch is cut into chunks of samples whose activations stay in the L2 cache; each worker takes a fixed part of the
 // chunks, and gradients are summed in the workers' order, so that the same number of threads gives the same bits.
 
 #include <atomic>
@@ -20,6 +20,7 @@ struct Config {  // mirrored by training/fused/library.py
   int32_t ratio_of_agent;  // clip the product over an agent's dimensions
   int32_t encoder_attends, decoder_attends, encoder_causal;
   float learning_rate, epsilon, clip, huber, entropy, value_weight, gradient_norm, std_scale;
+  double forget, least_weight, least_variance;  // of the value normaliser
 };
 
 struct Batch {  // mirrored by training/fused/library.py; all arrays are (sample, slot, ...)
@@ -28,7 +29,7 @@ struct Batch {  // mirrored by training/fused/library.py; all arrays are (sample
   int32_t minibatches, size;
 };
 
-constexpr int SCORES = 5;  // policy loss, value loss, entropy, clipped share, divergence
+constexpr int SCORES = 5;  // policy loss, value loss, entropy, clipped fraction, divergence
 constexpr float LOG_TWO_PI = 1.8378770664093453f;
 
 class Learner {
@@ -46,8 +47,9 @@ class Learner {
     for (int w = 0; w < config.threads; ++w) workers_.push_back(std::make_unique<Worker>(*this));
   }
 
-  // `told` (sample, slot, act) scales what the next slot is told of each action; none: the action as it is.
-  void act(const float* obs, const float* noise, const float* told, int samples, float* actions, float* log_probs, float* values) {
+  // `share` (sample, slot, act) is the part of each action that its joint really does. The next slot is told action * share;
+  // without a share it is told the action.
+  void act(const float* obs, const float* noise, const float* share, int samples, float* actions, float* log_probs, float* values) {
     network_.pack(parameters_);
     spread();
     Worker& worker = *workers_[0];
@@ -61,7 +63,7 @@ class Learner {
         for (int s = 0; s < count; ++s) {
           const long token = s * sizes_.slots + slot, at = (tokens + token) * sizes_.act;
           values[tokens + token] = worker.seen.value.result[token * LANES];
-          decide(worker, token, slot, noise ? noise + at : nullptr, told ? told + at : nullptr, actions + at, log_probs + at);
+          decide(worker, token, slot, noise ? noise + at : nullptr, share ? share + at : nullptr, actions + at, log_probs + at);
         }
       }
     }
@@ -86,7 +88,7 @@ class Learner {
       for (int m = 0; m < batch.minibatches; ++m) {
         if (w == 0) prepare(batch, m);
         gate.arrive_and_wait();
-        share(batch, m, *workers_[w], w);
+        learn(batch, m, *workers_[w], w);
         gate.arrive_and_wait();
         if (w == 0) step(++steps, scores);
       }
@@ -96,14 +98,6 @@ class Learner {
     work(0);
     for (auto& other : others) other.join();
     return steps;
-  }
-
-  // Gives the gradient of one minibatch, for tests.
-  void gradient(const Batch& batch, float* gradients, double* scores) {
-    prepare(batch, 0);
-    for (int w = 0; w < config_.threads; ++w) share(batch, 0, *workers_[w], w);
-    gather(scores);
-    std::memcpy(gradients, flat_, sizeof(float) * size_);
   }
 
  private:
@@ -143,7 +137,7 @@ class Learner {
     return -0.5f * off * off - (std::log(std_[k]) + 0.5f * LOG_TWO_PI);
   }
 
-  void decide(Worker& worker, long token, int slot, const float* noise, const float* told, float* action,
+  void decide(Worker& worker, long token, int slot, const float* noise, const float* share, float* action,
               float* log_prob) const {
     const int row = padded(sizes_.act);
     for (int k = 0; k < sizes_.act; ++k) {
@@ -151,7 +145,7 @@ class Learner {
       const float mean = worker.seen.action.result[token * row + k];
       action[k] = exists ? (noise ? std::fma(std_[k], noise[k], mean) : mean) : 0.0f;
       log_prob[k] = exists ? log_probability(action[k], mean, k) : 0.0f;
-      if (slot + 1 < sizes_.slots) worker.seen.previous[(token + 1) * row + k] = told ? action[k] * told[k] : action[k];
+      if (slot + 1 < sizes_.slots) worker.seen.previous[(token + 1) * row + k] = share ? action[k] * share[k] : action[k];
     }
   }
 
@@ -167,16 +161,17 @@ class Learner {
         square += static_cast<double>(returns[i]) * returns[i];
       }
     }
-    const double count = static_cast<double>(batch.size) * sizes_.slots, forget = 0.99999, learn = 1.0 - forget;
+    const double count = static_cast<double>(batch.size) * sizes_.slots, forget = config_.forget, learn = 1.0 - forget;
     moments_[0] = moments_[0] * forget + mean / count * learn;
     moments_[1] = moments_[1] * forget + square / count * learn;
     moments_[2] = moments_[2] * forget + learn;
-    const double weight = std::max(moments_[2], 1e-5), center = moments_[0] / weight;
+    const double weight = std::max(moments_[2], config_.least_weight), center = moments_[0] / weight;
     return_mean_ = static_cast<float>(center);
-    return_std_ = static_cast<float>(std::sqrt(std::max(moments_[1] / weight - center * center, 1e-2)));
+    return_std_ = static_cast<float>(std::sqrt(std::max(moments_[1] / weight - center * center, config_.least_variance)));
   }
 
-  void share(const Batch& batch, int m, Worker& worker, int w) {
+  // Sums the gradients and scores of the part of a minibatch that belongs to worker `w`.
+  void learn(const Batch& batch, int m, Worker& worker, int w) {
     std::memset(worker.gradients, 0, sizeof(float) * builder_.padded_size);
     std::fill(worker.scores, worker.scores + SCORES, 0.0);
     const int begin = static_cast<int>(static_cast<long>(batch.size) * w / config_.threads);
@@ -228,11 +223,11 @@ class Learner {
         worker.scores[4] += static_cast<double>(ratio - 1.0f - change) * each * terms;
       }
       if (mask[k] == 0.0f) continue;
-      const float entropy_share = static_cast<float>(sizes_.slots) / static_cast<float>(mask_count_);
-      worker.scores[2] += (std::log(std_[k]) + 0.5f * (LOG_TWO_PI + 1.0f)) * each * entropy_share;
+      const float entropy_weight = static_cast<float>(sizes_.slots) / static_cast<float>(mask_count_);
+      worker.scores[2] += (std::log(std_[k]) + 0.5f * (LOG_TWO_PI + 1.0f)) * each * entropy_weight;
       const float dlog = free ? -ratio * advantage * each : 0.0f, variance = std_[k] * std_[k];
       dmean[k] = dlog * off / variance;
-      const float dstd = dlog * (off * off / variance - 1.0f) / std_[k] - config_.entropy * each * entropy_share / std_[k];
+      const float dstd = dlog * (off * off / variance - 1.0f) / std_[k] - config_.entropy * each * entropy_weight / std_[k];
       worker.gradients[log_std_gradient_ + k] += dstd * slope_[k];
     }
     const float value = worker.seen.value.result[static_cast<long>(token) * LANES], old = batch.values[source];
@@ -323,17 +318,14 @@ fused::Learner* fused_create(const fused::Config* config, const int64_t* offsets
   return new fused::Learner(*config, offsets, mask, parameters, first, second, moments, size);
 }
 void fused_destroy(fused::Learner* learner) { delete learner; }
-void fused_act(fused::Learner* learner, const float* obs, const float* noise, const float* told, int32_t samples,
+void fused_act(fused::Learner* learner, const float* obs, const float* noise, const float* share, int32_t samples,
                float* actions, float* log_probs, float* values) {
-  learner->act(obs, noise, told, samples, actions, log_probs, values);
+  learner->act(obs, noise, share, samples, actions, log_probs, values);
 }
 void fused_values(fused::Learner* learner, const float* obs, int32_t samples, float* values) {
   learner->values(obs, samples, values);
 }
 int64_t fused_train(fused::Learner* learner, const fused::Batch* batch, int64_t steps, double* scores) {
   return learner->train(*batch, steps, scores);
-}
-void fused_gradient(fused::Learner* learner, const fused::Batch* batch, float* gradients, double* scores) {
-  learner->gradient(*batch, gradients, scores);
 }
 }

@@ -16,9 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from training.algos.base import Float32, Learner
-from training.algos.sequence import SequencePpo
-from training.envs.protocol import Environment
+from training.envs.protocol import Environment, Float32
+from training.run.learner import ImitatingLearner, Learner
 from training.run.rollout import Rollout
 
 NUDGE = 0.2  # largest spread of what is added to the script's actions, which lie in [-1, 1]
@@ -29,7 +28,7 @@ class Imitation:
 
     def __init__(self, environment: Environment, learner: Learner, ticks: int) -> None:
         spec = environment.spec
-        if not hasattr(environment, "shown") or not isinstance(learner, SequencePpo):
+        if not hasattr(environment, "shown") or not isinstance(learner, ImitatingLearner):
             raise Refused("setting imitate", "the algorithm mat on a task with a script, as door_close_outward_hand",
                           spec.task, "leave it at 0")
         self._learner, self._show = learner, environment.shown

@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TIMED = ("steps_per_s", "elapsed_s", "collect_s", "update_s")  # columns that differ from run to run
 
-
-class Episodes:
+class RecentEpisodes:
     """Remember the last finished episodes."""
 
     def __init__(self, window: int = 100) -> None:

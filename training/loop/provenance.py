@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.algos import Learner
 from training.envs.protocol import Spec
 from training.run.config import TrainConfig
+from training.run.learner import Learner
 from training.run.normalise import ObservationNormaliser
 
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "mat_ros")

@@ -25,7 +25,7 @@ from training.envs import make
 from training.envs.protocol import Environment
 from training.loop.checkpoint import Checkpoint, write_checkpoint
 from training.loop.imitation import Imitation
-from training.loop.metrics import Episodes, MetricLog
+from training.loop.metrics import MetricLog, RecentEpisodes
 from training.loop.provenance import manifest_of
 from training.run.config import TrainConfig
 from training.run.distributed import ALONE, Team
@@ -57,7 +57,7 @@ class Trainer:
         self.normaliser = ObservationNormaliser(mask)
         self.learner = build_learner(config, spec, team)
         self.imitation = Imitation(self.environment, self.learner, config.ticks) if config.imitate else None
-        self.episodes = Episodes()
+        self.episodes = RecentEpisodes()
         self.steps = self.updates = 0
         self.rollout = Rollout.empty(spec, config.ticks, copies)
         self._finished = np.full((3, config.ticks, copies), np.nan)  # return, length and success of ended episodes
@@ -76,11 +76,11 @@ class Trainer:
         for t in range(self.config.ticks):
             self.normaliser.update(self.team.gather(self.obs, axis=0))
             seen = self.normaliser.apply(self.obs)
-            told = self.environment.told() if self.spec.information == "truth" else None
-            actions, log_probs, values = learner.act(seen, noise, told=told)
+            share = self.environment.share() if self.spec.information == "truth" else None
+            actions, log_probs, values = learner.act(seen, noise, share=share)
             if imitation is not None:
                 actions = imitation.act(t, actions, noise)
-            rollout.told[t] = actions if told is None else actions * told
+            rollout.told[t] = actions if share is None else actions * share
             self.obs, reward, terminated, truncated, info = self.environment.step(actions)
             rollout.obs[t], rollout.actions[t], rollout.log_probs[t] = seen, actions, log_probs
             rollout.values[t], rollout.rewards[t] = values, reward[:, None]

@@ -17,7 +17,7 @@ from training.models.attention import DecoderBlock
 from training.models.config import PolicyConfig
 from training.models.layers import BEFORE_GELU, Head, linear
 from training.models.rwkv import RwkvBlock
-from training.models.state import StateLayout
+from training.models.state import HopLayout
 
 
 class AttentionDecoder(nn.Module):
@@ -26,7 +26,7 @@ class AttentionDecoder(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         d = config.width
-        self.layout = StateLayout("rows", config.blocks, DecoderBlock.state_parts(d))
+        self.layout = HopLayout("rows", config.blocks, DecoderBlock.state_parts(d))
         self.embed = linear(config.action_input_dim, d, BEFORE_GELU, bias=not config.discrete)
         self.embed_norm = nn.LayerNorm(d)
         blocks = nn.ModuleList(DecoderBlock(d, config.heads) for _ in range(config.blocks))
@@ -58,7 +58,7 @@ class RwkvDecoder(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         d = config.width
-        self.layout = StateLayout("recurrent", config.blocks, RwkvBlock.state_parts(config.decoder, d, config.heads))
+        self.layout = HopLayout("recurrent", config.blocks, RwkvBlock.state_parts(config.decoder, d, config.heads))
         self.embed = linear(config.action_input_dim, d, BEFORE_GELU, bias=not config.discrete)
         blocks = nn.ModuleList(
             RwkvBlock(config.decoder, d, config.heads, i, config.blocks, bidirectional=False)
@@ -89,7 +89,7 @@ class IndependentDecoder(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         d = config.width
-        self.layout = StateLayout("empty", config.blocks, ())
+        self.layout = HopLayout("empty", config.blocks, ())
         self.observation_norm = nn.LayerNorm(config.observation_width)
         self.embed = linear(config.observation_width, d, BEFORE_GELU)
         self.embed_norm = nn.LayerNorm(d)

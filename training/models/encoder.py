@@ -15,7 +15,7 @@ from training.models.layers import BEFORE_GELU, linear
 from training.models.rwkv import RwkvBlock
 
 
-class Encoder(nn.Module):
+class MixingEncoder(nn.Module):
     """Embed each agent's observation, then let the agents' rows mix.
 
     Attention mixes all with all. RWKV is causal as published (slot i knows the observations of slots <= i), unless the

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from training.models.actions import CategoricalActions, GaussianActions
 from training.models.config import Mask, PolicyConfig, policy_config
 from training.models.decoder import build_decoder
-from training.models.encoder import Encoder
+from training.models.encoder import MixingEncoder
 from training.models.layers import Head
-from training.models.state import StateLayout
+from training.models.state import HopLayout
 
 Encode = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -46,7 +46,7 @@ class Policy(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
+        self.encoder = MixingEncoder(config)
         self.value_head = Head(config.width, 1)
         self.decoder = build_decoder(config)
         self.actions = CategoricalActions(config) if config.discrete else GaussianActions(config)
@@ -102,7 +102,7 @@ class Policy(nn.Module):
         """Show decided actions to the next slot: as they are, or one-hot behind the start column where discrete."""
         return self.actions.as_input(actions).to(self.value_head.out.bias.dtype)
 
-    def state_layout(self) -> StateLayout:
+    def state_layout(self) -> HopLayout:
         """Say what the state holds, in which order, and how many floats hop to each slot."""
         return self.decoder.layout
 
@@ -135,8 +135,15 @@ class Policy(nn.Module):
         order: Tensor | None = None,
         encode: Encode | None = None,
         step: Step | None = None,
+        share: Tensor | None = None,  # (B, n, act_dim), continuous only
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Act with given randomness (none means the mean action); compiled forms may stand in for the two networks."""
+        """Act with given randomness (none means the mean action); compiled forms may stand in for the two networks.
+
+        `share` is the part of each action that its joint really does. Each slot is then told action * share of the slot
+        before it, and not the intended action. The returned actions and their log-probabilities are the intended ones.
+        """
+        if share is not None and self.config.discrete:
+            raise ValueError("expected no share for a discrete policy, got one; a choice cannot be done in part")
         encode, step = encode or self.encode_with_values, step or self.step
         enc, values = encode(obs, order)
         batch, slots = enc.shape[:2]
@@ -146,10 +153,12 @@ class Policy(nn.Module):
 
         state, a_prev = self.initial_state(batch), self.start_action(batch)
         params, actions = [], []
-        for enc_i, deviation_i, mask_i in zip(*(_by_slot(x, slots) for x in (enc, deviation, mask)), strict=True):
+        share = None if share is None else _to_slots(share, order)
+        of_slots = zip(*(_by_slot(x, slots) for x in (enc, deviation, mask, share)), strict=True)
+        for enc_i, deviation_i, mask_i, share_i in of_slots:
             params_i, state = step(enc_i, a_prev, state)
             action = self.actions.draw(params_i, deviation_i, mask_i)
-            a_prev = self.action_input(action)
+            a_prev = self.action_input(action if share_i is None else action * share_i)
             params.append(params_i)
             actions.append(action)
 
@@ -158,19 +167,30 @@ class Policy(nn.Module):
         return _to_agents(decided, order), _to_agents(log_probs, order), _to_agents(values, order)
 
     def evaluate(
-        self, obs: Tensor, actions: Tensor, available: Tensor | None = None, order: Tensor | None = None
+        self,
+        obs: Tensor,
+        actions: Tensor,
+        available: Tensor | None = None,
+        order: Tensor | None = None,
+        told: Tensor | None = None,  # as actions
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Give log-probabilities, entropy and values of known actions, all slots in parallel."""
+        """Return log-probabilities, entropy and values of known actions, all slots in parallel.
+
+        `told` is what each slot's successor was told. Without it, the successors were told the actions themselves.
+        """
         enc, values = self.encode_with_values(obs, order)
         decided = _to_slots(actions, order)
-        params = self.decoder.parallel(enc, self._shifted(decided))
+        params = self.decoder.parallel(enc, self._shifted(decided if told is None else _to_slots(told, order)))
         mask = self._allowed(available, order, enc.shape[0])
         log_probs, entropy = self.actions.log_prob(params, decided, mask), self.actions.entropy(params, mask)
         return _to_agents(log_probs, order), _to_agents(entropy, order), _to_agents(values, order)
 
-    def distribution(self, obs: Tensor, actions: Tensor, order: Tensor | None = None) -> Tensor:
-        """Give the parameters (means or logits, (B, n, act_dim)) of every slot, its predecessors' actions known."""
-        params = self.decoder.parallel(self.encode(obs, order), self._shifted(_to_slots(actions, order)))
+    def distribution(self, obs: Tensor, told: Tensor, order: Tensor | None = None) -> Tensor:
+        """Return the parameters (means or logits, (B, n, act_dim)) of every slot.
+
+        `told` (B, n, act_dim) is what each slot's successor was told: the actions, where nobody was told otherwise.
+        """
+        params = self.decoder.parallel(self.encode(obs, order), self._shifted(_to_slots(told, order)))
         return _to_agents(params, order)
 
     def values(self, obs: Tensor, order: Tensor | None = None) -> Tensor:
@@ -205,10 +225,10 @@ class Policy(nn.Module):
             mask = available if mask is None else available & mask
         return None if mask is None else _to_slots(mask, order)
 
-    def _shifted(self, decided: Tensor) -> Tensor:
-        """Give each slot the action of the slot before it: (B, n, ...) -> (B, n, action_input_dim)."""
-        start = self.start_action(decided.shape[0]).unsqueeze(1)
-        return torch.cat([start, self.action_input(decided[:, :-1])], dim=1)
+    def _shifted(self, told: Tensor) -> Tensor:
+        """Move what was told to the slot that heard it: (B, n, ...) -> (B, n, action_input_dim)."""
+        start = self.start_action(told.shape[0]).unsqueeze(1)
+        return torch.cat([start, self.action_input(told[:, :-1])], dim=1)
 
 
 def build_policy(config: PolicyConfig) -> Policy:

@@ -23,7 +23,7 @@ class StatePart:
 
 
 @dataclass(frozen=True)
-class StateLayout:
+class HopLayout:
     """Say how the flat state is cut: `blocks` times `parts`, in that order, per row.
 
     A recurrent state is one row of constant size, shape (batch, width). A key/value state has one row per slot that

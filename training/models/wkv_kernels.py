@@ -20,9 +20,7 @@ SOURCE = Path(__file__).parents[2] / "cuda" / "wkv.cu"
 HEAD_SIZES = (8, 16, 32, 64)  # as compiled into the source
 TYPES = (torch.float32, torch.bfloat16)
 
-_libraries: dict[str, ctypes.CDLL | None] = {
-    "cpu": None
-}  # device type -> library; a test lends the CPU an emulated one
+_libraries: dict[str, ctypes.CDLL | None] = {}  # device type -> library
 
 
 def fits(x: Tensor, head_size: int = HEAD_SIZES[0]) -> bool:
@@ -38,11 +36,6 @@ def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
 def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
     """Compute the causal wkv_reference.wkv6 by kernel or, where `rate` is (h, c), wkv5."""
     return torch.ops.mat_ros.wkv6(*(x.contiguous() for x in (r, k, v, rate, bonus)))
-
-
-def lend_library(device: str, path: Path | None) -> None:
-    """Use the library at `path` for a device type (tests: the CPU, with an emulated one); None takes it back."""
-    _libraries[device] = None if path is None else ctypes.CDLL(str(path))
 
 
 def _library(device: str) -> ctypes.CDLL | None:

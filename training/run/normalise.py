@@ -11,8 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-LEAST_VARIANCE = 1e-8  # of an observation column; a column that never changed is shifted but not blown up
-
 
 class ObservationNormaliser:
     """Normalise each column of each agent by its running mean and standard deviation, then clip.
@@ -20,6 +18,8 @@ class ObservationNormaliser:
     Statistics are per agent and column because the same column holds another joint's angle, in another range, for every
     agent. Columns outside `mask` (ids, flags, padding) pass unchanged.
     """
+
+    LEAST_VARIANCE = 1e-8  # of a column: one that never changed is shifted but not blown up
 
     def __init__(self, mask: NDArray[np.bool_], clip: float = 10.0) -> None:
         self.mask, self.clip = mask, clip  # (agent, obs_dim)
@@ -38,19 +38,11 @@ class ObservationNormaliser:
         self.count = total
         self._refresh()
 
-    def merge(self, counts: NDArray[Any], means: NDArray[Any], squares: NDArray[Any]) -> None:
-        """Replace the statistics by the union of several, as parallel workers need: (worker, ...) each."""
-        self.count = float(counts.sum())
-        weight = (counts / max(self.count, 1.0))[:, None, None]
-        self._mean = (weight * means).sum(axis=0)
-        self._square = (squares + counts[:, None, None] * np.square(means - self._mean)).sum(axis=0)
-        self._refresh()
-
     def _refresh(self) -> None:
         variance = self._square / max(self.count, 1.0)
-        usable = self.mask & (variance > LEAST_VARIANCE)
+        usable = self.mask & (variance > self.LEAST_VARIANCE)
         self.mean = np.where(self.mask, self._mean, 0.0).astype(np.float32)  # (agent, obs_dim)
-        self.std = np.where(usable, np.sqrt(np.maximum(variance, LEAST_VARIANCE)), 1.0).astype(np.float32)
+        self.std = np.where(usable, np.sqrt(np.maximum(variance, self.LEAST_VARIANCE)), 1.0).astype(np.float32)
         self._limit = np.where(self.mask, self.clip, np.inf).astype(np.float32)
 
     def apply(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,7 +64,10 @@ class ObservationNormaliser:
 class ValueNormaliser:
     """Scale returns by slowly forgetting, debiased moments, so that the value head always predicts numbers near one."""
 
-    FORGET, LEAST = 0.99999, 1e-2
+    # The compiled loop updates the same moments. It is given these three numbers.
+    FORGET = 0.99999  # factor of the old moments at each batch
+    LEAST_WEIGHT = 1e-5  # divisor of the moments before the first batch, whose weight is zero
+    LEAST_VARIANCE = 1e-2  # of returns
 
     def __init__(self) -> None:
         self.moments = torch.zeros(3, dtype=torch.float64)  # running mean, mean square, and weight (for debiasing)
@@ -86,9 +81,9 @@ class ValueNormaliser:
     def scale(self) -> tuple[float, float]:
         """Give mean and standard deviation of returns."""
         mean, square, weight = self.moments.tolist()
-        weight = max(weight, 1e-5)
+        weight = max(weight, self.LEAST_WEIGHT)
         mean, square = mean / weight, square / weight
-        return mean, max(square - mean * mean, self.LEAST) ** 0.5
+        return mean, max(square - mean * mean, self.LEAST_VARIANCE) ** 0.5
 
     def normalise(self, returns: Tensor) -> Tensor:
         """Map returns to the space in which values are predicted."""

@@ -22,7 +22,7 @@ class Rollout:
 
     obs: Float32  # (T, N, n, obs_dim), as the policy saw them: normalised
     actions: NDArray[Any]  # (T, N, n, act_dim): what the policy decided
-    told: NDArray[Any]  # (T, N, n, act_dim): what the chain was told; the same unless a fault makes the truth differ
+    told: NDArray[Any]  # (T, N, n, act_dim): what successors were told: the action, or action * share
     log_probs: Float32  # (T, N, n, action_terms)
     values: Float32  # (T + 1, N, n), in the normalised space of the value head
     rewards: Float32  # (T, N, n), with the value of the cut-off future added where an episode was truncated

@@ -19,7 +19,7 @@ from mat_ros.core.policy.manifest import Normaliser, Training
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Layout, Observer, Part, View
 from training.envs.protocol import Spec
-from training.export import Origin, export_policy
+from training.exporting.bundle import Origin, export_policy
 from training.loop.metrics import MetricLog
 from training.loop.provenance import command, commit, packages
 from training.loop.trainer import Trainer

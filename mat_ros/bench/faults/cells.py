@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,26 @@ import numpy as np
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.bench.faults.episodes import Episodes
-from mat_ros.bench.faults.grid import GAP, Cell, Grid
+from mat_ros.bench.faults.findings import SlotInfluence
+from mat_ros.bench.faults.grid import Cell, Grid
 from mat_ros.bench.faults.influence import influence
 from mat_ros.bench.faults.lockstep import LockStep
-from mat_ros.bench.faults.table import UNTOLD
+from mat_ros.bench.faults.table import GAP, KEY, UNTOLD
 from mat_ros.core.faults.detect import Model
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
-
-COLUMNS = ("policy", "level", "kind", "severity", "target", "information", "episode", "return", "ticks",
-           "detect_ticks", "false_alarms", "recover_ticks", "missing", "commands", "outside_before", "outside_after",
-           "clamped", "latency_p50_ms", "latency_p99_ms", "computing_p50_us", "computing_p99_us", "computing_max_us")
-
+from mat_ros.worlds.batch import World
 
 LEARNING_SEED = 977  # of the episodes from which the detector learns; no cell runs them
-
-
 RECOVERED = 0.8  # of the reward before the fault, over RECOVERY_S
-
-
 RECOVERY_S = 1.0
+INFLUENCE_TICKS = 60  # over which the influence of slots is averaged
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a worker needs to run any cell."""
+class Setup:
+    """What a worker needs to run any cell of one policy."""
 
     policy: str  # folder
     backend: str
@@ -49,7 +44,7 @@ class Plan:
     mode: str
 
     def origin(self) -> dict[str, object]:
-        """Give what the rows of a table have in common, wherever policy and grid lie."""
+        """Return what the rows of a table have in common, wherever policy and grid lie."""
         grid = hashlib.sha256(Path(self.grid).read_bytes()).hexdigest()
         return {"policy": Bundle.load(Path(self.policy)).digest, "grid": grid, "backend": self.backend,
                 "mode": self.mode, "seed": self.seed, "ticks": self.ticks}
@@ -58,37 +53,43 @@ class Plan:
 class Worker:
     """Run cells of one policy; it keeps the simulated robots from cell to cell."""
 
-    def __init__(self, plan: Plan, learn: bool = True) -> None:
-        self.plan, self.bundle = plan, Bundle.load(Path(plan.policy))
-        self.backend = open_backend(plan.backend, self.bundle)
-        self.grid = Grid.load(Path(plan.grid), self.bundle.manifest)
+    def __init__(self, setup: Setup, learn: bool = True) -> None:
+        self.setup, self.bundle = setup, Bundle.load(Path(setup.policy))
+        self.backend = open_backend(setup.backend, self.bundle)
+        self.grid = Grid.load(Path(setup.grid), self.bundle.manifest)
         self._whole = self._lockstep(())
         self.model: Model | None = self._whole.learn(LEARNING_SEED) if learn else None
 
     def _lockstep(self, table: tuple[Any, ...]) -> LockStep:
-        return LockStep(self.bundle, self.backend, self.plan.episodes, mode=self.plan.mode, table=table,
+        return LockStep(self.bundle, self.backend, self.setup.episodes, mode=self.setup.mode, table=table,
                         scatter=self.grid.scatter)
 
-    def onset(self) -> int:
-        """Give the tick at which things break."""
-        return self.grid.onset(self.bundle.manifest.period_ns, self.plan.ticks or self._whole.score.horizon)
+    @property
+    def world(self) -> World:
+        """Return the simulated robot to which no gap applies."""
+        return self._whole.world.world
 
-    def episodes(self, cell: Cell) -> Episodes:
-        """Run a cell."""
+    def onset(self) -> int:
+        """Return the tick at which things break."""
+        return self.grid.onset(self.bundle.manifest.period_ns, self.setup.ticks or self._whole.score.horizon)
+
+    def episodes(self, cell: Cell, ticks: int | None = None, watch: Callable[[int], None] | None = None) -> Episodes:
+        """Run the episodes of a cell, of so many ticks; `watch` is called after each tick."""
         lockstep = self._whole
         if cell.level == GAP:
             lockstep = self._lockstep(cell.table)
             lockstep.model = self.model
-        schedules = [cell.schedule(self.bundle.manifest, self.onset(), self.plan.seed + k)
-                     for k in range(self.plan.episodes)]
-        return lockstep.run(self.plan.seed, schedules, cell.information, self.plan.ticks)
+        schedules = [cell.schedule(self.bundle.manifest, self.onset(), self.setup.seed + k)
+                     for k in range(self.setup.episodes)]
+        return lockstep.run(self.setup.seed, schedules, cell.information, self.setup.ticks if ticks is None else ticks,
+                            watch=watch)
 
     def rows(self, cell: Cell) -> list[dict[str, Any]]:
-        """Run a cell and give a row of the table for each episode."""
+        """Run a cell and return a row of the table for each episode."""
         found, onset = self.episodes(cell), self.onset()
         joints = len(self.bundle.manifest.joints)
         rows = []
-        for k in range(self.plan.episodes):
+        for k in range(self.setup.episodes):
             ticks = int(found.lengths[k])
             latency = found.latency_ns[onset:ticks, k] * 1e-6
             computing = found.computing_ns[:ticks, k] * 1e-3
@@ -104,13 +105,23 @@ class Worker:
                 values[f"latency_p{share}_ms"] = float(np.percentile(latency, share)) if latency.any() else 0.0
                 values[f"computing_p{share}_us"] = float(np.percentile(computing, share))
             values["computing_max_us"] = float(computing.max())
-            rows.append({"policy": self.bundle.manifest.name, **dict(zip(COLUMNS[1:6], cell.key, strict=True)),
+            rows.append({"policy": self.bundle.manifest.name, **dict(zip(KEY, cell.key, strict=True)),
                          "episode": k, **values})
         return rows
 
+    def influence(self, ticks: int = INFLUENCE_TICKS) -> SlotInfluence:
+        """Average the influence of slots on each other, and the critic's values, over the first ticks of an episode."""
+        manifest = self.bundle.manifest
+        seen = self._whole.run(self.setup.seed, ticks=ticks, keep=True)
+        decider = Decider(self.backend, manifest.network, manifest.state)
+        encoded = [self.backend.encode(obs) for obs in Observer(manifest.layout).observe(seen.signals[:-1, 0])]
+        moved = np.mean([influence(decider, enc) for enc, _ in encoded], axis=0)
+        return SlotInfluence(tuple(agent.name for agent in manifest.agents), moved,
+                             np.mean([values for _, values in encoded], axis=0))
+
 
 def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
-    """Give the ticks after the onset until the reward is for good what it was before.
+    """Return the ticks after the onset until the reward is for good what it was before.
 
     0: it never fell, -1: it never was, -2: it cannot be told, since the episode is too short before or after the onset.
     """
@@ -126,24 +137,12 @@ def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
     return -1 if low[-1] == len(mean) - onset - 1 else int(low[-1]) + 1
 
 
-def influence_of(plan: Plan, ticks: int = 60) -> tuple[tuple[str, list[str]], np.ndarray, np.ndarray]:
-    """Average the influence of slots on each other, and the critic's values, over the first ticks of an episode."""
-    worker = Worker(replace(plan, episodes=1), learn=False)
-    manifest = worker.bundle.manifest
-    seen = worker._whole.run(plan.seed, ticks=ticks, keep=True)
-    decider = Decider(worker.backend, manifest.network, manifest.state)
-    encoded = [worker.backend.encode(obs) for obs in Observer(manifest.layout).observe(seen.signals[:-1, 0])]
-    moved = np.mean([influence(decider, enc) for enc, _ in encoded], axis=0)
-    return ((manifest.name, [agent.name for agent in manifest.agents]), moved,
-            np.mean([values for _, values in encoded], axis=0))
-
-
 _worker: Worker | None = None  # of this process
 
 
-def rows_of(plan: Plan, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
+def rows_of(setup: Setup, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
     """Run a cell with the simulated robots that this process keeps."""
     global _worker
-    if _worker is None or _worker.plan != plan:
-        _worker = Worker(plan)
+    if _worker is None or _worker.setup != setup:
+        _worker = Worker(setup)
     return cell, _worker.rows(cell)

@@ -5,27 +5,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.bench.faults.grid import GAP, NOMINAL
-from mat_ros.bench.faults.table import UNTOLD
+from mat_ros.bench.faults.findings import Scene
+from mat_ros.bench.faults.table import GAP, KEY, NOMINAL, UNTOLD, Rows
 from mat_ros.core.faults.schedule import KINDS
+from mat_ros.core.statistics import estimate
 
 Float = NDArray[np.float64]
-Rows = list[dict[str, Any]]
 TEXTS = ("policy", "level", "kind", "target", "information")
-RESAMPLES = 2000
-WORST = 25.0  # percent that the interquartile mean leaves out on each side
 
 
 def read_rows(files: Sequence[Path]) -> Rows:
     """Read raw tables."""
-    rows: Rows = []
+    rows: list[dict[str, Any]] = []
     for file in files:
         with file.open(newline="", encoding="utf-8") as text:
             rows += [{k: v if k in TEXTS else float(v) for k, v in row.items()} for row in csv.DictReader(text)]
@@ -43,24 +41,9 @@ def read_table(files: Sequence[Path]) -> Rows:
     return rows
 
 
-def iqm(values: Float) -> float:
-    """Give the mean of the middle half."""
-    finite = np.sort(values[np.isfinite(values)])
-    cut = int(len(finite) * WORST / 100)
-    return float(finite[cut:len(finite) - cut].mean()) if len(finite) else float("nan")
-
-
-def interval(groups: Sequence[Float], statistic: Callable[[Float], float] = iqm) -> tuple[float, float, float]:
-    """Give a statistic of pooled groups with its 95 % interval; resampling stays within each group (stratified)."""
-    rng = np.random.default_rng(0)
-    drawn = [statistic(np.concatenate([rng.choice(g, len(g)) for g in groups])) for _ in range(RESAMPLES)]
-    low, high = np.nanpercentile(drawn, (2.5, 97.5)) if np.isfinite(drawn).any() else (np.nan, np.nan)
-    return statistic(np.concatenate(groups)), float(low), float(high)
-
-
-def grouped(rows: Rows, *names: str) -> dict[tuple[Any, ...], Rows]:
+def grouped(rows: Rows, *names: str) -> Mapping[tuple[Any, ...], Rows]:
     """Group rows by columns, in the order in which they first appear."""
-    found: dict[tuple[Any, ...], Rows] = {}
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(tuple(row[name] for name in names), []).append(row)
     return found
@@ -96,14 +79,15 @@ def headline(rows: Rows) -> Rows:
     for (policy, level, kind, severity, information, together), part in grouped(
             rows, "policy", "level", "kind", "severity", "information", "together").items():
         targets = grouped(part, "target")
-        middle, low, high = interval([column(r, "retention") for r in targets.values()])
+        kept = estimate([column(r, "retention") for r in targets.values()])
         worst = {target[0]: float(np.mean(column(r, "retention"))) for target, r in targets.items()}
         late, recovered = column(part, "detect_ticks"), column(part, "recover_ticks")
         recovered = recovered[recovered != UNTOLD]
         found.append({
             "policy": policy, "level": level, "kind": kind, "severity": severity, "information": information,
             "together": together, "episodes": len(part), "return_mean": float(column(part, "return").mean()),
-            "targets": len(targets), "retention_iqm": middle, "retention_low": low, "retention_high": high,
+            "targets": len(targets), "retention_iqm": float(kept.middle), "retention_low": float(kept.low),
+            "retention_high": float(kept.high),
             "worst_target": min(worst, key=lambda k: worst[k]), "worst_retention": min(worst.values()),
             "detected": float((late >= 0).mean()),
             "detect_ticks_median": float(np.median(late[late >= 0])) if (late >= 0).any() else None,
@@ -127,7 +111,23 @@ def truth_against_intent(rows: Rows) -> Rows:
                 continue
             gains = [np.array([r["retention"] - intent[r["target"], r["episode"]] for r in joint])
                      for joint in grouped(others, "target").values()]
-            middle, low, high = interval(gains, lambda v: float(np.nanmean(v)))
+            gain = estimate(gains, np.nanmean)
             found.append({"policy": policy, "kind": kind, "severity": severity, "information": information,
-                          "gain": middle, "low": low, "high": high})
+                          "gain": float(gain.middle), "low": float(gain.low), "high": float(gain.high)})
     return found
+
+
+def scenes(rows: Rows) -> tuple[Scene, ...]:
+    """Return what a reader should see of a policy: nothing broken, the worst cell of a broken joint, and the mildest.
+
+    There is none where no joint was broken, or where the policy earns nothing that could be kept.
+    """
+    means = {key: float(column(part, "retention").mean()) for key, part in grouped(rows, *KEY).items()}
+    kept = {key: mean for key, mean in means.items() if key[0] in ("actuator", "sensor") and np.isfinite(mean)}
+    if not kept:
+        return ()
+    chosen = {"nothing broken": next(key for key in means if key[0] == NOMINAL),
+              "worst": min(kept, key=lambda key: kept[key])}
+    if len(kept) > 1:
+        chosen["mildest"] = max(kept, key=lambda key: kept[key])
+    return tuple(Scene(name, key, means[key]) for name, key in chosen.items())

@@ -4,34 +4,22 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.bench.faults.grid import Cell
+from mat_ros.bench.faults.cells import Worker
+from mat_ros.bench.faults.findings import Scene, Strip
 from mat_ros.core.errors import Missing
-
-if TYPE_CHECKING:
-    from mat_ros.bench.faults.cells import Plan
+from mat_ros.worlds.render import Camera, film_strip
 
 PICTURES, WIDTH, HEIGHT = 6, 320, 240
 SPAN_S = 3.0  # of an episode, from the onset on
 
 
-def film(plan: Plan, key: tuple[Any, ...] | None) -> tuple[NDArray[np.uint8] | None, str]:
-    """Give a strip of the first episode of a cell (None: nothing broken), or nothing and the reason."""
-    if not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
-    from mat_ros.bench.faults.cells import Worker
-    from mat_ros.worlds.render import Camera, film_strip
-
-    worker = Worker(replace(plan, episodes=1), learn=key is not None)
-    onset, world = worker.onset(), worker._whole.world.world
+def strip(worker: Worker, scene: Scene) -> Strip:
+    """Run the first episode of a scene and take pictures of it from the onset on."""
+    onset, world = worker.onset(), worker.world
     every = max(1, round(SPAN_S * 1e9 / world.control_period_ns / PICTURES))
-    cell = Cell("nominal", "none", 0.0, "") if key is None else replace(Cell(*key), together="*" in key[3])
     taken: list[NDArray[np.uint8]] = []
     try:
         with Camera(world, WIDTH, HEIGHT) as camera:
@@ -41,10 +29,9 @@ def film(plan: Plan, key: tuple[Any, ...] | None) -> tuple[NDArray[np.uint8] | N
                 if tick >= onset and (tick - onset) % every == 0 and len(taken) < PICTURES:
                     taken.append(camera.take(name))
 
-            worker._whole.run(plan.seed, [cell.schedule(worker.bundle.manifest, onset, plan.seed)], cell.information,
-                              onset + every * PICTURES, watch=watch)
+            worker.episodes(worker.grid.cell(scene.key), onset + every * PICTURES, watch)
     except Missing as error:
-        return None, str(error)
+        return Strip(scene, None, str(error))
     while 0 < len(taken) < PICTURES:
         taken.append(np.full_like(taken[0], 255))  # the episode ended before
-    return (film_strip(taken), "") if taken else (None, "The episode ended before the onset.")
+    return Strip(scene, film_strip(taken)) if taken else Strip(scene, None, "The episode ended before the onset.")

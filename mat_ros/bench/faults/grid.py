@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from mat_ros.bench.faults.lockstep import INFORMATION
+from mat_ros.bench.faults.table import GAP, NOMINAL, Key
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, LEVELS, Fault, Schedule
 from mat_ros.core.faults.targets import targets
@@ -20,7 +21,7 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.worlds.randomise import Row
 from mat_ros.worlds.scatter import Scatter
 
-NOMINAL, GAP, TOGETHER = "nominal", "gap", "together"
+TOGETHER = "together"
 FIELDS = ("onset_s", "start", "information", "faults", "gap")
 
 
@@ -37,8 +38,8 @@ class Cell:
     table: tuple[Row, ...] = ()  # of a gap
 
     @property
-    def key(self) -> tuple[str, str, float, str, str]:
-        """Give what identifies the cell in the table of results."""
+    def key(self) -> Key:
+        """Return what identifies the cell in the table of results."""
         return self.level, self.kind, self.severity, self.target, self.information
 
     @property
@@ -72,6 +73,10 @@ class Grid:
     def onset(self, period_ns: int, horizon: int) -> int:
         """Give the tick at which things break: early enough in a short episode to see what follows."""
         return min(round(self.onset_s * 1e9 / period_ns), horizon // 3)
+
+    def cell(self, key: Key) -> Cell:
+        """Find the cell of a key."""
+        return next(cell for cell in self.cells if cell.key == key)
 
     @classmethod
     def load(cls, path: Path, manifest: Manifest) -> Grid:

@@ -20,24 +20,25 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.bench.faults.figures import Rows, column, grouped, read_rows
-from mat_ros.bench.faults.grid import GAP, NOMINAL, Cell, Grid
-from mat_ros.bench.faults.table import KEY, Table
+from mat_ros.bench.faults.cells import Setup
+from mat_ros.bench.faults.figures import column, grouped, read_rows
+from mat_ros.bench.faults.grid import Cell, Grid
+from mat_ros.bench.faults.table import GAP, KEY, NOMINAL, Rows, Table
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.plan_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.graph.build import Graph, LaunchSettings
+from mat_ros.graph.build import Graph
 from mat_ros.graph.deployment import plan_bundle
 from mat_ros.graph.launcher import Supervisor
-
-if TYPE_CHECKING:
-    from mat_ros.bench.faults.cells import Plan
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.nodes.preload import preload
+from mat_ros.worlds.score import open_world, score_of
 
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
            "load")
@@ -69,12 +70,12 @@ class Live:
     files: list[Path] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # a sentence for each cell
 
-    def run(self, plan: Plan, bundle: Bundle, cells: Sequence[Cell], episodes: int, patterns: Sequence[str],
+    def run(self, setup: Setup, bundle: Bundle, cells: Sequence[Cell], episodes: int, patterns: Sequence[str],
             out: Path) -> None:
         """Run the cells that `out` lacks and append their rows; one that does not run is left out, the others go on."""
         if importlib.util.find_spec("rclpy") is None:
             raise Missing("ROS, in which --live runs its graphs,", 'pip install "mat_ros[ros]", or leave out --live')
-        table = Table(out, COLUMNS, episodes, plan.origin())
+        table = Table(out, COLUMNS, episodes, setup.origin())
         done = table.finished()
         self.files.append(out)
         for cell in live_cells(cells, patterns):
@@ -82,7 +83,7 @@ class Live:
                 continue
             rows = []
             for number in range(episodes):
-                row, trouble = episode(plan, bundle, cell, number)
+                row, trouble = episode(setup, bundle, cell, number)
                 if row is None:
                     self.left_out.append(f"{bundle.manifest.name}, {cell.words}: {trouble}")
                     print(self.left_out[-1], file=sys.stderr, flush=True)
@@ -94,17 +95,18 @@ class Live:
                       f"{sum(row['missing'] for row in rows)} decisions missed", file=sys.stderr, flush=True)
 
 
-def lay_out(plan: Plan, bundle: Bundle, cell: Cell, number: int, onset: int, folder: Path) -> Graph:
+def lay_out(setup: Setup, bundle: Bundle, cell: Cell, number: int, onset: int, folder: Path) -> Graph:
     """Build the graph of an episode; the robot ends it and leaves its result, the gate the times of its commands."""
-    manifest, grid = bundle.manifest, Grid.load(Path(plan.grid), bundle.manifest)
-    schedule = cell.schedule(manifest, onset, plan.seed + number)
+    manifest, grid = bundle.manifest, Grid.load(Path(setup.grid), bundle.manifest)
+    schedule = cell.schedule(manifest, onset, setup.seed + number)
     faults = folder / "plan.yaml"
     faults.write_text(plan_text(schedule, cell.words, manifest.period_ns), encoding="utf-8")
-    settings = LaunchSettings(sim="free", episodes=1, seed=plan.seed, mode=plan.mode, backend=plan.backend, check=False,
-                              chain_information=cell.information, faults=str(faults) if schedule.faults else "")
+    settings = LaunchSettings(sim="free", episodes=1, seed=setup.seed, mode=setup.mode, backend=setup.backend,
+                              check=False, chain_information=cell.information,
+                              faults=str(faults) if schedule.faults else "")
     graph = plan_bundle(settings, bundle).graph
     own: dict[str, dict[str, Value]] = {
-        "sim": {"results": str(folder / "results.jsonl"), "number": number, "ticks": plan.ticks or 0,
+        "sim": {"results": str(folder / "results.jsonl"), "number": number, "ticks": setup.ticks or 0,
                 "scatter_rad": grid.scatter.joint_position},
         "safety": {"trace": str(folder / "trace.npy")}}
     dead = {fault.target for fault in schedule.faults if (fault.level, fault.kind) == ("node", "crash")}
@@ -113,22 +115,21 @@ def lay_out(plan: Plan, bundle: Bundle, cell: Cell, number: int, onset: int, fol
                 respawn=spec.respawn and spec.name not in dead) for spec in graph.nodes))
 
 
-def episode(plan: Plan, bundle: Bundle, cell: Cell, number: int, start_s: float = START_S
+def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: float = START_S
             ) -> tuple[dict[str, Any] | None, str]:
     """Run an episode and give its row, or none and the reason."""
-    from mat_ros.worlds.score import open_world, score_of
-
     manifest = bundle.manifest
-    horizon = plan.ticks or score_of(open_world(manifest, 1)).horizon
-    onset = Grid.load(Path(plan.grid), manifest).onset(manifest.period_ns, horizon)
+    horizon = setup.ticks or score_of(open_world(manifest, 1)).horizon
+    onset = Grid.load(Path(setup.grid), manifest).onset(manifest.period_ns, horizon)
     patience_s = start_s + SLOWER * horizon * manifest.period_ns * 1e-9
     said: deque[str] = deque(maxlen=1)
     with tempfile.TemporaryDirectory(prefix="mat_ros_live_") as name:
         folder = Path(name)
-        graph = lay_out(plan, bundle, cell, number, onset, folder)
+        graph = lay_out(setup, bundle, cell, number, onset, folder)
         variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": name}
         end = time.monotonic() + patience_s
-        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables, fork=True) as supervisor:
+        with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables,
+                        preload=preload) as supervisor:
             while supervisor.status is None and time.monotonic() < end:
                 supervisor.pump(PUMP_S)
             load = os.getloadavg()[0]

@@ -1,41 +1,40 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the table of a fault benchmark into figures with intervals, and into a page that is read in a minute."""
+"""Turn the findings of a fault benchmark into a page that is read in a minute. Nothing is run for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mat_ros.bench.faults.figures import (
-    Rows,
-    cell_words,
-    column,
-    condition,
-    grouped,
-    headline,
-    named,
-    truth_against_intent,
-)
-from mat_ros.bench.faults.grid import GAP, NOMINAL
+from mat_ros.bench.faults.figures import cell_words, column, condition, grouped, named
+from mat_ros.bench.faults.findings import CloseUp, Findings, Scene, SlotInfluence, Strip
+from mat_ros.bench.faults.table import GAP, NOMINAL, Rows
 from mat_ros.view import charts
-from mat_ros.view.page import KeyFigure, Page, Toned, code, figure, folded, key_figures, paragraph, picture, table
-
-if TYPE_CHECKING:
-    from mat_ros.bench.faults.cells import Plan
+from mat_ros.view.page import (
+    Block,
+    KeyFigure,
+    Page,
+    Toned,
+    code,
+    figure,
+    folded,
+    key_figures,
+    paragraph,
+    picture,
+    table,
+)
 
 TOGETHER_WORDS = "where a column has a *, all that it matches broke at once."
 GOOD = 0.9  # share of the return from which on nobody worries
 SEEN = 0.0005  # a gain that is not zero where three digits are shown
 
 
-def write_report(path: Path, rows: Rows, plans: Mapping[str, Plan], command: str, live: Sequence[dict[str, Any]] = (),
-                 left_out: Sequence[str] = ()) -> None:
-    """Write the page; `live` are lines of `live_faults.compare`, `left_out` says which graphs did not run."""
-    lines = headline(rows)
+def write_report(path: Path, findings: Findings) -> None:
+    """Write the page."""
+    rows, lines = findings.episodes, findings.conditions
     policies = list(dict.fromkeys(row["policy"] for row in rows))
     broken = [line for line in lines if line["level"] == "actuator"]
     page = Page("What faults leave of a policy",
@@ -48,15 +47,15 @@ def write_report(path: Path, rows: Rows, plans: Mapping[str, Plan], command: str
     for policy in policies:
         _add_heat_maps(page, [r for r in rows if r["policy"] == policy], policy)
     _add_conditions(page, lines)
-    _add_truth(page, truth_against_intent(rows))
+    _add_truth(page, findings.gains)
     _add_detection(page, rows, lines)
     _add_latency(page, rows)
-    _add_live(page, live, left_out)
-    for policy, plan in plans.items():
-        _add_influence(page, plan)
-        _add_strip(page, [r for r in rows if r["policy"] == policy], plan)
+    _add_live(page, findings.live, findings.left_out)
+    for close_up in findings.close_ups:
+        _add_influence(page, close_up.policy, close_up.influence)
+        _add_strips(page, close_up)
     section = page.section("How it was made", "The command, and what the words mean.")
-    section.add(code(command), paragraph(
+    section.add(code(findings.command), paragraph(
         "Retention: interquartile mean over targets and episodes; intervals are 95 % bootstrap intervals, resampled "
         "within each target. Noticed: share of the episodes in which the detector, which is told nothing, found the "
         "broken joint in error, and the ticks from the onset until it did; of messages and nodes it finds nothing. "
@@ -172,7 +171,7 @@ def _add_latency(page: Page, rows: Rows) -> None:
                            "Simulated graph under broken messages and nodes: the last decision, 99th percentile."))
 
 
-def _add_live(page: Page, live: Sequence[dict[str, Any]], left_out: Sequence[str]) -> None:
+def _add_live(page: Page, live: Rows, left_out: Sequence[str]) -> None:
     if not live and not left_out:
         return
     section = page.section("On the live graph", "The same episodes as node processes over DDS, free-running against "
@@ -189,35 +188,36 @@ def _add_live(page: Page, live: Sequence[dict[str, Any]], left_out: Sequence[str
         section.add(paragraph(f"Left out: {sentence}", "warn"))
 
 
-def _add_influence(page: Page, plan: Plan) -> None:
-    from mat_ros.bench.faults.cells import influence_of
-
-    names, moved, values = influence_of(plan)
-    section = page.section(f"{names[0]}: who moves whom", "How far each slot's action changes, in policy units, when "
+def _add_influence(page: Page, policy: str, influence: SlotInfluence) -> None:
+    section = page.section(f"{policy}: who moves whom", "How far each slot's action changes, in policy units, when "
                            "the row's action is told as zero: the mean over healthy ticks. It is a counterfactual of "
                            "the decisions, and says nothing about what an action was worth.")
-    section.add(figure(charts.heat_map(np.where(moved > 0, moved, np.nan), names[1], names[1]),
+    slots, moved = influence.slots, influence.moved
+    section.add(figure(charts.heat_map(np.where(moved > 0, moved, np.nan), slots, slots),
                        "Rows are silenced, columns answer; nobody hears a successor."))
     section.add(table(("slot", "mean value of the critic, normalised"),
-                      [[name, float(value)] for name, value in zip(names[1], values, strict=True)]))
+                      [[name, float(value)] for name, value in zip(slots, influence.values, strict=True)]))
 
 
-def _add_strip(page: Page, rows: Rows, plan: Plan) -> None:
-    cells = {key: float(column(r, "retention").mean()) for key, r in grouped(
-        [r for r in rows if r["level"] in ("actuator", "sensor")], "level", "kind", "severity", "target",
-        "information").items()}
-    cells = {key: value for key, value in cells.items() if np.isfinite(value)}
-    if not cells:
+def _add_strips(page: Page, close_up: CloseUp) -> None:
+    if not close_up.strips:
         return
-    from mat_ros.bench.faults.film import film
-
-    section = page.section(f"{rows[0]['policy']}: worst and best", "The same first episode, without a fault, under the "
+    section = page.section(f"{close_up.policy}: worst and best", "The same first episode, without a fault, under the "
                            "worst one and under the mildest; the first picture is the moment of the onset.")
-    chosen = {"nothing broken": None, "worst": min(cells, key=lambda k: cells[k])}
-    if len(cells) > 1:
-        chosen["mildest"] = max(cells, key=lambda k: cells[k])
-    for name, key in chosen.items():
-        words = name if key is None else (f"{name}: {condition(*key[:3])} {key[3]}, chain told {key[4]}, "
-                                          f"retention {cells[key]:.2f}")
-        image, note = film(plan, key)
-        section.add(picture(image, words, words) if image is not None else paragraph(f"{words}. {note}", "quiet"))
+    for strip in close_up.strips:
+        section.add(_strip(strip))
+
+
+def _strip(strip: Strip) -> Block:
+    words = _scene_words(strip.scene)
+    if strip.image is None:
+        return paragraph(f"{words}. {strip.trouble}", "quiet")
+    return picture(strip.image, words, words)
+
+
+def _scene_words(scene: Scene) -> str:
+    level, kind, severity, target, information = scene.key
+    if level == NOMINAL:
+        return scene.name
+    return (f"{scene.name}: {condition(level, kind, severity)} {target}, chain told {information}, "
+            f"retention {scene.retention:.2f}")

@@ -8,21 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mat_ros.bench.faults.figures import cell_words, condition, headline, truth_against_intent
-from mat_ros.bench.faults.grid import NOMINAL
+from mat_ros.bench.faults.figures import cell_words, condition
+from mat_ros.bench.faults.findings import Findings
+from mat_ros.bench.faults.table import NOMINAL
 
 HEAD = "| {} |\n|{}|"
 
 
-def write_summary(path: Path, rows: list[dict[str, Any]], command: str, live: Sequence[dict[str, Any]] = (),
-                  left_out: Sequence[str] = ()) -> None:
+def write_summary(path: Path, findings: Findings) -> None:
     """Write what was run, what is left under each condition, what telling the truth changes, and what ran live."""
-    lines = headline(rows)
+    lines = findings.conditions
     policies = list(dict.fromkeys(line["policy"] for line in lines))
     nominal = {line["policy"]: line for line in lines if line["level"] == NOMINAL}
-    parts = [f"    {command}\n", _table(["policy", "episodes per cell", "return without faults", "false alarms"], [
-        [name, f"{nominal[name]['episodes']}", f"{nominal[name]['return_mean']:.1f}",
-         f"{nominal[name]['false_alarms_per_episode']:.2f} per episode"] for name in policies])]
+    whole = [[name, f"{nominal[name]['episodes']}", f"{nominal[name]['return_mean']:.1f}",
+              f"{nominal[name]['false_alarms_per_episode']:.2f} per episode"] for name in policies]
+    parts = [f"    {findings.command}\n",
+             _table(["policy", "episodes per cell", "return without faults", "false alarms"], whole)]
     found: dict[str, dict[str, str]] = {}
     for line in lines:
         if line["level"] != NOMINAL and line["information"] == "intent":
@@ -34,17 +35,17 @@ def write_summary(path: Path, rows: list[dict[str, Any]], command: str, live: Se
     parts.append("Retention with its 95 % interval; the chain hears intentions.\n\n" + _table(
         ["condition", *policies], [[name, *(cells.get(p, "") for p in policies)] for name, cells in found.items()]))
     told = [[line["policy"], condition("actuator", line["kind"], line["severity"]), line["information"],
-             f"{line['gain']:+.3f} ({line['low']:+.3f} – {line['high']:+.3f})"] for line in truth_against_intent(rows)]
+             f"{line['gain']:+.3f} ({line['low']:+.3f} – {line['high']:+.3f})"] for line in findings.gains]
     parts.append("Gain in retention when the chain is told the truth, paired by episode.\n\n"
                  + _table(["policy", "condition", "told", "gain"], told))
-    if live:
+    if findings.live:
         parts.append("The same episodes on a live graph, free-running against the wall clock.\n\n" + _table(
             ["policy", "condition", "episodes", "return in lock-step", "return live", "commands in time",
              "missed decisions", "p50, p99 of a tick"],
             [[line["policy"], _cell(line), f"{line['episodes']}", f"{line['lockstep']:.1f}",
               f"{line['live']:.1f}", f"{line['availability']:.2%}", f"{line['missing']}",
-              f"{line['p50_ms']:.2f}, {line['p99_ms']:.2f} ms"] for line in live]))
-    parts += [f"Left out: {sentence}" for sentence in left_out]
+              f"{line['p50_ms']:.2f}, {line['p99_ms']:.2f} ms"] for line in findings.live]))
+    parts += [f"Left out: {sentence}" for sentence in findings.left_out]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

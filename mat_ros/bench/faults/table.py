@@ -15,8 +15,13 @@ from typing import Any
 from mat_ros.core.errors import Refused
 
 KEY = ("level", "kind", "severity", "target", "information")  # what a cell is
+COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "detect_ticks", "false_alarms", "recover_ticks", "missing",
+           "commands", "outside_before", "outside_after", "clamped", "latency_p50_ms", "latency_p99_ms",
+           "computing_p50_us", "computing_p99_us", "computing_max_us")  # of episodes in lock-step
+NOMINAL, GAP = "nominal", "gap"  # levels of cells in which no fault is scheduled: nothing differs, or the physics do
 UNTOLD = -2  # recover_ticks of an episode that cannot tell
 Key = tuple[str, str, float, str, str]
+Rows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)

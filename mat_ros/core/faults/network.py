@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from mat_ros.core.faults.schedule import Schedule
-from mat_ros.core.tick.chain import ChainNode, Patience, Role
+from mat_ros.core.tick.chain import ChainNode, Patience, Role, usual_baton
 from mat_ros.core.tick.collect import Collector
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding
@@ -47,7 +47,7 @@ class SimulatedChain:
         self.spans, self.slots, self.period_ns = tuple(spans), slots, period_ns
         self._decider, self._reach = decider, reach
         self._patience = Patience.of(mode, round(budget_ms * 1e6) if mode == "bounded" else 0)
-        self._baton = "on_deviation" if mode == "optimistic" else "always"
+        self._baton = usual_baton(mode)
         self.nodes = [self._make(k) for k in range(len(self.spans))]
         self.collector = Collector(slots, decider.act_dim)
         self.latency_ns = 0  # of the last decision of the tick

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -207,10 +207,6 @@ class Plan:
         drawn = [fault for draw in self.draws for fault in draw.faults(self.seed, episode)]
         return Schedule(self.seed if not self.draws else randomness.stream(self.seed, f"episode/{episode}"),
                         (*self.faults, *drawn))
-
-    def with_seed(self, seed: int) -> Plan:
-        """Give the same plan under another seed."""
-        return replace(self, seed=seed)
 
 
 NO_FAULTS = Plan("none", 0)

@@ -21,7 +21,7 @@ class Watch:
         self._places = Places.of(manifest)
         self._map = manifest.action_map
         joints = len(manifest.joints)
-        self._wanted = max(learn_ticks, 4 * (sum(len(t.elements) for t in manifest.layout.terms) + joints))
+        self._wanted = max(learn_ticks, 4 * (manifest.layout.signal_count + joints))
         self._signals: list[list[Float]] = []
         self._commands: list[list[Float]] = []
         self._detector: Detector | None = None

@@ -53,6 +53,11 @@ class Layout:
     clip: float = float("inf")  # observations are clipped to [-clip, clip]
     agent_id: bool = False
 
+    @property
+    def signal_count(self) -> int:
+        """Return how many numbers the measurement vector holds."""
+        return sum(len(term.elements) for term in self.terms)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the layout as plain values that read back equal."""
         return {
@@ -110,7 +115,7 @@ class Observer:
         self._place = _places(layout.terms)
         rows = [self._columns(view) for view in layout.views]
         n, seen = len(rows), max(map(len, rows))
-        self.signal_count = len(self._place)
+        self.signal_count = layout.signal_count
         self.obs_dim = seen + (n if layout.agent_id else 0)
         self.measured = np.zeros((n, self.obs_dim), dtype=bool)  # False where padding or id
         self._index = np.zeros((n, self.obs_dim), dtype=np.intp)

@@ -27,21 +27,28 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Override, Prefix, Validity
 
+MODES = ("strict", "bounded", "optimistic")
+BATONS = ("always", "on_deviation")  # when a node hands on its state
 HORIZON = 64  # ticks: a baton further ahead than this belongs to another run
+
+
+def usual_baton(mode: str) -> str:
+    """Return when a node has to hand on its state: where nodes wait for batons, always."""
+    return "on_deviation" if mode == "optimistic" else "always"
 
 
 @dataclass(frozen=True)
 class Patience:
     """How long a slot waits for its predecessor."""
 
-    mode: str
+    mode: str  # one of MODES
     budget_ns: int | None  # per slot before the own one; None: up to the deadline
 
     @classmethod
     def of(cls, mode: str, budget_ns: int = 0) -> Patience:
         """Give the patience of a mode; only `bounded` takes a budget."""
-        budgets = {"strict": None, "optimistic": 0, "bounded": budget_ns}
-        if mode not in budgets or (mode == "bounded" and budget_ns <= 0):
+        budgets = {"strict": None, "bounded": budget_ns, "optimistic": 0}
+        if mode not in MODES or (mode == "bounded" and budget_ns <= 0):
             raise Refused("patience", "strict, optimistic, or bounded with a positive budget",
                           f"{mode}, {budget_ns} ns", "choose one of them")
         return cls(mode, budgets[mode])
@@ -61,12 +68,12 @@ class Role:
     first: int  # the slots first .. stop-1 are its own
     stop: int
     patience: Patience
-    baton: str = "always"  # or "on_deviation": only when successors cannot redecide what it says
+    baton: str = "always"  # one of BATONS; on_deviation: only when successors cannot redecide what it says
     backup: bool = False  # also decides the slots after its own, in case the last node is silent
 
     def __post_init__(self) -> None:
         """Refuse a place outside the chain."""
-        if not 0 <= self.first < self.stop <= self.slots or self.baton not in ("always", "on_deviation"):
+        if not 0 <= self.first < self.stop <= self.slots or self.baton not in BATONS:
             raise Refused("chain role", f"slots in 0..{self.slots}, baton always | on_deviation",
                           (self.first, self.stop, self.baton), "correct the wiring")
 

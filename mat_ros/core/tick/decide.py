@@ -1,12 +1,16 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Extend a chain of decisions slot by slot: the one place where `step` is called, whoever decides and why."""
+"""Extend a chain of decisions slot by slot: the one place that decides by a backend's `step`, whoever decides and why.
+
+Chain nodes, the central tick, replays, golden checks and benchmarks all decide here. The only other call of `step` is
+in `backends/timing.py`, which decides nothing: it measures how long the method takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,7 +27,18 @@ class Stepper(Protocol):
         ...
 
 
-Run = Callable[[int, int, Float32, Float32, Float32], tuple[Float32, Float32]]  # as backends.backend.RunBackend.decide
+@runtime_checkable
+class RunStepper(Stepper, Protocol):
+    """What can also decide several slots in a row in one call, in the bits of `step`."""
+
+    def decide(
+        self, first: int, last: int, enc: Float32, previous: Float32, state: Float32
+    ) -> tuple[Float32, Float32]:
+        """Decide the slots first .. last - 1 from their encodings (k, enc_dim).
+
+        Return their actions (k, act_dim) and the state that slot `last` receives.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,8 @@ class Decider:
         self._stepper = stepper
         self._state = state
         self._sampling = sampling
-        # Many slots in one call, in the bits of `step`; a draw changes what the next slot is told, so it needs steps.
-        self._decide_run: Run | None = getattr(stepper, "decide", None) if sampling is None else None
+        # A drawn action changes what the next slot is told, so sampled slots are decided one by one.
+        self._run = stepper if sampling is None and isinstance(stepper, RunStepper) else None
 
     def start(self) -> Prefix:
         """Give the empty prefix that the first slot receives."""
@@ -87,8 +102,8 @@ class Decider:
         intended: Float32 = np.zeros((stop - first, self.act_dim), np.float32)
         state = prefix.state
         previous = told[first - 1] if first else np.zeros(self.act_dim, np.float32)
-        if self._decide_run is not None and not (overrides and any(first <= slot < stop for slot in overrides)):
-            intended, state = self._decide_run(first, stop, enc[first:stop], previous, state)
+        if self._run is not None and not (overrides and any(first <= slot < stop for slot in overrides)):
+            intended, state = self._run.decide(first, stop, enc[first:stop], previous, state)
             told[first:] = intended
             return Prefix(told, how, state), intended
         for slot in range(first, stop):

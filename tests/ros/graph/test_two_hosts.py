@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.graph.build import LaunchSettings
-from mat_ros.graph.deployment import Plan, plan_bundle
-from mat_ros.graph.launcher import Supervisor, node_command
+from mat_ros.graph.command import node_command
+from mat_ros.graph.deployment import Planned, plan_bundle
+from mat_ros.graph.launcher import Supervisor
+from mat_ros.graph.settings import LaunchSettings
 from support.places import BUNDLES
 from support.two_hosts import TwoHosts, why_not
 
@@ -48,12 +49,12 @@ def hosts() -> Iterator[TwoHosts]:
         yield made
 
 
-def planned(network: str) -> Plan:
+def planned(network: str) -> Planned:
     settings = LaunchSettings(sim="lockstep", network=network, viewer="terminal", mode="optimistic")
     return plan_bundle(settings, Bundle.load(BUNDLE))
 
 
-def supervise(plan: Plan, hosts: TwoHosts, seen: Seen) -> Supervisor:
+def supervise(plan: Planned, hosts: TwoHosts, seen: Seen) -> Supervisor:
     def command(spec, graph):
         return hosts.on(int(spec.name in FAR), node_command(spec, graph))
 

@@ -21,10 +21,11 @@ from rosgraph_msgs.msg import Clock
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
+from mat_ros.core.errors import REFUSED
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.pilot import Pilot
-from mat_ros.graph.launcher import REFUSED, node_command
+from mat_ros.graph.command import node_command
 from mat_ros.hardware.fake import FakeBus
 from support.graph_run import PATIENCE_S, GraphRun, Listener, results
 from support.places import BUNDLES

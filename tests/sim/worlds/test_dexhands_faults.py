@@ -64,6 +64,37 @@ def test_whole_joints_move_bit_for_bit_as_in_a_world_without_faults():
     assert (faulty.measure()[1] != plain.measure()[1]).any()
 
 
+def test_a_world_whose_schedules_are_empty_is_the_plain_world_to_the_bit():
+    plain, faulty = DexHands("catch_underarm", 3), FaultyWorld(DexHands("catch_underarm", 3))
+    plain.reset(seed=3)
+    faulty.reset(seed=3)
+    rng = np.random.default_rng(0)
+    for tick in range(20):
+        command = rng.uniform(plain.command_lower, plain.command_upper, (3, 52))
+        command[0] = -0.0  # whose sign no arithmetic may drop
+        plain.step(command)
+        faulty.step(command)
+        if tick == 10:
+            plain.reset([1])
+            faulty.reset([1])
+        assert faulty.measure().tobytes() == plain.measure().tobytes()
+    state = faulty.state()
+    assert all(state[name].tobytes() == values.tobytes() for name, values in plain.state().items())
+
+
+def test_the_state_of_a_plain_world_continues_where_nothing_breaks_and_is_refused_where_something_does():
+    plain, faulty = DexHands("over", 2), FaultyWorld(DexHands("over", 2))
+    plain.reset(seed=3)
+    plain.step(np.zeros((2, 40)))
+    faulty.set_state(plain.state(), [Schedule(0)] * 2)
+    command = np.random.default_rng(1).uniform(plain.command_lower, plain.command_upper, (2, 40))
+    plain.step(command)
+    faulty.step(command)
+    assert faulty.measure().tobytes() == plain.measure().tobytes()
+    with pytest.raises(Refused, match="expected that of a world with faults"):
+        faulty.set_state(plain.state(), [Schedule(0), Schedule(0, [actuator("off")])])
+
+
 def test_a_joint_that_is_off_gives_no_effort_and_swings_freely():
     world = broken(actuator("off"))
     for _ in range(60):

@@ -90,6 +90,56 @@ def test_a_delay_gives_the_reading_of_that_many_ticks_ago():
     assert seen == [start[0, 0], start[0, 0], 10.0, 11.0]
 
 
+def test_an_episode_that_begins_within_a_tick_is_read_beside_the_others_whose_delay_and_noise_stay():
+    table = [Row("observation_delay", "absolute", "uniform", (2, 2)),
+             Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")]
+    found = []
+    for begins in (False, True):
+        hands = world()
+        varied = Randomiser(hands, table, seed=0)
+        varied.begin(np.arange(3))
+        varied.arrive(np.arange(3))
+        seen = []
+        for tick in range(8):
+            signals = np.full_like(hands.measure(), float(tick))
+            seen.append(varied.readings(signals))
+            if begins and tick in (3, 4):
+                rows = np.array([1])
+                varied.arrive(rows)
+                first = varied.first_readings(np.full_like(signals[rows], 100.0), rows)
+                assert first[0, 0] == hands.measure()[1, 0]  # what arrived, since the reading itself is two ticks late
+                seen[-1][rows] = first
+        found.append(np.array(seen))
+    calm, disturbed = found
+    np.testing.assert_array_equal(disturbed[:, [0, 2]], calm[:, [0, 2]])
+    assert disturbed[2:, 0, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert disturbed[5:, 1, 0].tolist() == [world().measure()[1, 0], 100.0, 5.0]
+
+
+def test_the_first_reading_of_an_episode_has_noise_of_its_own():
+    hands = world()
+    varied = Randomiser(hands, [Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
+    noises = [varied.readings(np.zeros_like(hands.measure()))[1], varied.first_readings(
+        np.zeros_like(hands.measure())[:1], np.array([1]))[0], varied.readings(np.zeros_like(hands.measure()))[1]]
+    assert len({noise.tobytes() for noise in noises}) == 3
+    assert {int((noise != 0.0).sum()) for noise in noises} == {48}
+
+
+def test_an_empty_table_passes_everything_on_as_it_is_and_has_nothing_to_remember():
+    hands = world()
+    before = hands.state()
+    varied = Randomiser(hands, (), seed=0)
+    varied.begin(np.arange(3))
+    varied.arrive(np.arange(3))
+    command, signals = np.ones((3, 52)), hands.measure()
+    assert varied.command(command) is command
+    assert varied.readings(signals) is signals
+    assert varied.state() == {}
+    varied.set_state({})
+    assert all(hands.state()[name].tobytes() == values.tobytes() for name, values in before.items())
+    assert len(hands.state()) == len(before)
+
+
 def test_noise_touches_only_the_terms_that_it_names():
     hands = world(2)
     varied = Randomiser(hands, [Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)

@@ -12,35 +12,42 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from training.algos.fused import ARRAYS, FusedPpo, can_fuse  # noqa: E402
-from training.algos.sequence import SequencePpo  # noqa: E402
+from training.algos.fused import FusedPpo, can_fuse  # noqa: E402
+from training.algos.sequence import LEARNED_FROM, SequencePpo  # noqa: E402
 from training.envs.protocol import Spec  # noqa: E402
 from training.fused.library import compiler, parameter_names  # noqa: E402
 from training.models.policy import build_policy, policy_config  # noqa: E402
 from training.run.config import TrainConfig  # noqa: E402
+from training.run.normalise import ValueNormaliser  # noqa: E402
 from training.run.rollout import Rollout  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")]
 
 TICKS, COPIES = 8, 10
 APART = (-0.3, -0.01, 0.01, 0.3)  # from the new policy; the clip range is 0.05
+ADAM_MEMORY = 0.9  # what Adam keeps of the first moment at each step
+SHARES = (0.0, 0.5, 1.0)  # of an action, that a joint which is off, weak or whole really does
+INFORMATION = ("intent", "truth")
 
 
-def spec(agents: int, obs_dim: int, act_dim: int) -> Spec:
+def spec(agents: int, obs_dim: int, act_dim: int, information: str = "intent") -> Spec:
     mask = np.ones((agents, act_dim), bool)
     if act_dim > 1:
         mask[1, act_dim // 2:] = False  # the second agent has fewer joints
     everything = np.ones((agents, obs_dim), bool)
     names = tuple(map(str, range(agents)))
-    return Spec("task", "", "", None, names, obs_dim, act_dim, everything, everything, mask, 100)
+    return Spec("task", "", "", None, names, obs_dim, act_dim, everything, everything, mask, 100,
+                information=information)
 
 
-def pair(policy: str, agents: int, obs_dim: int, act_dim: int, **settings: object) -> tuple[SequencePpo, FusedPpo]:
-    """Give torch's learner and the compiled one with the same, no longer fresh, weights."""
+def pair(policy: str, agents: int, obs_dim: int, act_dim: int, information: str = "intent", **settings: object
+         ) -> tuple[SequencePpo, FusedPpo]:
+    """Return torch's learner and the compiled one with the same, no longer fresh, weights."""
     common = {"policy": policy, "envs": COPIES, "ticks": TICKS, "minibatches": 4, "epochs": 2, "learning_rate": 1e-4}
     config = TrainConfig(**{**common, **settings})  # type: ignore[arg-type]
     torch.manual_seed(0)
-    slow, fast = SequencePpo(config, spec(agents, obs_dim, act_dim)), FusedPpo(config, spec(agents, obs_dim, act_dim))
+    task = spec(agents, obs_dim, act_dim, information)
+    slow, fast = SequencePpo(config, task), FusedPpo(config, task)
     with torch.no_grad():
         for parameter in slow.policy.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -51,14 +58,19 @@ def pair(policy: str, agents: int, obs_dim: int, act_dim: int, **settings: objec
 def experience(fast: FusedPpo) -> Rollout:
     """Make up a rollout in which some ratios and values are well inside the clip range and others well outside.
 
-    At its edge the gradient jumps, and the last bit of a ratio would decide on which side.
+    At its edge the gradient jumps, and the last bit of a ratio would decide on which side. Where the task tells the
+    truth, joints are broken at random.
     """
     rng, of = np.random.default_rng(5), fast.spec
     rollout = Rollout.empty(of, TICKS, COPIES)
     rollout.obs[:] = rng.normal(size=rollout.obs.shape)
-    actions, log_probs, values = fast.act(rollout.flat("obs"), torch.Generator().manual_seed(1))
     shape = rollout.actions.shape
-    rollout.actions[:], rollout.told[:] = actions.reshape(shape), actions.reshape(shape)
+    share = None
+    if of.information == "truth":
+        share = np.random.default_rng(6).choice(SHARES, (rollout.samples, *shape[2:])).astype(np.float32)
+    actions, log_probs, values = fast.act(rollout.flat("obs"), torch.Generator().manual_seed(1), share=share)
+    rollout.actions[:] = actions.reshape(shape)
+    rollout.told[:] = (actions if share is None else actions * share).reshape(shape)
     rollout.log_probs[:] = (log_probs + rng.choice(APART, log_probs.shape) * of.act_mask).reshape(shape)
     rollout.values[:-1] = (values + rng.choice(APART, values.shape)).reshape(shape[:3])
     rollout.returns = (3.0 * rng.normal(size=shape[:3])).astype(np.float32)
@@ -83,17 +95,19 @@ def test_decoding_equals_evaluating_the_same_actions(policy: str, agents: int, o
     np.testing.assert_array_equal(fast.values(obs), values)
 
 
+@pytest.mark.parametrize("information", INFORMATION)
 @pytest.mark.parametrize(("policy", "agents", "obs_dim", "act_dim", "settings"), SIZES)
 def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim: int, act_dim: int, settings: dict,
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, fast = pair(policy, agents, obs_dim, act_dim, **settings)
+                                               information: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unclipped = {**settings, "gradient_norm": 1e9}
+    slow, fast = pair(policy, agents, obs_dim, act_dim, information, **unclipped)
     rollout = experience(fast)
-    arrays = {name: np.ascontiguousarray(rollout.flat(name)) for name in ARRAYS}
+    arrays = {name: np.ascontiguousarray(rollout.flat(name)) for name in LEARNED_FROM}
     order = np.random.default_rng(3).permutation(rollout.samples)[:20].astype(np.int64)
-    found = fast.loop.gradient(arrays, order)
+    fast.loop.train(arrays, order, minibatches=1, steps=0)
+    found = fast.parameters.first / (1.0 - ADAM_MEMORY)  # Adam's first moment, which was zero, holds the gradient
     monkeypatch.setattr(slow.optimiser, "step", lambda: None)
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: None)
-    slow._minibatch({name: torch.from_numpy(block[order]) for name, block in arrays.items() if name != "told"})
+    slow._minibatch({name: torch.from_numpy(block[order]) for name, block in arrays.items()})
     # Where the true gradient is zero (a query among one key), both sides are rounding; hence the whole's share.
     whole, place = np.linalg.norm(found), 0
     for name, parameter in slow.policy.named_parameters():
@@ -109,15 +123,28 @@ def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim
 SMOOTH = {"clip": 10.0, "adam_epsilon": 1.0, "learning_rate": 0.02}
 
 
+@pytest.mark.parametrize("information", INFORMATION)
 @pytest.mark.parametrize("policy", ["mat", "marwkv4", "hybrid"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int) -> None:
-    slow, fast = pair(policy, 6, 13, 1, threads=threads, **SMOOTH)
+def test_a_whole_update_lands_on_the_same_weights(policy: str, threads: int, information: str) -> None:
+    slow, fast = pair(policy, 6, 13, 1, information, threads=threads, **SMOOTH)
     rollout = experience(fast)
     start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
     expected = slow.update(rollout, torch.Generator().manual_seed(4))
     found = fast.update(rollout, torch.Generator().manual_seed(4))
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert_near(fast, slow, start)
+
+
+def test_both_engines_take_the_numbers_of_the_value_normaliser_from_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("FORGET", 0.9), ("LEAST_WEIGHT", 0.95), ("LEAST_VARIANCE", 30.0)):
+        monkeypatch.setattr(ValueNormaliser, name, value)
+    slow, fast = pair("mat", 6, 13, 1, **SMOOTH)
+    rollout = experience(fast)
+    start = {name: tensor.clone() for name, tensor in slow.policy_tensors().items()}
+    expected = slow.update(rollout, torch.Generator().manual_seed(4))
+    assert fast.update(rollout, torch.Generator().manual_seed(4)) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    torch.testing.assert_close(fast.value_normaliser.moments, slow.value_normaliser.moments)
     assert_near(fast, slow, start)
 
 

@@ -17,6 +17,8 @@ pytest.importorskip("onnxruntime", reason="needs the onnx extra")
 
 import onnx  # noqa: E402
 
+from mat_ros.backends.engines.fingerprint import plan_path, read  # noqa: E402
+from mat_ros.backends.engines.flavour import Flavour  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
@@ -28,8 +30,6 @@ from training.exporting.sample import make_bundle  # noqa: E402
 from training.exporting.wkv import operator_graphs  # noqa: E402
 from trt_engines import __main__ as command  # noqa: E402
 from trt_engines import build, wkv_plugin  # noqa: E402
-from trt_engines.fingerprint import plan_path, read  # noqa: E402
-from trt_engines.flavour import Flavour  # noqa: E402
 
 pytestmark = pytest.mark.train
 if not LIBRARY.exists():

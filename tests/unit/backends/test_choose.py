@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mat_ros.backends import choose
 from mat_ros.backends.backend import BackendInfo
+from mat_ros.backends.engines import opening
 from mat_ros.backends.golden import require, verify
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
@@ -64,7 +69,7 @@ def test_auto_skips_what_is_wrong_or_absent_and_says_so(monkeypatch: pytest.Monk
     def absent(bundle: Bundle) -> Recorded:
         raise Missing("the quickest backend", "install it")
 
-    monkeypatch.setattr(choose, "BACKENDS", {
+    monkeypatch.setattr(choose, "AUTOMATIC", {
         "quickest": absent, "wrong": lambda bundle: Recorded(bundle, error=0.5), "right": Recorded, "slow": absent})
     choice = choose.choose(BUNDLE)
     assert choice.reason.startswith("right (the fastest that reproduces 20 golden ticks)")
@@ -72,11 +77,47 @@ def test_auto_skips_what_is_wrong_or_absent_and_says_so(monkeypatch: pytest.Monk
 
 
 def test_auto_refuses_rather_than_run_an_unverified_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "BACKENDS", {"wrong": lambda bundle: Recorded(bundle, error=0.5)})
+    monkeypatch.setattr(choose, "AUTOMATIC", {"wrong": lambda bundle: Recorded(bundle, error=0.5)})
     with pytest.raises(Missing, match="a backend that can run"):
         choose.choose(BUNDLE)
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(Refused, match=r"expected auto or one of .*native.*got abacus"):
+    with pytest.raises(Refused, match=r"expected one of auto, native, .*tensorrt_rtx, got abacus"):
         choose.open_backend("abacus", BUNDLE)
+
+
+# ---- backends that the runtime does not import ----------------------------------------------------------------------
+
+
+def register(monkeypatch: pytest.MonkeyPatch, **targets: str) -> None:
+    """Register backends as the entry points of an installed package do."""
+    entries = EntryPoints(EntryPoint(name, target, choose.REGISTERED) for name, target in targets.items())
+    monkeypatch.setattr(choose, "entry_points", lambda **wanted: entries.select(**wanted))
+
+
+def test_a_registered_backend_is_opened_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "a_package", SimpleNamespace(Recorded=Recorded))
+    register(monkeypatch, torch="a_package:Recorded")
+    assert isinstance(choose.open_backend("torch", BUNDLE), Recorded)
+
+
+def test_a_backend_that_nothing_registers_or_whose_package_lacks_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch)
+    with pytest.raises(Missing, match=r"the torch backend \(not registered\) is missing; run `pip install"):
+        choose.open_backend("torch", BUNDLE)
+    assert "torch" not in choose.installed()
+    register(monkeypatch, torch="none_such:Backend")
+    with pytest.raises(Missing, match=r"the torch backend \(none_such\) is missing"):
+        choose.open_backend("torch", BUNDLE)
+
+
+def test_an_engine_is_opened_when_it_is_named_and_never_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(opening, "open_engines", lambda bundle, flavour: asked.append(flavour) or Recorded(bundle))
+    for name in choose.ENGINES:
+        choose.open_backend(name, BUNDLE)
+    assert asked == ["tensorrt", "tensorrt_rtx"]
+    assert set(choose.AUTOMATIC).isdisjoint(choose.ENGINES) and set(choose.installed()) <= set(choose.AUTOMATIC)

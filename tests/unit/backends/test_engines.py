@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from mat_ros.backends.choose import open_backend
+from mat_ros.backends.engines.fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write
+from mat_ros.backends.engines.flavour import MODULES, Flavour
+from mat_ros.backends.engines.machine import Machine, this_machine
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from support.places import BUNDLES
 from trt_engines import __main__ as command
 from trt_engines.build import build_engines, build_plan, profile
-from trt_engines.fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write
-from trt_engines.flavour import MODULES, Flavour
-from trt_engines.machine import Machine, this_machine
 
 PLAN = b"a plan"
 ROBOT_PC = Machine("Linux", "x86_64", "NVIDIA Test GPU", "8.9", "13.0")
@@ -94,7 +94,7 @@ def test_a_fingerprint_reads_back_as_it_was_written(engine: Any) -> None:
 
 
 def test_an_engine_that_was_never_built_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trt_engines.opening.load_flavour", lambda name: Flavour(name, None, "1"))
+    monkeypatch.setattr("mat_ros.backends.engines.opening.load_flavour", lambda name: Flavour(name, None, "1"))
     with pytest.raises(Refused, match=r"expected a fingerprint beside it, got No such file"):
         open_backend("tensorrt", Bundle.load(BUNDLES / "rwkv4"))
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""On a GPU one launch decides what the native backend decides slot by slot, fewer robots than blocks or more."""
+"""On a GPU one launch decides what the native backend decides robot by robot, fewer robots than blocks or more."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 from mat_ros.backends.choose import open_backend
 from mat_ros.backends.cuda_driver import Driver
 from mat_ros.backends.fused_decode import FusedDecode
-from mat_ros.bench.decode import compile_kernel, decide_slot_by_slot, encodings
+from mat_ros.bench.decode import compile_kernel, decide_one_by_one, encodings
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.decide import Decider
 from support.places import ROOT
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")]
@@ -35,7 +36,8 @@ def test_one_launch_decides_what_the_slots_decide_in_turn(code: bytes, policy: s
     fused = FusedDecode(bundle, code, batch)
     decided, handed = fused.decide(enc)
     assert np.isfinite(handed).all()
-    np.testing.assert_allclose(decided, decide_slot_by_slot(open_backend("native", bundle), bundle, enc), atol=2e-5)
+    decider = Decider(open_backend("native", bundle), bundle.manifest.network, bundle.manifest.state)
+    np.testing.assert_allclose(decided, decide_one_by_one(decider, enc), atol=2e-5)
     again, _ = fused.decide(enc)
     np.testing.assert_array_equal(decided, again)
 

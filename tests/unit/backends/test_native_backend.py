@@ -10,11 +10,12 @@ import threading
 import numpy as np
 import pytest
 
-from mat_ros.backends.backend import RunBackend, decide
 from mat_ros.backends.golden import verify
 from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.decide import Decider, RunStepper
+from mat_ros.core.tick.messages import Validity
 
 if not LIBRARY.exists():
     pytest.skip("needs the compiled native backend", allow_module_level=True)
@@ -80,20 +81,20 @@ def test_a_run_of_slots_gives_the_bits_of_single_steps(kind: str) -> None:
     bundle = open_bundle(kind)
     backend = NativeBackend(bundle)
     enc, _ = backend.encode(bundle.golden()["observation"][3])
-    start, nothing = bundle.manifest.state.start(), np.zeros(1, np.float32)
+    stepping = Decider(StepOnly(backend), bundle.manifest.network, bundle.manifest.state)
     for first in range(4):
-        head, state = decide(StepOnly(backend), 0, first, enc[:first], nothing, start)
-        before = head[-1] if first else nothing
+        before, _ = stepping.extend(stepping.start(), 0, first, enc, Validity.OWN)
+        previous = before.actions[-1] if first else np.zeros(1, np.float32)
         for last in range(first + 1, 5):
-            one_call = backend.decide(first, last, enc[first:last], before, state)
-            stepwise = decide(StepOnly(backend), first, last, enc[first:last], before, state)
-            assert [part.tobytes() for part in one_call] == [part.tobytes() for part in stepwise]
+            actions, state = backend.decide(first, last, enc[first:last], previous, before.state)
+            after, intended = stepping.extend(before, 0, last, enc, Validity.OWN)
+            assert (actions.tobytes(), state.tobytes()) == (intended.tobytes(), after.state.tobytes())
 
 
-def test_decide_takes_the_backends_own_way_where_it_has_one() -> None:
+def test_the_native_backend_decides_a_run_of_slots_in_one_call() -> None:
     backend = NativeBackend(open_bundle("rwkv4"))
-    assert isinstance(backend, RunBackend)
-    assert not isinstance(StepOnly(backend), RunBackend)
+    assert isinstance(backend, RunStepper)
+    assert not isinstance(StepOnly(backend), RunStepper)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +124,7 @@ def test_a_returned_array_is_the_callers_to_keep() -> None:
     kept = enc.copy(), values.copy()
     action, state = backend.step(0, enc[0], np.zeros(1, np.float32), bundle.manifest.state.start())
     kept_step = action.copy(), state.copy()
-    backend.tick(observations[1])
+    run_tick(backend, bundle, observations[1])
     assert np.array_equal(enc, kept[0]) and np.array_equal(values, kept[1])
     assert np.array_equal(action, kept_step[0]) and np.array_equal(state, kept_step[1])
 
@@ -161,7 +162,8 @@ def test_a_not_finite_observation_shows_in_the_decision() -> None:
     backend = NativeBackend(bundle)
     broken = bundle.golden()["observation"][0].copy()
     broken[0, 0] = np.nan
-    actions, values = backend.tick(broken)
+    enc, values = backend.encode(broken)
+    actions, _ = backend.decide(0, 4, enc, np.zeros(1, np.float32), bundle.manifest.state.start())
     assert np.isnan(actions).all() and np.isnan(values).all()
 
 

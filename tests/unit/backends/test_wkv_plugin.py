@@ -22,13 +22,13 @@ from typing import Any, get_args, get_origin
 
 import pytest
 
+from mat_ros.backends.engines.flavour import Flavour
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from support.places import ROOT
 from trt_engines import __main__ as command
 from trt_engines import wkv_plugin
 from trt_engines.build import build_engines
-from trt_engines.flavour import Flavour
 
 BUNDLES = ROOT / "tests" / "golden" / "bundles"
 INPUTS = ["key", "value", "rate", "bonus", "num", "den", "top"]

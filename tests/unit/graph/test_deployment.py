@@ -15,7 +15,8 @@ from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import options
 from mat_ros.graph import deployment, ros_environment
-from mat_ros.graph.build import LaunchSettings, environment
+from mat_ros.graph.build import environment
+from mat_ros.graph.settings import LaunchSettings
 
 
 @pytest.mark.parametrize("name", deployment.DEPLOYMENTS)

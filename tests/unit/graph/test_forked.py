@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mat_ros.graph.forked import ForkedNode
-from mat_ros.nodes import __main__ as nodes
 
 PATIENCE_S = 20.0
 
@@ -23,13 +22,12 @@ if sys.platform != "linux":
 
 
 @pytest.fixture
-def start(monkeypatch) -> Iterator[Callable[..., ForkedNode]]:
+def start() -> Iterator[Callable[..., ForkedNode]]:
     """Fork a node whose main function is the test's; the child has it, since it is a copy of this process."""
     started: list[ForkedNode] = []
 
     def start(main: Callable[[list[str]], int], *arguments: str, **environment: str) -> ForkedNode:
-        monkeypatch.setattr(nodes, "main", main)
-        started.append(ForkedNode("a_node_with_a_long_name", arguments, environment, 0))
+        started.append(ForkedNode(main, "a_node_with_a_long_name", arguments, environment, 0))
         return started[-1]
 
     yield start

@@ -14,7 +14,8 @@ import pytest
 
 from mat_ros.core.options import options
 from mat_ros.graph import deployment
-from mat_ros.graph.build import Graph, LaunchSettings, NodeSpec
+from mat_ros.graph.build import Graph, NodeSpec
+from mat_ros.graph.settings import LaunchSettings
 from support.places import ROOT
 
 LAUNCH = ROOT / "launch"

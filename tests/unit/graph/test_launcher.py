@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from mat_ros.core.errors import Refused
-from mat_ros.graph import launcher
+from mat_ros.graph import launcher, process
 from mat_ros.graph.build import Graph, NodeSpec
-from mat_ros.graph.launcher import Supervisor, node_command, yaml_value
+from mat_ros.graph.command import node_command, yaml_value
+from mat_ros.graph.launcher import Supervisor
 
 PATIENCE_S = 20.0  # bounds a hang; no test waits for it to pass
 STAYS = "echo ready; while :; do sleep 0.05; done"
@@ -87,7 +88,7 @@ def test_leaving_the_block_ends_every_node_and_the_warden():
     lines = Lines()
     with supervise(lines, a=STAYS, b=STAYS) as supervisor:
         pump_until(supervisor, lambda: len(lines) == 2)
-        group = supervisor._warden.pid
+        group = supervisor._warden.group
         assert len(group_of(group)) >= 3
     assert group_of(group) == []
 
@@ -106,14 +107,14 @@ def test_a_node_that_heeds_no_signal_is_killed_and_named(monkeypatch):
     lines = Lines()
     with supervise(lines, a=DEAF) as supervisor:
         pump_until(supervisor, lambda: bool(lines))
-        group = supervisor._warden.pid
+        group = supervisor._warden.group
     assert supervisor.status == 1
     wait_until_gone(group)
     assert any("still running: a" in line for line in lines.of("launcher"))
 
 
 def test_a_node_that_dies_is_started_again_with_a_growing_pause(monkeypatch):
-    monkeypatch.setattr(launcher, "BACK_OFF_S", (0.01, 0.04))
+    monkeypatch.setattr(process, "BACK_OFF_S", (0.01, 0.04))
     lines = Lines()
     with supervise(lines, a="exit 3", b=STAYS) as supervisor:
         pump_until(supervisor, lambda: supervisor.processes["a"].starts >= 5)
@@ -156,7 +157,6 @@ PROGRAM = textwrap.dedent("""
     from mat_ros.graph.build import Graph, NodeSpec
     scripts = dict(zip("ab", sys.argv[1:]))
     launcher.node_command = lambda spec, _: ["/bin/sh", "-c", scripts[spec.name]]
-    launcher.forked.preload = lambda: False  # a fork would be a node of ROS and no shell
     graph = Graph("", tuple(NodeSpec(name, "shell", {}) for name in scripts))
     sys.exit(launcher.run(graph, lambda name, line: print(name, line, flush=True)))
 """)

@@ -10,8 +10,9 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
 from mat_ros.demo.run import plan_demo
-from mat_ros.graph.build import LaunchSettings, build
+from mat_ros.graph.build import build
 from mat_ros.graph.peers import read_peers
+from mat_ros.graph.settings import LaunchSettings
 from support.places import BUNDLES
 
 ARM = BUNDLES / "rwkv4"

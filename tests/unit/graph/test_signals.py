@@ -68,9 +68,9 @@ def test_a_process_of_another_program_or_node_gets_no_signal(arguments):
 
 
 def test_a_forked_node_is_known_by_its_name_of_which_linux_keeps_15_letters():
-    code = ("import sys, time; from mat_ros.graph.forked import ForkedNode; import mat_ros.nodes.__main__ as main; "
-            "main.main = lambda words: time.sleep(60); "
-            "node = ForkedNode('chain_robot0_ff_distal', [], {}, 0); print(node.pid, flush=True); node.wait()")
+    code = ("import time; from mat_ros.graph.forked import ForkedNode; "
+            "node = ForkedNode(lambda words: time.sleep(60), 'chain_robot0_ff_distal', [], {}, 0); "
+            "print(node.pid, flush=True); node.wait()")
     launcher = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     pid = int(launcher.stdout.readline())
     processes = NodeProcesses({"chain_robot0_ff_distal": pid, "chain_robot1_ff_distal": pid})

@@ -44,7 +44,7 @@ def test_a_simulated_robot_measures_what_the_policy_sees_and_takes_its_commands(
     robot = SimulatedRobot(bundle.manifest)
     description = robot.describe()
     reading = robot.read()
-    assert reading.signals.shape == (sum(len(term.elements) for term in bundle.manifest.layout.terms),)
+    assert reading.signals.shape == (bundle.manifest.layout.signal_count,)
     with pytest.raises(Refused, match="finite values"):
         robot.write(np.full(len(description.joints), np.nan))
     robot.write(np.clip(np.zeros(len(description.joints)), description.lower, description.upper))

@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mat_ros.core.faults.schedule import Fault, Schedule
+from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.messages import Applied, Outcome
+from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.fake import FakeBus
-from mat_ros.hardware.simulated import Episode
+from mat_ros.hardware.io import EpisodeResult
+from mat_ros.hardware.open import open_breaking
 from mat_ros.hardware.simulation import Simulation
 from support.places import BUNDLES
 
@@ -26,11 +27,12 @@ class ThreeTicks(FakeBus):
 
     @property
     def ended(self):
-        return Episode(self.episode, 3, 1.5, True) if self._tick == 3 else None
+        return EpisodeResult(self.episode, 3, 1.5, True) if self.tick == 3 else None
 
 
 def simulation(robot=FakeBus, **settings):
-    return Simulation(robot(MANIFEST, 0), None, MANIFEST, allowed_ns=10, **{"lockstep": True, **settings})
+    opened = robot(MANIFEST, 0)
+    return Simulation(opened, Breaking(opened, MANIFEST), MANIFEST, allowed_ns=10, **{"lockstep": True, **settings})
 
 
 def command(observation, value=0.01, tick=None):
@@ -75,19 +77,36 @@ def test_episodes_follow_each_other_until_all_are_over_and_leave_their_results(t
     assert [json.loads(line)["number"] for line in (tmp_path / "results.jsonl").read_text().splitlines()] == [0, 1]
 
 
-def test_a_person_is_told_how_each_episode_went_and_what_is_broken_in_it():
+def test_a_person_is_told_how_each_episode_went_and_what_is_broken_in_it(tmp_path):
     said: list[str] = []
-    broken = [Fault("limp/elbow", "actuator", "off", "elbow", 1.0, 2),
-              Fault("limp/wrist", "actuator", "off", "wrist", 1.0, 0),
-              Fault("blind", "sensor", "stuck", "joint_position/elbow", 1.0, 0)]
+    (tmp_path / "limp.yaml").write_text(f"""
+name: limp
+faults:
+  - {{actuator: "off", target: elbow, start_s: {2e-9 * MANIFEST.period_ns}}}
+  - {{actuator: "off", target: wrist}}
+  - {{sensor: stuck, target: joint_position/elbow}}
+""")
     words = "actuator:off of elbow from tick 2, wrist; sensor:stuck of joint_position/elbow"
-    breaking = SimpleNamespace(planned=Schedule(0, broken), begin=lambda now_ns: None, look=lambda now_ns: None)
-    sim = Simulation(ThreeTicks(MANIFEST, 0), breaking, MANIFEST, lockstep=True, allowed_ns=10, episodes=2,
-                     tell=said.append)
+    robot = ThreeTicks(MANIFEST, 0)
+    breaking = Breaking(robot, MANIFEST, str(tmp_path / "limp.yaml"))
+    sim = Simulation(robot, breaking, MANIFEST, lockstep=True, allowed_ns=10, episodes=2, tell=said.append)
     while not sim.done:
         sim.answer(command(sim.observe(0)), 0)
     assert said == [f"episode 0: {words}", "episode 0: return 1.5 in 3 ticks, success",
                     f"episode 1: {words}", "episode 1: return 1.5 in 3 ticks, success"]
+
+
+def test_a_robot_without_a_task_says_how_far_it_has_come_and_no_more():
+    sim = simulation()
+    sim.answer(command(sim.observe(0)), 1)
+    assert sim.facts() == {"tick": 1, "episodes": 0}
+
+
+def test_a_bus_without_physics_refuses_a_fault_plan():
+    bus = FakeBus(MANIFEST)
+    assert not open_breaking(bus, MANIFEST, "").planned.faults
+    with pytest.raises(Refused, match="a bus without physics"):
+        open_breaking(bus, MANIFEST, "elbow:off")
 
 
 def test_the_times_of_two_episodes_never_meet():

@@ -50,3 +50,17 @@ class Curriculum:
         self._world.reach, tried, succeeded = kept["curriculum"].tolist()
         self._tried, self._succeeded = int(tried), int(succeeded)
         self._world.along[:] = kept["along"]
+
+
+class FromTheStart:
+    """The curriculum of a training that has none: every episode begins where its task starts."""
+
+    def learn(self, ended: NDArray[np.intp], success: NDArray[np.bool_]) -> None:
+        """Change nothing, however the episodes have ended."""
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return nothing: coming episodes depend on no others."""
+        return {}
+
+    def restore(self, kept: dict[str, NDArray[Any]]) -> None:
+        """Continue from a snapshot that holds no curriculum."""

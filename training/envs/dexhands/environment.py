@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +19,9 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Observer
 from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
-from mat_ros.worlds.randomise import Randomiser, load_table
+from mat_ros.worlds.randomise import Randomiser, Row, load_table
 from training.envs.breakage import EpisodeFaults
-from training.envs.dexhands.curriculum import Curriculum
+from training.envs.dexhands.curriculum import Curriculum, FromTheStart
 from training.envs.dexhands.guide import Guide, guide_of
 from training.envs.dexhands.layout import layout_of
 from training.envs.dexhands.pull import demonstrate
@@ -41,14 +42,11 @@ class HandsEnvironment:
         self.task, self.count, self._shaped = task, count, reward == "shaped"
         self.robot = Robot.load(shipped.config_file("robots", task.robot))
         self.world = DexHands(task.name, count, threads)
-        self._curriculum: Curriculum | None = None
-        self._guide: Guide | None = None
-        if curriculum:
-            self._curriculum = Curriculum(self.world, demonstrate(task), curriculum)
+        self._curriculum = Curriculum(self.world, demonstrate(task), curriculum) if curriculum else FromTheStart()
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
-        self._randomiser = self._make_randomiser(randomisation)
-        self._faulty = FaultyWorld(self.world) if self._faults.any else None
+        self._randomiser = Randomiser(self.world, _find_table(randomisation), seed=0)
+        self._faulty = FaultyWorld(self.world)
         agents = self.robot.agents(split)
         layout = layout_of(self.world.terms, agents, HANDS, observation)
         self.observer = Observer(layout)
@@ -74,35 +72,21 @@ class HandsEnvironment:
         self._return = np.zeros(count)
         self._succeeded = np.zeros(count, dtype=bool)
 
-    def _make_randomiser(self, name: str) -> Randomiser | None:
-        if not name:
-            return None
-        known = shipped.config_names("randomisation")
-        file = shipped.config_file("randomisation", name) if name in known else Path(name)
-        return Randomiser(self.world, load_table(file), seed=0)
-
     def reset(self, seed: int) -> Float32:
         """Start all copies anew; give observations (env, agent, obs_dim)."""
         self._return[:], self._succeeded[:] = 0.0, False
         self._begin(np.arange(self.count), seed, self._faults.restart())
-        return self.observe()
+        return self._observe()
 
     def _begin(self, rows: NDArray[np.intp], seed: int | None, schedules: list[Schedule]) -> None:
-        if self._randomiser is not None:
-            self._randomiser.begin(rows)
-        if self._faulty is None:
-            self.world.reset(rows, seed)
-        else:
-            self._faulty.reset(rows, seed, schedules)
-        if self._randomiser is not None:
-            self._randomiser.arrive(rows)
+        self._randomiser.begin(rows)
+        self._faulty.reset(rows, seed, schedules)
+        self._randomiser.arrive(rows)
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
-        command = self.action_map.to_command(actions)
-        if self._randomiser is not None:
-            command = np.clip(self._randomiser.command(command), self.world.command_lower, self.world.command_upper)
-        (self._faulty or self.world).step(command)
+        command = self._randomiser.command(self.action_map.to_command(actions))
+        self._faulty.step(np.clip(command, self.world.command_lower, self.world.command_upper))
         outcome = self.task.judge(self.world)
         reward = outcome.reward + outcome.progress if self._shaped else outcome.reward
         broken = self.world.warnings() > 0  # physics that has come apart proves nothing
@@ -111,34 +95,36 @@ class HandsEnvironment:
         self._succeeded |= outcome.success & ~broken
         terminated = outcome.failed | broken
         truncated = (self.world.ticks >= self.task.horizon) & ~terminated
-        obs, info = self.observe(), {"ended": np.flatnonzero(terminated | truncated)}
+        obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
-            obs, info = self._restart(obs, info["ended"])
+            info = self._restart(obs, info["ended"])
         return obs, reward.astype(np.float32), terminated, truncated, info
 
-    def _restart(self, final: Float32, ended: NDArray[np.intp]) -> tuple[Float32, dict[str, Any]]:
-        info = {"ended": ended, "final_obs": final[ended].copy(), "episode_return": self._return[ended].copy(),
+    def _restart(self, obs: Float32, ended: NDArray[np.intp]) -> dict[str, Any]:
+        """Begin the next episode of copies that have ended; its first observation takes the place of the last one."""
+        info = {"ended": ended, "final_obs": obs[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
-        if self._curriculum is not None:
-            self._curriculum.learn(ended, self._succeeded[ended])
+        self._curriculum.learn(ended, self._succeeded[ended])
         self._return[ended], self._succeeded[ended] = 0.0, False
         self._begin(ended, None, self._faults.next(ended))
-        return self.observe(), info
+        first = self._randomiser.first_readings(self._faulty.measure()[ended], ended)
+        obs[ended] = self.observer.observe(first[:, self._columns])
+        return info
 
-    def observe(self) -> Float32:
-        """Give the observations of this moment."""
-        signals = (self._faulty or self.world).measure()
-        if self._randomiser is not None:
-            signals = self._randomiser.readings(signals)
-        return self.observer.observe(signals[:, self._columns])
+    def _observe(self) -> Float32:
+        """Return what all copies see in this tick."""
+        return self.observer.observe(self._randomiser.readings(self._faulty.measure())[:, self._columns])
+
+    @cached_property
+    def _guide(self) -> Guide:
+        """Return the task's script. It is made when it is first asked for: making one may step a world of its own."""
+        return guide_of(self.task)
 
     def shown(self) -> Float32:
-        """Give the actions (env, agent, act_dim) that the task's script would take now."""
-        if self._guide is None:
-            self._guide = guide_of(self.task)
+        """Return the actions (env, agent, act_dim) that the task's script would take now."""
         return self.action_map.to_actions(self._guide.command(self.world)).astype(np.float32)
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
         share = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
         share[(slice(None), *self._agent_column)] = self._faults.joints(self.world.ticks)[1]
@@ -146,20 +132,22 @@ class HandsEnvironment:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Give all that the future depends on."""
-        return {**(self._faulty or self.world).state(), **(self._randomiser.state() if self._randomiser else {}),
-                **(self._curriculum.snapshot() if self._curriculum else {}),
+        return {**self._faulty.state(), **self._randomiser.state(), **self._curriculum.snapshot(),
                 "returns": self._return.copy(), "succeeded": self._succeeded.copy(),
                 "fault_episodes": self._faults.snapshot()}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
         self._return[:], self._succeeded[:] = kept["returns"], kept["succeeded"]
-        if self._randomiser is not None:
-            self._randomiser.set_state(kept)
-        if self._curriculum is not None:
-            self._curriculum.restore(kept)
+        self._randomiser.set_state(kept)
+        self._curriculum.restore(kept)
         self._faults.restore(kept["fault_episodes"])
-        if self._faulty is None:
-            self.world.set_state(kept)
-        else:
-            self._faulty.set_state(kept, self._faults.schedules)
+        self._faulty.set_state(kept, self._faults.schedules)
+
+
+def _find_table(name: str) -> tuple[Row, ...]:
+    """Read a randomisation table: a shipped one by name, or a YAML file; empty for none."""
+    if not name:
+        return ()
+    known = shipped.config_names("randomisation")
+    return load_table(shipped.config_file("randomisation", name) if name in known else Path(name))

@@ -130,7 +130,7 @@ class IsaacGymHands:
             self._return[ended], self._length[ended] = 0.0, 0
         return obs, reward, done & ~truncated, truncated, info
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give ones: nothing breaks here."""
         return np.ones((self.count, *self.spec.act_mask.shape), np.float32)
 

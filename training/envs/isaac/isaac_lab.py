@@ -76,7 +76,7 @@ class IsaacLabTeam:
         """Give (agent, env)."""
         return np.stack([by_agent[agent].detach().cpu().numpy() for agent in self._agents])
 
-    def told(self) -> Float32:
+    def share(self) -> Float32:
         """Give ones: nothing breaks here."""
         return np.ones((self.count, *self.spec.act_mask.shape), np.float32)
 

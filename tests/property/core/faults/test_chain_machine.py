@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import ActionMap, Joint
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.safety import Gate, Reason
 from support.chain_world import ACT_DIM, DEADLINE_NS, FATES, PERIOD_NS, Bench, decide_centrally
@@ -19,7 +20,7 @@ SPEAKING = ("on time", "duplicated", "reordered", "restart")  # fates of a node 
 class ChainUnderTrouble(RuleBasedStateMachine):
     """Ticks with any mixture of fates, in any order, for any chain of up to eight slots."""
 
-    @initialize(slots=st.integers(2, 8), mode=st.sampled_from(["strict", "bounded", "optimistic"]), grows=st.booleans(),
+    @initialize(slots=st.integers(2, 8), mode=st.sampled_from(MODES), grows=st.booleans(),
                 reach=st.integers(1, 3))
     def build(self, slots, mode, grows, reach):
         self.bench = Bench(slots, mode, grows=grows, reach=reach)

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.tick.chain import HORIZON, Patience
+from mat_ros.core.tick.chain import HORIZON, MODES, Patience
 from mat_ros.core.tick.messages import Baton, Override, Validity
 from support.chain_world import ACT_DIM, DEADLINE_NS, FATES, HOP_NS, Bench, decide_centrally, encoding
 
-MODES = ("strict", "bounded", "optimistic")
 STILL = Override(np.zeros(ACT_DIM, np.float32), Validity.ZERO)
 
 

@@ -14,10 +14,11 @@ pytest.importorskip("rclpy", reason="needs the ros extra")
 pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
 from mat_ros.bench.faults import live as live_faults
-from mat_ros.bench.faults.cells import Plan
+from mat_ros.bench.faults.cells import Setup
 from mat_ros.bench.faults.command import main
-from mat_ros.bench.faults.grid import GAP, Grid
+from mat_ros.bench.faults.grid import Grid
 from mat_ros.bench.faults.live import Live, commands, episode, lay_out, live_cells
+from mat_ros.bench.faults.table import GAP
 from mat_ros.core import shipped
 from mat_ros.core.faults.plan_file import parse_plan, plan_text
 from mat_ros.core.faults.targets import targets
@@ -38,8 +39,8 @@ def grid(bundle):
     return Grid.load(shipped.config_file("grids", "grid"), bundle.manifest)
 
 
-def plan(bundle, ticks):
-    return Plan(str(bundle.folder), "auto", str(shipped.config_file("grids", "grid")), 1, 0, ticks, "optimistic")
+def setup(bundle, ticks):
+    return Setup(str(bundle.folder), "auto", str(shipped.config_file("grids", "grid")), 1, 0, ticks, "optimistic")
 
 
 def test_a_plan_that_is_written_down_breaks_the_same_things_in_the_same_ticks(bundle, grid):
@@ -62,7 +63,7 @@ def test_the_small_subset_is_a_cell_of_each_kind_and_the_nominal_one(grid):
 
 def test_a_node_that_is_to_stay_dead_is_not_started_again(bundle, grid, tmp_path):
     (cell,) = [cell for cell in live_cells(grid.cells) if cell.level == "node"]
-    nodes = {spec.name: spec for spec in lay_out(plan(bundle, 40), bundle, cell, 1, 10, tmp_path).nodes}
+    nodes = {spec.name: spec for spec in lay_out(setup(bundle, 40), bundle, cell, 1, 10, tmp_path).nodes}
     assert [name for name, spec in nodes.items() if not spec.respawn] == ["sim", cell.target]
     assert (nodes["sim"].parameters["number"], nodes["sim"].parameters["ticks"]) == (1, 40)
 
@@ -79,20 +80,20 @@ def test_what_was_not_commanded_before_the_robot_moved_on_is_missing():
 def test_a_graph_that_does_not_come_up_is_left_out_and_the_others_go_on(bundle, grid, tmp_path, monkeypatch):
     row = dict.fromkeys(live_faults.COLUMNS, 1.0) | {"policy": POLICY}
 
-    def sometimes(plan, bundle, cell, number):
+    def sometimes(setup, bundle, cell, number):
         key = dict(zip(live_faults.KEY, cell.key, strict=True))
         return (None, "the graph gave no episode") if cell.level == "message" else (row | key, "")
 
     monkeypatch.setattr(live_faults, "episode", sometimes)
     live = Live()
-    live.run(plan(bundle, 40), bundle, grid.cells, 2, (), tmp_path / "live.csv")
+    live.run(setup(bundle, 40), bundle, grid.cells, 2, (), tmp_path / "live.csv")
     assert live.left_out == [f"{POLICY}, message drop 0.2 * intent: the graph gave no episode"]
     with (tmp_path / "live.csv").open() as file:
         assert [row["level"] for row in csv.DictReader(file)] == ["nominal"] * 2 + ["actuator"] * 2 + ["node"] * 2
 
 
 def test_patience_with_a_graph_ends_with_a_sentence(bundle, grid):
-    row, trouble = episode(plan(bundle, 1), bundle, grid.cells[0], 0, start_s=0.2)
+    row, trouble = episode(setup(bundle, 1), bundle, grid.cells[0], 0, start_s=0.2)
     assert row is None
     assert "no episode within" in trouble
 

@@ -14,11 +14,11 @@ import pytest
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.bench.faults.cells import COLUMNS, Plan, recovery
+from mat_ros.bench.faults.cells import Setup, recovery
 from mat_ros.bench.faults.command import run
 from mat_ros.bench.faults.grid import Grid, matching
 from mat_ros.bench.faults.lockstep import LockStep
-from mat_ros.bench.faults.table import Table
+from mat_ros.bench.faults.table import COLUMNS, Table
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import Fault, Schedule
@@ -123,21 +123,21 @@ def test_a_pattern_that_selects_no_cell_of_the_grid_is_refused_with_those_that_t
 
 def test_a_benchmark_that_was_cut_short_goes_on_where_it_was(bundle, tmp_path):
     grid = shipped.config_file("grids", "grid_hands")
-    plan = Plan(str(bundle.folder), "auto", str(grid), 2, 0, 8, "optimistic")
+    setup = Setup(str(bundle.folder), "auto", str(grid), 2, 0, 8, "optimistic")
     cells = matching(Grid.load(Path(grid), bundle.manifest).cells, "node:*")
     out = tmp_path / "episodes.csv"
-    run(plan, cells, out, 1)
+    run(setup, cells, out, 1)
     whole = _rows(out)
     lines = out.read_text().splitlines()
     out.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])  # killed within a line
-    assert len(Table(out, COLUMNS, plan.episodes, plan.origin()).finished()) == len(cells) - 1
-    run(plan, cells, out, 1)
+    assert len(Table(out, COLUMNS, setup.episodes, setup.origin()).finished()) == len(cells) - 1
+    run(setup, cells, out, 1)
     assert _rows(out) == whole
     with pytest.raises(Refused, match=r"expected \{'seed': 0\}, got \{'seed': 1\}; ask for the same"):
-        run(replace(plan, seed=1), cells, out, 1)
+        run(replace(setup, seed=1), cells, out, 1)
     out.with_suffix(".json").unlink()
     with pytest.raises(Refused, match=r"a readable episodes\.json beside it"):
-        run(plan, cells, out, 1)
+        run(setup, cells, out, 1)
     assert _rows(out) == whole
 
 

@@ -9,6 +9,7 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Refused
 from mat_ros.worlds.dexhands import DexHands
+from training.envs import make as make_task
 from training.envs.dexhands import SPLITS, TASKS, make
 from training.envs.dexhands.curriculum import FIRST, STEP
 from training.envs.dexhands.doors import DoorCloseOutward, DoorOpenOutward
@@ -28,6 +29,8 @@ HAND = (("joint_position", 24), ("joint_velocity", 24), ("joint_effort", 24), ("
         ("fingertip touch", 30), ("hand_position", 3), ("hand_euler", 3), ("last_command", 26))
 DOOR = (("object_position", 3), ("object_orientation", 4), ("object_velocity", 3), ("object_angular_velocity", 3),
         ("handle_position", 3), ("handle_position", 3))
+
+FAULT_MEMORY = ("reported", "obeyed", "past_commands", "sensor_memory")  # of a snapshot: what broken things depend on
 
 
 def columns(environment, agent):
@@ -189,6 +192,44 @@ def test_the_same_seed_gives_the_same_episode_and_a_snapshot_goes_on_bit_for_bit
                 assert one.tobytes() == other.tobytes()
 
 
+def test_a_delayed_copy_sees_what_was_measured_then_though_the_episodes_of_others_end(tmp_path):
+    (tmp_path / "delay.yaml").write_text(
+        "- {what: observation_delay, how: absolute, distribution: uniform, range: [2, 2]}\n")
+    late = make("door_open_outward_hand", 4, randomisation=str(tmp_path / "delay.yaml"))
+    prompt = make("door_open_outward_hand", 4)
+    late.reset(0)
+    seen = [prompt.reset(0)]
+    actions = np.random.default_rng(0).normal(0.0, 0.3, (30, 4, 2, 26))
+    for tick, action in enumerate(actions):
+        if tick % 5 == 3:  # the time of all copies but the first is up
+            for environment in (late, prompt):
+                environment.world.ticks[1:] = environment.task.horizon - 1
+        obs, *_, info = late.step(action)
+        seen.append(prompt.step(action)[0])
+        assert len(info["ended"]) == (3 if tick % 5 == 3 else 0)
+        np.testing.assert_array_equal(obs[0], seen[max(0, tick - 1)][0])
+        begun = tick - (tick - 3) % 5 if tick >= 3 else -1  # the tick within which the others' episodes began
+        np.testing.assert_array_equal(obs[1:], seen[max(begun + 1, tick - 1)][1:])
+
+
+@pytest.mark.parametrize("task", ["catch_underarm_hand", "hopper_3x1"])
+def test_a_snapshot_from_before_whole_worlds_remembered_faults_goes_on_bit_for_bit(task):
+    first, second = make_task(task, 3), make_task(task, 3)
+    first.reset(5)
+    second.reset(6)
+    rng = np.random.default_rng(3)
+    actions = rng.uniform(-1, 1, (60, 3, first.spec.agent_count, first.spec.act_dim))
+    for action in actions[:30]:
+        first.step(action)
+    kept = first.snapshot()
+    older = {name: kept[name] for name in kept if name not in FAULT_MEMORY}
+    assert len(older) == len(kept) - len(FAULT_MEMORY)
+    second.restore(older)
+    for action in actions[30:]:
+        for one, other in zip(first.step(action)[:4], second.step(action)[:4], strict=True):
+            assert one.tobytes() == other.tobytes()
+
+
 def test_an_episode_is_cut_off_at_its_horizon_and_that_is_no_failure():
     environment = make("over_hand", 2)
     environment.reset(0)
@@ -219,7 +260,7 @@ def test_a_finger_that_is_off_swings_freely_and_its_successors_can_be_told():
     assert bent[0] > 0.5
     assert abs(bent[1]) < 0.1
     assert (broken.spec.information, broken.spec.faults) == ("truth", "robot0:FFJ2:off")
-    told = broken.told()[0]
+    told = broken.share()[0]
     agents = [agent.joints for agent in broken.robot.agents("finger")]
     assert told[1, agents[1].index("robot0:FFJ2")] == 0.0
     assert told.sum() == told.size - 1

@@ -7,6 +7,7 @@ import pytest
 
 from mat_ros.core.faults.network import HOP_NS, SimulatedChain, deliveries
 from mat_ros.core.faults.schedule import Fault, Schedule
+from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
@@ -35,7 +36,7 @@ def fault(level, kind, target, severity=1.0, start=3, end=6):
     return Fault(f"{kind}/{target}", level, kind, target, severity, start, end)
 
 
-@pytest.mark.parametrize("mode", ["strict", "bounded", "optimistic"])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_whole_chain_gives_the_central_bits_in_every_mode(mode):
     for tick, (actions, validity) in enumerate(run(chain(mode), Schedule(0))):
         assert actions.tobytes() == decide_centrally(tick, SLOTS).tobytes()

@@ -19,6 +19,10 @@ def test_each_agent_sees_its_terms_scaled_padded_and_with_its_id():
     assert seen.dtype == np.float32
 
 
+def test_a_layout_counts_the_measurements_that_its_observer_takes():
+    assert LAYOUT.signal_count == Observer(LAYOUT).signal_count == 5
+
+
 def test_a_batch_is_observed_like_its_members():
     signals = np.random.default_rng(0).normal(size=(7, 5))
     observer = Observer(LAYOUT)

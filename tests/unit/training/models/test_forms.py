@@ -42,6 +42,40 @@ def test_a_chain_that_carries_only_the_flat_state_reproduces_the_parallel_pass(s
         assert (mean - expected[:, slot]).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("order", [None, (2, 0, 3, 1)], ids=["in order", "another order"])
+@pytest.mark.parametrize("name", MIXERS_OF)
+def test_a_slot_is_told_the_share_of_an_action_that_is_done_and_the_action_is_evaluated_so(shaken_policy, name, order):
+    policy, heard = shaken_policy(name, 4), []
+    order = None if order is None else torch.tensor(order)
+    obs, share = torch.randn(3, 4, 5).double(), torch.rand(3, 4, 2).double()
+
+    def step(enc_i, a_prev, state):
+        heard.append(a_prev)
+        return policy.step(enc_i, a_prev, state)
+
+    with torch.no_grad():
+        actions, decided, values = policy.decide(obs, policy.draw_noise(3), order=order, step=step, share=share)
+        log_probs, _, same_values = policy.evaluate(obs, actions, order=order, told=actions * share)
+    told = (actions * share)[:, range(4) if order is None else order]
+    assert torch.equal(heard[0], policy.start_action(3)) and torch.equal(torch.stack(heard[1:], 1), told[:, :-1])
+    assert (log_probs - decided).abs().max() < 1e-10 and (values - same_values).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("name", MIXERS_OF)
+def test_a_share_of_one_and_no_share_are_the_same_decision_bit_for_bit(shaken_policy, name):
+    policy = shaken_policy(name, 4)
+    obs, noise = torch.randn(3, 4, 5).double(), policy.draw_noise(3)
+    with torch.no_grad():
+        plain, whole = (policy.decide(obs, noise, share=share) for share in (None, torch.ones(3, 4, 2).double()))
+    assert all(torch.equal(one, other) for one, other in zip(plain, whole, strict=True))
+
+
+def test_a_discrete_policy_refuses_a_share(shaken_policy):
+    policy = shaken_policy("mat", 4, act_dim=5, discrete=True)
+    with pytest.raises(ValueError, match="expected no share for a discrete policy"):
+        policy.decide(torch.randn(3, 4, 5).double(), None, share=torch.ones(3, 4, 1).double())
+
+
 @pytest.mark.parametrize("name", MIXERS_OF)
 def test_a_discrete_policy_never_picks_what_is_not_available(shaken_policy, name):
     policy = shaken_policy(name, 4, act_dim=5, discrete=True)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,9 +31,9 @@ def emulate(source: Path, library: Path) -> Path:
 @pytest.fixture(scope="module")
 def emulated(tmp_path_factory):
     path = emulate(CUDA / "wkv.cu", tmp_path_factory.mktemp("wkv") / "wkv_emulated.so")
-    wkv_kernels.lend_library("cpu", path)
+    wkv_kernels._libraries["cpu"] = ctypes.CDLL(str(path))
     yield
-    wkv_kernels.lend_library("cpu", None)
+    del wkv_kernels._libraries["cpu"]
 
 
 def assert_same_both_ways(kernel, reference, inputs, dtype):
@@ -113,7 +114,7 @@ def test_a_policy_on_kernels_trains_as_on_the_parallel_form(emulated, shaken_pol
 
 
 def test_without_a_library_or_with_an_odd_head_the_parallel_form_is_taken(monkeypatch):
-    monkeypatch.setattr(wkv_kernels, "_libraries", {"cpu": None})
+    monkeypatch.setattr(wkv_kernels, "_libraries", {})
     assert not wkv_kernels.fits(torch.zeros(1))
     k = torch.randn(1, 4, 1, 12)
     rate, bonus = torch.rand(1, 12), torch.randn(1, 12)

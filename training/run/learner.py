@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,10 +22,11 @@ class Learner(Protocol):
     value_normaliser: ValueNormaliser
 
     def act(self, obs: Float32, generator: torch.Generator, deterministic: bool = False,
-            told: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
+            share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Decide for obs (B, n, obs_dim): actions (B, n, act), log-probabilities (B, n, act), values (B, n).
 
-        `told` (B, n, act) scales what successors are told of each action, where that is not the intended one.
+        `share` (B, n, act) is the part of each action that its joint really does. Successors are told action * share;
+        without a share they are told the action. The returned actions are the intended ones.
         """
 
     def values(self, obs: Float32) -> Float32:
@@ -47,10 +48,9 @@ class Learner(Protocol):
         """Continue learning from a checkpoint."""
 
 
-def generator_on(device: torch.device, generator: torch.Generator) -> torch.Generator:
-    """Continue a generator where the networks compute; a GPU draws from its own."""
-    if device.type == "cpu":
-        return generator
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return torch.Generator(device).manual_seed(seed)
+@runtime_checkable
+class ImitatingLearner(Learner, Protocol):
+    """A learner that can also be shown what to do."""
 
+    def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
+        """Learn to do what was shown (T, N, n, act) in a rollout's states; return what is worth logging."""

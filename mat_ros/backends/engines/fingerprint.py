@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
+from mat_ros.backends.engines.machine import Machine
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from trt_engines.machine import Machine
 
 SCHEMA = 1
 GRAPHS = ("encoder", "step")

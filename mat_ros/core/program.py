@@ -1,0 +1,25 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run another Python program of this project, and refuse with its own sentence where it refuses.
+
+The runtime reaches training through this boundary only: it imports nothing of training.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from mat_ros.core.errors import REFUSED, Missing, Refused
+
+
+def run_python(arguments: Sequence[str], what: str, remedy: str) -> str:
+    """Run `python ARGUMENTS` and return its output; `what` and `remedy` describe a program that cannot run here."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    if done.returncode == 0:
+        return done.stdout
+    said = (done.stderr.strip() or f"it ended with status {done.returncode}").splitlines()[-1]
+    if done.returncode == REFUSED:
+        raise Refused.quoted(said)
+    raise Missing(f"{what} ({said})", remedy)

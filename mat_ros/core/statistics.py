@@ -1,0 +1,55 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Summarise few and noisy returns: the interquartile mean, and the interval of a statistic by bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+DRAWS = 2000  # of new samples, from which an interval is read
+ENDS = (0.025, 0.975)  # of an interval: quantiles of the drawn statistic, so that it holds 95 %
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic of some samples and its 95 % interval; arrays are (...), the shape of one sample."""
+
+    middle: Float
+    low: Float
+    high: Float
+
+
+def interquartile_mean(samples: Float) -> Float:
+    """Return the mean of the middle half of samples (sample, ...), without those that are not finite.
+
+    The cut at each end is a quarter of the samples, rounded down. So all of them are averaged where there are fewer
+    than four. NaN stands for the mean of no sample.
+    """
+    if samples.ndim > 1 and not np.isfinite(samples).all():
+        return np.apply_along_axis(interquartile_mean, 0, samples)
+    finite = samples if samples.ndim > 1 else samples[np.isfinite(samples)]
+    cut = len(finite) // 4
+    middle = np.sort(finite, axis=0)[cut:len(finite) - cut]
+    return np.asarray(middle.mean(axis=0)) if len(middle) else np.full(samples.shape[1:], np.nan)
+
+
+def estimate(groups: Sequence[Float], statistic: Callable[[Float], Float] = interquartile_mean,
+             draws: int = DRAWS) -> Estimate:
+    """Estimate a statistic of all samples, which lie in groups of (sample, ...).
+
+    Each draw takes as many samples of every group as the group has, with replacement. So a draw never trades the
+    samples of one group for those of another (stratified bootstrap). A draw whose statistic is NaN does not count. The
+    same samples give the same estimate.
+    """
+    rng = np.random.default_rng(0)
+    drawn = np.array([statistic(np.concatenate([group[rng.integers(0, len(group), len(group))] for group in groups]))
+                      for _ in range(draws)])
+    middle = np.asarray(statistic(np.concatenate(groups)))
+    if np.isnan(drawn).all():
+        return Estimate(middle, *np.full((2, *middle.shape), np.nan))
+    return Estimate(middle, *np.nanquantile(drawn, ENDS, axis=0))

@@ -1,0 +1,45 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the command that starts a node as a process, and read how that process has ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+
+from mat_ros.core.options import Value
+from mat_ros.graph.build import Graph, NodeSpec
+
+
+def node_command(spec: NodeSpec, graph: Graph) -> list[str]:
+    """Return the command of a node in an interpreter of its own."""
+    return [sys.executable, "-m", "mat_ros.nodes", *node_arguments(spec, graph)]
+
+
+def node_arguments(spec: NodeSpec, graph: Graph) -> list[str]:
+    """Return what `mat_ros.nodes` is told: the executable, then name, namespace and parameters as ROS reads them."""
+    arguments = [spec.executable, "--ros-args", "-r", f"__node:={spec.name}"]
+    if graph.namespace:
+        arguments += ["-r", f"__ns:=/{graph.namespace.strip('/')}"]
+    for name, value in spec.parameters.items():
+        arguments += ["-p", f"{name}:={yaml_value(value)}"]
+    return arguments
+
+
+def yaml_value(value: Value) -> str:
+    """Write a parameter so that ROS reads the same type back: a text stays one even where it looks like a number."""
+    written = json.dumps(value, ensure_ascii=False)
+    return written.replace("e", ".0e") if isinstance(value, float) and "." not in written else written
+
+
+def ending(status: int) -> str:
+    """Say how a process ended."""
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return "has ended" if status == 0 else f"has ended with status {status}"
+
+
+def shell_status(status: int) -> int:
+    """Return the exit status that a shell would report."""
+    return 128 - status if status < 0 else status

@@ -1,0 +1,95 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Follow one node through its processes: what it writes, how it ends, and when it is to be started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+from mat_ros.graph.build import NodeSpec
+from mat_ros.graph.forked import ForkedNode
+
+BACK_OFF_S = (0.25, 8.0)  # before the first respawn, and at most; doubled each time
+STEADY_S = 10.0  # a node that ran so long begins its back-off anew
+CLOSING_S = 0.5  # longest from the end of a process's output to its own end
+READ_BYTES = 1 << 16
+
+Sink = Callable[[str, str], None]  # takes the node's name and a line that it wrote
+
+
+@dataclass
+class Process:
+    """One node and its present process."""
+
+    spec: NodeSpec
+    sink: Sink
+    popen: subprocess.Popen[bytes] | ForkedNode | None = None
+    started_s: float = 0.0
+    due_s: float | None = 0.0  # when it is to be started; None: not
+    back_off_s: float = 0.0  # before the next respawn
+    starts: int = 0
+    status: int | None = None  # how it ended last; negative: by this signal
+    respawn: bool = True  # cleared to keep a node down
+    closed: bool = False  # its output has ended
+    rest: bytes = b""  # the unfinished line
+
+    @property
+    def running(self) -> bool:
+        """Say whether it has a process."""
+        return self.popen is not None
+
+    @property
+    def output(self) -> IO[bytes]:
+        """What the present process writes."""
+        assert self.popen is not None and self.popen.stdout is not None
+        return self.popen.stdout
+
+    def begin(self, popen: subprocess.Popen[bytes] | ForkedNode) -> None:
+        """Follow a process that was just started."""
+        self.popen, self.closed, self.rest = popen, False, b""
+        self.started_s, self.due_s = time.monotonic(), None
+        self.starts += 1
+        os.set_blocking(self.output.fileno(), False)
+
+    def read(self) -> bool:
+        """Pass on the lines that the process has written; say whether there may be more."""
+        data = self.output.read(READ_BYTES)
+        if data is None:
+            return False
+        if not data:  # the process has ended or is about to
+            self.closed = True
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                assert self.popen is not None
+                self.popen.wait(CLOSING_S)
+            return False
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.sink(self.spec.name, line.decode("utf-8", "replace").rstrip("\r"))
+        return True
+
+    def end(self) -> int:
+        """Pass on the last words of a process that has ended, and return its exit status."""
+        assert self.popen is not None
+        while self.read():
+            pass
+        self.output.close()
+        if self.rest:
+            self.sink(self.spec.name, self.rest.decode("utf-8", "replace"))
+        status = self.popen.poll()
+        assert status is not None
+        self.status, self.popen = status, None
+        return status
+
+    def start_again(self) -> float:
+        """Set when the node is to be started again, later each time, and return in how many seconds that is."""
+        steady = time.monotonic() - self.started_s > STEADY_S
+        doubled = 0.0 if steady else 2 * self.back_off_s
+        self.back_off_s = min(max(doubled, BACK_OFF_S[0]), BACK_OFF_S[1])
+        self.due_s = time.monotonic() + self.back_off_s
+        return self.back_off_s

@@ -1,0 +1,91 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declare the launch arguments, and refuse those that contradict each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mat_ros.backends.choose import BACKENDS
+from mat_ros.core.errors import Refused
+from mat_ros.core.options import Value, option
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.tick.chain import BATONS, MODES
+from mat_ros.core.tick.wiring import WIRINGS
+
+
+@dataclass(frozen=True)
+class LaunchSettings:
+    """The launch arguments; the ROS launch file, `mat-ros launch` and the reference page all come from here."""
+
+    policy: str = option("", "policy bundle: a shipped name or a folder; empty: the default of the launch file")
+    robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
+    task: str = option("", "task of the simulated robot; empty: the one the policy was trained on")
+    wiring: str = option("per_agent", "how slots are laid over processes", choices=WIRINGS)
+    mode: str = option("optimistic", "patience of the chain", choices=MODES)
+    budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
+    baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
+                        choices=("", *BATONS))
+    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+    encoder: str = option("central", "one encoder node, or every chain node encodes by itself",
+                          choices=("central", "replicated"))
+    rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
+    deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
+    sim: str = option("lockstep", "simulated robot: waits for every command, runs against the wall clock, or none",
+                      choices=("lockstep", "free", "none"))
+    hardware: str = option("", "adapter of a real robot where sim is none: ros2_control, trajectory, shadow, fake, "
+                               "or your own as module:Class")
+    seed: int = option(0, "seed of the world and of sampled decisions", 0, 2**31 - 1)
+    sampled: bool = option(False, "draw actions instead of taking the mean")
+    episodes: int = option(0, "stop after this many episodes of the simulated robot; 0: never", 0, 10**9)
+    chain_information: str = option("", "what successors are told of a broken joint; empty: as the policy was trained",
+                                    choices=("", "intent", "truth"))
+    faults: str = option("", "fault plan: a shipped name or a YAML file; empty: none")
+    inject: bool = option(False, "allow faults to be injected while the graph runs")
+    record: str = option("", "MCAP file to record into; empty: none")
+    flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
+    check: bool = option(True, "recompute every tick centrally and compare the bits")
+    namespace: str = option("", "ROS namespace of every node and topic")
+    use_sim_time: bool = option(False, "the simulated robot tells its time on /clock, and stamps are of it")
+    viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
+    nodes: str = option("", "start only these nodes here, the others elsewhere: names or patterns such as "
+                            "chain_robot1_*,encoder; a leading ! leaves out; empty: all")
+    network: str = option("loopback", "who may reach the graph: this machine, or every host of the network",
+                          choices=("loopback", "open"))
+
+    @property
+    def breakable(self) -> bool:
+        """Say whether anything may break in this graph, by a plan or on request."""
+        return self.inject or bool(self.faults)
+
+    @property
+    def deciding(self) -> dict[str, Value]:
+        """Return the parameters of every node that decides."""
+        return {"backend": self.backend, "seed": self.seed, "sampled": self.sampled}
+
+    def rate_hz(self, manifest: Manifest) -> float:
+        """Return the ticks per second: those that were asked for, or the policy's own."""
+        return self.rate or _trained_hz(manifest)
+
+    def information(self, manifest: Manifest) -> str:
+        """Return what successors are told of a broken joint: what was asked for, or as the policy was trained."""
+        return self.chain_information or manifest.chain_information
+
+    def check_against(self, manifest: Manifest) -> None:
+        """Refuse arguments that contradict each other, or the policy."""
+        if self.sim == "lockstep" and not math.isclose(self.rate_hz(manifest), _trained_hz(manifest), rel_tol=1e-6):
+            raise Refused("rate", f"{_trained_hz(manifest):g} Hz, the policy's own, in lock-step simulation", self.rate,
+                          "leave the rate out, or run sim:=free")
+        if self.sim == "none" and not self.hardware:
+            raise Refused("hardware", "an adapter where sim is none", "none", "set hardware:=...")
+        if self.sim != "none" and self.hardware:
+            raise Refused(f"hardware {self.hardware}", "sim:=none beside it", f"sim:={self.sim}",
+                          "add sim:=none to drive the robot, or leave hardware out to simulate it")
+        if self.mode != "optimistic" and self.baton == "on_deviation":
+            raise Refused("baton", f"always in {self.mode} mode, whose nodes wait for it", "on_deviation",
+                          "leave the baton out, or use mode:=optimistic")
+
+
+def _trained_hz(manifest: Manifest) -> float:
+    return 1e9 / manifest.period_ns

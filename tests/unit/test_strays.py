@@ -1,0 +1,179 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run of the tests that leaves something on the machine fails and names it. What other runs leave does not count."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import pytest
+
+from support import ros_domain, strays
+from support.places import ROOT, TESTS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+MAPS = """
+import mmap, sys, time
+file = open(sys.argv[1], "w+b")
+file.truncate(4096)
+kept = mmap.mmap(file.fileno(), 4096)
+print("mapped", flush=True)
+time.sleep(60)
+"""
+
+LEAVES = """
+import os, pathlib, subprocess, sys, tempfile, time
+from support import strays
+
+strays.PATIENCE_S = 0.5
+
+def test_leaves_a_process():
+    process = subprocess.Popen(["sleep", "123"], stdout=subprocess.DEVNULL)
+    pathlib.Path(__file__).with_name("process").write_text(str(process.pid))
+
+def test_leaves_a_folder():
+    tempfile.mkdtemp(prefix="mat_ros_demo_")
+
+def test_leaves_shared_memory():
+    program = [sys.executable, "-c", os.environ["MAPS"], os.environ["SHARED"]]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    time.sleep(1.0)
+    process.kill()
+    process.wait()
+"""
+
+CLEAN = """
+import subprocess, tempfile, pathlib
+
+def test_cleans_up(tmp_path):
+    (tmp_path / "result").touch()
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "x").touch()
+    subprocess.run(["true"], check=True)
+"""
+
+
+class Mappers:
+    """Processes that map files, each with a mark."""
+
+    def __init__(self):
+        self.started = []
+
+    def start(self, path, mark):
+        environment = {**os.environ, strays.MARK: mark}
+        self.started.append(subprocess.Popen([sys.executable, "-c", MAPS, str(path)], stdout=subprocess.PIPE,
+                                             env=environment))
+        assert self.started[-1].stdout.readline() == b"mapped\n"
+        return self.started[-1]
+
+    def end(self):
+        for process in self.started:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+@pytest.fixture
+def mappers():
+    made = Mappers()
+    yield made
+    made.end()
+
+
+def run(folder, source, *words):
+    """Run the tests of a source with this project's conftest, as a first process and no worker."""
+    (folder / "test_made_up.py").write_text(source)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    shared = strays.SHARED_MEMORY / f"mat_ros_{uuid.uuid4().hex}"
+    environment |= {"PYTHONPATH": os.pathsep.join((str(TESTS), str(ROOT))), "MAPS": MAPS, "SHARED": str(shared)}
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-c",
+                           os.devnull, "--rootdir", str(folder), "-o", "markers=sim ros train gpu slow", *words,
+                           str(folder)], capture_output=True, text=True, env=environment, cwd=folder, timeout=120)
+    there = shared.exists()
+    shared.unlink(missing_ok=True)
+    return done, there
+
+
+def test_a_run_that_leaves_something_fails_and_names_it(tmp_path):
+    done, there = run(tmp_path, LEAVES)
+    said = done.stdout + done.stderr
+    os.kill(int((tmp_path / "process").read_text()), signal.SIGKILL)
+    assert there
+    assert "3 passed" in said
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, said
+    left = said.partition("left on the machine")[2]
+    assert "sleep 123" in left
+    assert "temporary mat_ros_demo_" in left
+    assert "shared memory mat_ros_" in left and "::test_leaves_shared_memory" in left
+
+
+def test_what_a_worker_leaves_is_named_too(tmp_path):
+    done, there = run(tmp_path, LEAVES, "-n", "1", "-k", "not process")
+    said = done.stdout + done.stderr
+    assert there
+    assert "2 passed" in said
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, said
+    left = said.partition("left on the machine")[2]
+    assert "temporary mat_ros_demo_" in left
+    assert "shared memory mat_ros_" in left and "::test_leaves_shared_memory" in left
+
+
+def test_a_run_that_leaves_nothing_passes(tmp_path):
+    done, _ = run(tmp_path, CLEAN)
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert "left on the machine" not in done.stdout
+
+
+def test_only_shared_memory_that_the_own_run_has_mapped_is_noted(tmp_path, mappers):
+    own, other = uuid.uuid4().hex, uuid.uuid4().hex
+    root = mappers.start(tmp_path / "fastrtps_before", other)
+    watch = strays.Watch(own, root.pid, tmp_path)
+    killed = mappers.start(tmp_path / "fast_datasharing_own", own)
+    mappers.start(tmp_path / "fast_datasharing_other", other)
+    mappers.start(tmp_path / "another_program's", own)
+    (tmp_path / "fastdds_nobody's").touch()
+    time.sleep(4 * strays.LOOK_S)
+    killed.kill()
+    time.sleep(4 * strays.LOOK_S)
+    assert watch.end() == {"fast_datasharing_own"}
+
+
+def test_a_process_belongs_to_a_run_by_its_mark_or_by_descent(tmp_path, mappers, monkeypatch):
+    own, other = uuid.uuid4().hex, uuid.uuid4().hex
+    marked, strange = mappers.start(tmp_path / "a", own), mappers.start(tmp_path / "b", other)
+    assert set(strays.processes(own, root=strange.pid)) == {marked.pid}
+    assert {marked.pid, strange.pid} <= set(strays.processes(uuid.uuid4().hex, root=os.getpid()))
+    assert strange.pid not in strays.processes(other, root=os.getpid(), known=(strange.pid,))
+    marked.kill()
+    assert strays.lasting_processes(own, strange.pid) == {}
+    monkeypatch.setattr(strays, "PATIENCE_S", 0.0)
+    assert set(strays.lasting_processes(other, marked.pid)) == {strange.pid}
+
+
+def test_a_network_namespace_belongs_to_the_process_whose_number_it_bears(tmp_path):
+    for name in ("mr123a", "mr123b", "mat_ros_probe_123", "mr1234a", "mr12a", "other"):
+        (tmp_path / name).touch()
+    assert strays.namespaces(123, tmp_path) == {"mr123a", "mr123b", "mat_ros_probe_123"}
+
+
+def test_every_process_of_the_tests_has_a_ros_domain_of_its_own():
+    claimed = [ros_domain.claim() for _ in range(5)]
+    program = "from support import ros_domain; print(ros_domain.claim().number)"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
+                           env={**os.environ, "PYTHONPATH": str(TESTS)})
+    numbers = [domain.number for domain in claimed] + [int(other.stdout), int(os.environ["ROS_DOMAIN_ID"])]
+    for domain in claimed:
+        domain.socket.close()
+    assert len(set(numbers)) == len(numbers)
+    assert set(numbers) <= set(ros_domain.DOMAINS)
+
+
+def test_when_every_ros_domain_is_taken_that_is_said(monkeypatch):
+    monkeypatch.setattr(ros_domain, "DOMAINS", [int(os.environ["ROS_DOMAIN_ID"])])
+    with pytest.raises(RuntimeError, match="expected a free ROS domain"):
+        ros_domain.claim()
