@@ -36,7 +36,7 @@ OWN, REDECIDED, OTHER, SOFT = "#2563b8", "#d9741c", "#c0392f", "#5d6670"
 COLOURS = 256  # a palette halves the file and is not seen
 
 
-def run() -> demo.Run:
+def run() -> demo.DemoRun:
     """Run the demonstration in a graph of its own."""
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randrange(1, 100)))
     ros_environment.set_defaults()
@@ -46,7 +46,7 @@ def run() -> demo.Run:
         return demo.run(shipped.policy_folder(demo.POLICY).resolve(), False, True, 0)
 
 
-def draw(found: demo.Run, path: Path) -> None:
+def draw(found: demo.DemoRun, path: Path) -> None:
     """Draw the episode in which the node dies."""
     manifest, ticks = found.planned.bundle.manifest, list(found.watch.ticks)
     rows = [k for k, tick in enumerate(ticks) if tick.episode == 1]

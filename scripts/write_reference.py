@@ -97,10 +97,11 @@ def launch_arguments() -> str:
 def command_line() -> str:
     """Write the help of every command."""
     from mat_ros.cli import main as cli
+    from mat_ros.cli.table import commands
 
     parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
              _help(cli.main, ["--help"]), "```", ""]
-    for name in sorted(cli.commands()):
+    for name in sorted(commands()):
         for words in ([name], *([name, part] for part in SUBCOMMANDS.get(name, ()))):
             parts += [f"{'#' * (len(words) + 1)} mat-ros {' '.join(words)}", "", "```text",
                       _help(cli.main, [*words, "--help"]), "```", ""]

@@ -116,7 +116,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def rtx() -> Any:
     """TensorRT for RTX, which builds engines without a GPU."""
-    from mat_ros.backends.engines.flavour import load_flavour
+    from mat_ros.backends.tensorrt_flavour import load_flavour
     from mat_ros.core.errors import Missing
 
     try:

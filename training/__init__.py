@@ -5,5 +5,5 @@
 import sys
 from importlib.util import find_spec
 
-if sys.argv[0] == "-m" and find_spec("torch") is None:  # `python -m training.train`; a program may import us without
+if sys.argv[0] == "-m" and find_spec("torch") is None:  # for `python -m training.train` only
     sys.exit("the Python package 'torch' is missing; run `make setup`, then `. .venv/bin/activate`")

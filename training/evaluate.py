@@ -37,23 +37,23 @@ class EvaluateConfig:
     """Evaluate a policy."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Run folder (its newest checkpoint) or checkpoint folder."""
+    """This checkpoint, or the newest one of this run folder, is evaluated."""
     episodes: int = 32
-    """Episodes of each cell, each with its own start state."""
+    """Each cell of the table has this many episodes, each with its own start state."""
     seed: int = 1_000_000
-    """Seed of the start states; far from those of training."""
+    """The start states are drawn from this seed, far from those of training."""
     modes: tuple[Literal["deterministic", "stochastic"], ...] = ("deterministic", "stochastic")
-    """Take the mean action, or sample."""
+    """The policy takes its mean action, or samples."""
     faults: tuple[str, ...] = ("",)
-    """Fault plans, as for training; `each:off` breaks each joint in turn; an empty word is the whole robot."""
+    """The table has a row for each fault plan. `each:off` breaks each joint in turn; an empty word breaks nothing."""
     information: Literal["intent", "truth", "trained"] = "trained"
-    """What the chain is told of broken joints; trained: as in training."""
+    """Successors are told intended actions, or what broken joints really do, or what they were told in training."""
     csv: Path | None = None
-    """File to append the table to."""
+    """The table is appended to this file."""
     returns: Path | None = None
-    """File to append each episode's return to."""
+    """The return of each episode is appended to this file."""
     json: bool = False
-    """Print each cell as a JSON object on a line of its own, and nothing else."""
+    """Each cell is printed as a JSON object on a line of its own, and nothing else is printed."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def fault_grid(names: Sequence[str], checkpoint: Checkpoint) -> list[str]:
 
 def main() -> int:
     """Run the command line."""
-    config = tyro.cli(EvaluateConfig, description=__doc__)
+    config = tyro.cli(EvaluateConfig, prog="python -m training.evaluate", description=__doc__)
     torch.set_num_threads(1)
     try:
         path = newest_checkpoint(config.checkpoint)

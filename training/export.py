@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hand a policy to deployment: `python -m training.export RUN -o DIR` writes a bundle and proves it.
+"""Export a policy for deployment: `python -m training.export RUN -o DIR` writes a bundle and proves it.
 
-The golden ticks come from the policy in torch, driving its own environment. The bundle is then loaded as a robot would
-load it, and every backend that is installed has to reproduce those ticks; the first tick, slot and element that differ
-are named, and nothing is left behind.
+The policy in torch drives its own environment and so computes the golden ticks. The bundle is then loaded as a robot
+loads it, and every installed backend has to reproduce those ticks. Where a backend does not, the error names the first
+tick, slot and element that differ, and no file remains.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class ExportConfig:
     """Export the newest checkpoint of a run, or a given checkpoint, as a policy bundle."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run, or of one of its checkpoints."""
+    """This run, or this checkpoint, is exported."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder of the bundle; new or empty."""
+    """The bundle is written into this folder, which is new or empty."""
     name: str = ""
-    """Name of the bundle; empty: the name of its folder."""
+    """The manifest calls the bundle by this name. Empty: by the name of its folder."""
     ticks: int = 200
-    """Golden ticks: the policy drives its own environment for so long."""
+    """The policy drives its environment for this many ticks, which become the golden ticks."""
     seed: int = 0
-    """Of that environment."""
+    """That environment starts from this seed."""
     tolerance: float = 1e-4
-    """Greatest difference of an action, in policy units, between torch and any backend."""
+    """The actions of torch and of a backend may differ by this much, in policy units."""
 
 
 def export_run(config: ExportConfig) -> Bundle:
-    """Export a checkpoint of the trainer."""
+    """Export a checkpoint of a run as a bundle."""
     checkpoint = read_checkpoint(newest_checkpoint(config.run))
     policy = policy_of(checkpoint)
     origin = origin_of(checkpoint, config.name or config.out.resolve().name, config.tolerance)
@@ -62,7 +62,7 @@ def export_run(config: ExportConfig) -> Bundle:
 
 
 def policy_of(checkpoint: Checkpoint) -> Policy:
-    """Build the trained policy."""
+    """Return the trained policy of a checkpoint."""
     if "policy_config" not in checkpoint.manifest:
         raise Refused("checkpoint", "a sequence policy (mat, marwkv4, ...)", checkpoint.manifest["policy"],
                       "only sequence policies decide as a chain; train one with --algorithm mat")
@@ -72,13 +72,13 @@ def policy_of(checkpoint: Checkpoint) -> Policy:
 
 
 def origin_of(checkpoint: Checkpoint, name: str, tolerance: float) -> Origin:
-    """Gather what the manifest says of robot, task and training."""
+    """Return the manifest's facts about robot, task and training."""
     kept = checkpoint.manifest
     if kept["layout"] is None or not kept["robot"]:
-        raise Refused(f"task {kept['task']}", "a robot that measures what the agents see", "none",
+        raise Refused(f"task {kept['task']}", "a robot that measures what the agents observe", "none",
                       "export policies of robot tasks only")
     if kept["config"].get("legacy"):
-        raise Refused(f"task {kept['task']}", "observations as a robot measures them", "the legacy habits",
+        raise Refused(f"task {kept['task']}", "observations as a robot measures them", "the legacy quirks",
                       "train without --legacy")
     robot = Robot.load(shipped.config_file("robots", kept["robot"]))
     agents = {agent.name: agent for agent in robot.agents(kept["split"])}
@@ -99,7 +99,7 @@ def origin_of(checkpoint: Checkpoint, name: str, tolerance: float) -> Origin:
 
 @torch.no_grad()
 def drive(policy: Policy, origin: Origin, checkpoint: Checkpoint, ticks: int, seed: int) -> NDArray[np.float32]:
-    """Let the policy drive its environment and give what it saw, (tick, n, obs_dim)."""
+    """Let the policy drive its environment and return the observations (tick, n, obs_dim)."""
     environment = make(checkpoint.manifest["task"], 1,
                        **environment_options(TrainConfig.from_dict(checkpoint.manifest["config"])))
     seen = np.zeros((ticks, policy.config.agents, policy.config.obs_dim), np.float32)
@@ -116,10 +116,10 @@ def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
 
 
 def main() -> int:
-    """Run the command line; every refusal is one sentence."""
+    """Run the command line. Print every refusal as one sentence."""
     torch.set_num_threads(1)
     try:
-        config = tyro.cli(ExportConfig, description=__doc__)
+        config = tyro.cli(ExportConfig, prog="python -m training.export", description=__doc__)
         bundle = export_run(config)
     except (Refused, Missing) as error:
         print(f"error: {error}", file=sys.stderr)

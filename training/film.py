@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import matplotlib.image
 import torch
 import tyro
 
 from mat_ros.core.errors import Missing, Refused, unusable
+from mat_ros.worlds.render import Camera, film_strip
 from training.envs import make
 from training.evaluate import load_policy
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
@@ -25,29 +27,25 @@ class FilmConfig:
     """Film a policy."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Run folder (its newest checkpoint) or checkpoint folder."""
+    """This checkpoint, or the newest one of this run folder, is filmed."""
     out: Path = Path("strip.png")
-    """Picture to write."""
+    """The picture is written into this file."""
     ticks: tuple[int, ...] = (0, 45, 90, 240)
-    """Moments of the episode, in ticks; one that it does not reach is left out."""
+    """The picture shows these ticks of the episode, as far as it reaches them."""
     seed: int = 1_000_000
-    """Seed of the start state."""
+    """The start state is drawn from this seed."""
     camera: str = ""
-    """Camera of the scene; empty: its first."""
+    """This camera of the scene looks. Empty: the first camera looks."""
     width: int = 480
-    """Pixels of each moment."""
+    """Each moment is this many pixels wide."""
     height: int = 270
-    """Pixels of each moment."""
+    """Each moment is this many pixels high."""
     faults: str = ""
-    """Fault plan, as for training."""
+    """This fault plan breaks things, as in training."""
 
 
 def film(config: FilmConfig) -> list[int]:
     """Write the picture; give the ticks that it shows."""
-    import matplotlib.image
-
-    from mat_ros.worlds.render import Camera, film_strip
-
     checkpoint = read_checkpoint(newest_checkpoint(config.checkpoint))
     trained = replace(TrainConfig.from_dict(checkpoint.manifest["config"]), faults=config.faults, curriculum=0.0)
     environment = make(trained.task, 1, **environment_options(trained))
@@ -74,7 +72,7 @@ def film(config: FilmConfig) -> list[int]:
 
 def main() -> int:
     """Run the command line; every refusal is one sentence."""
-    config = tyro.cli(FilmConfig, description=__doc__)
+    config = tyro.cli(FilmConfig, prog="python -m training.film", description=__doc__)
     torch.set_num_threads(1)
     try:
         print(f"{config.out} shows the ticks {', '.join(map(str, film(config)))}")

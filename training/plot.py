@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from matplotlib import ticker
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
@@ -30,17 +32,17 @@ class PlotConfig:
     """Draw curves."""
 
     runs: tuple[str, ...]
-    """Groups as LABEL=FOLDER,FOLDER,... with one folder (or metrics file) per seed."""
+    """Each group is one curve: LABEL=FOLDER,FOLDER,... with one folder (or metrics file) per seed."""
     out: tuple[Path, ...] = (Path("curves.png"), Path("curves.svg"))
-    """Files to write; the ending says the format."""
+    """The figure is written into these files, whose endings say the format."""
     column: str = "return"
-    """Column of metrics.csv to draw."""
+    """The curves show this column of metrics.csv."""
     title: str = ""
-    """Title of the figure."""
+    """The figure has this title."""
     csv: Path | None = None
-    """File for the numbers behind the curves."""
+    """The numbers behind the curves are written into this file."""
     wall_clock: bool = False
-    """Draw over seconds instead of steps."""
+    """The curves run over seconds instead of steps."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,8 @@ def group_curve(label: str, runs: list[tuple[Float, Float]], draws: int = 1000) 
 
 def draw(curves: list[Curve], config: PlotConfig) -> None:
     """Write the figure."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot, ticker
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.5))
+    figure = Figure(figsize=(7.5, 4.5))
+    axes = figure.subplots()
     for k, curve in enumerate(curves):
         again, k = divmod(k, len(COLOURS))
         colour, dashes = COLOURS[k], "--" if again else "-"
@@ -109,7 +107,6 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
     for path in config.out:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
-    pyplot.close(figure)
 
 
 def plot(config: PlotConfig) -> list[Curve]:
@@ -134,7 +131,7 @@ def plot(config: PlotConfig) -> list[Curve]:
 def main() -> int:
     """Run the command line."""
     try:
-        config = tyro.cli(PlotConfig, description=__doc__)
+        config = tyro.cli(PlotConfig, prog="python -m training.plot", description=__doc__)
         plot(config)
     except Refused as error:
         print(f"error: {error}", file=sys.stderr)

@@ -34,23 +34,23 @@ class SweepConfig:
     """Train over seeds, presets and faults."""
 
     presets: tuple[str, ...] = ("mat_halfcheetah",)
-    """Presets to train."""
+    """These presets are trained."""
     seeds: tuple[int, ...] = (1,)
-    """Seeds of each."""
+    """Each preset is trained with each of these seeds."""
     faults: tuple[str, ...] = ("",)
-    """Fault plans of each; an empty word is the whole robot."""
+    """Each preset is trained with each of these fault plans. An empty word breaks nothing."""
     steps: int = 10_000_000
-    """Environment steps of each run."""
+    """Each run takes this many environment steps."""
     out: Path = Path("runs/sweep")
-    """Folder of the runs."""
+    """The folders of the runs lie in this folder."""
     settings: tuple[str, ...] = ()
-    """Further settings for every run, as NAME=VALUE."""
+    """Every run gets these further settings, as NAME=VALUE."""
     parallel: int = 1
-    """Runs at a time on this machine, without Ray."""
+    """This machine trains this many runs at a time. Ray ignores it."""
     ray: str = ""
-    """Use Ray: `local`, or the address of a cluster whose machines share the output folder."""
+    """Ray trains the runs: `local`, or the address of a cluster whose machines share the output folder."""
     retries: int = 3
-    """How often a run may die before the sweep gives it up."""
+    """A run may die this often before the sweep gives it up."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def run_jobs(jobs: list[Job], parallel: int, ray: str, retries: int) -> list[tup
 
 def main() -> int:
     """Run the command line."""
-    config = tyro.cli(SweepConfig, description=__doc__)
+    config = tyro.cli(SweepConfig, prog="python -m training.sweep", description=__doc__)
     try:
         results = run_jobs(jobs_of(config), config.parallel, config.ray, config.retries)
     except (Refused, Missing) as error:

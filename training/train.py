@@ -84,7 +84,7 @@ def read_command_line(words: Sequence[str]) -> TrainConfig:
         place = words.index("--preset")
         defaults = load_preset(words[place + 1])
         del words[place:place + 2]
-    return tyro.cli(TrainConfig, description=DESCRIPTION, default=defaults, args=words)
+    return tyro.cli(TrainConfig, prog="python -m training.train", description=DESCRIPTION, default=defaults, args=words)
 
 
 def main() -> int:

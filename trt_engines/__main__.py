@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mat_ros.backends.engines.fingerprint import checked_plan, read
-from mat_ros.backends.engines.flavour import MODULES, load_flavour, present
-from mat_ros.backends.engines.machine import this_machine
-from mat_ros.backends.engines.opening import engines_folder
+from mat_ros.backends.tensorrt_fingerprint import checked_plan, read
+from mat_ros.backends.tensorrt_flavour import MODULES, load_flavour, present
+from mat_ros.backends.tensorrt_machine import this_machine
+from mat_ros.backends.tensorrt_opening import engines_folder
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from trt_engines.build import build_engines, graphs_with_operator
@@ -94,8 +94,8 @@ def doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; every refusal is one sentence."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros engines`."""
     parser = argparse.ArgumentParser(prog="mat-ros engines", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="build | graphs | verify | list | doctor")
     for name, command in (("build", build), ("graphs", graphs), ("verify", verify), ("list", list_engines),
@@ -115,7 +115,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                              help="GPU to build for, as in 8.9; may be repeated; tensorrt_rtx only")
             sub.add_argument("--wkv-plugin", action="store_true",
                              help="put RWKV-4's recurrence into a plugin; enterprise TensorRT only, and more kernels")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; every refusal is one sentence."""
+    given = parser().parse_args(arguments)
     try:
         status: int = given.command(given)
     except (Missing, Refused) as error:

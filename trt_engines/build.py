@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mat_ros.backends.engines.fingerprint import GRAPHS, Fingerprint, Shapes, digest, plan_path, write
-from mat_ros.backends.engines.flavour import Flavour
-from mat_ros.backends.engines.machine import this_machine
+from mat_ros.backends.tensorrt_fingerprint import GRAPHS, Fingerprint, Shapes, digest, plan_path, write
+from mat_ros.backends.tensorrt_flavour import Flavour
+from mat_ros.backends.tensorrt_machine import this_machine
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.program import run_python

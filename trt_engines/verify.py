@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mat_ros.backends.engines.fingerprint import GRAPHS, Fingerprint, checked_plan, plan_path, write
-from mat_ros.backends.engines.flavour import load_flavour
-from mat_ros.backends.engines.machine import this_machine
-from mat_ros.backends.engines.opening import engines_folder, open_engines
 from mat_ros.backends.golden import Verdict, verify
+from mat_ros.backends.tensorrt_fingerprint import GRAPHS, Fingerprint, checked_plan, plan_path, write
+from mat_ros.backends.tensorrt_flavour import load_flavour
+from mat_ros.backends.tensorrt_machine import this_machine
+from mat_ros.backends.tensorrt_opening import engines_folder, open_engines
 from mat_ros.backends.timing import time_backend
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle

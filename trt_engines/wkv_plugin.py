@@ -16,7 +16,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from mat_ros.backends.engines.flavour import MODULES, Flavour
+from mat_ros.backends.tensorrt_flavour import MODULES, Flavour
 from mat_ros.core.errors import Refused
 
 PLUGIN = "mat_ros::WKV"

@@ -53,7 +53,7 @@ def _entries(name: str) -> EntryPoints:
 
 
 def _engines(flavour: str, bundle: Bundle) -> Backend:
-    from mat_ros.backends.engines.opening import open_engines
+    from mat_ros.backends.tensorrt_opening import open_engines
 
     return open_engines(bundle, flavour)
 

@@ -92,8 +92,8 @@ def show(found: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench backends`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench backends", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--agents", type=int, nargs="+", default=list(AGENTS), help="numbers of agents")
     parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS), help="widths of the layers")
@@ -102,7 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="default: all that are installed")
     parser.add_argument("--bundles", type=Path, help="keep the policies here and use those that are there")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    given = parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             found = bench(given.agents, given.widths, given.policies, given.backends, given.bundles or Path(scratch),

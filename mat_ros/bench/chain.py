@@ -53,7 +53,7 @@ MS = 1e-6  # per ns
 
 
 @dataclass(frozen=True)
-class Row:
+class Case:
     """One graph to measure."""
 
     n: int
@@ -76,49 +76,49 @@ def make_policies(folder: Path, agents: Sequence[int]) -> None:
                "what makes policies to measure", "run from a checkout with the train extra")
 
 
-def groups(row: Row, graph: Graph) -> list[list[NodeSpec]]:
+def groups(case: Case, graph: Graph) -> list[list[NodeSpec]]:
     """Lay the nodes over processes."""
     chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
     others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
-    if row.wiring.endswith("one_process"):
+    if case.wiring.endswith("one_process"):
         return [[spec for group in others for spec in group] + chain]
-    count = row.processes if row.wiring == "grouped" else len(chain)
+    count = case.processes if case.wiring == "grouped" else len(chain)
     cuts = np.linspace(0, len(chain), count + 1).astype(int)
     return others + [chain[a:b] for a, b in itertools.pairwise(cuts) if a < b]
 
 
-def lay_out(row: Row, policy: Path, trace: Path) -> Graph:
-    """Build the graph of a row: no supervisor and no checker, every node starts by itself."""
+def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
+    """Build the graph of a case: no supervisor and no checker, every node starts by itself."""
     manifest = Bundle.load(policy).manifest
-    settings = LaunchSettings(mode=row.mode, backend=row.backend, encoder=row.encoder, rate=row.hz, sim="free",
-                              wiring="central" if row.wiring.startswith("central") else "per_agent", check=False,
-                              deadline=row.deadline)
+    settings = LaunchSettings(mode=case.mode, backend=case.backend, encoder=case.encoder, rate=case.hz, sim="free",
+                              wiring="central" if case.wiring.startswith("central") else "per_agent", check=False,
+                              deadline=case.deadline)
     graph = build(settings, manifest, str(policy))
-    common: dict[str, Value] = {"autostart": "activate", "realtime": row.realtime, "reliable": row.reliable}
+    common: dict[str, Value] = {"autostart": "activate", "realtime": case.realtime, "reliable": case.reliable}
     own: dict[str, dict[str, Value]] = {"safety": {"trace": str(trace), "stop_ticks": 0}}
     return replace(graph, nodes=tuple(
         replace(spec, parameters={**spec.parameters, **common, **own.get(spec.executable, {})})
         for spec in graph.nodes if spec.executable in ("sim", "encoder", "chain_node", "safety")))
 
 
-def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
-    """Measure one row."""
+def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
+    """Measure one case."""
     trace = folder / "trace.npy"
     trace.unlink(missing_ok=True)
-    graph = lay_out(row, policy, trace)
-    environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": row.executor}
+    graph = lay_out(case, policy, trace)
+    environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": case.executor}
     began = time.monotonic()
     main = preload()
     if main is None:
         raise Refused("the benchmark", "a process that may fork, as `mat-ros launch` does", "one with threads",
                       "run it on Linux, by `mat-ros bench chain`")
     processes = [ForkedNode(main, group[0].name, _arguments(group, graph), environment, 0)
-                 for group in groups(row, graph)]
+                 for group in groups(case, graph)]
     try:
-        handling_us = wait_until_whole(row, processes)
+        handling_us = wait_until_whole(case, processes)
         ready_s = time.monotonic() - began
         before, at = _cpu_s(processes), time.monotonic()
-        time.sleep(row.ticks / row.hz + TAIL_S)
+        time.sleep(case.ticks / case.hz + TAIL_S)
         cpu = (_cpu_s(processes) - before) / (time.monotonic() - at)
         pss_mb, private_mb = np.mean([_memory_mb(process.pid) for process in processes], axis=0)
     finally:
@@ -128,25 +128,25 @@ def run(row: Row, policy: Path, folder: Path) -> dict[str, Any]:
             process.wait(PATIENCE_S)
             sys.stderr.write(process.stdout.read().decode(errors="replace"))
     # The last ticks are those in which others had already left.
-    times = np.load(trace)[-row.ticks - round(row.hz * TAIL_S):][:row.ticks]
+    times = np.load(trace)[-case.ticks - round(case.hz * TAIL_S):][:case.ticks]
     heard, first, latency = times[:, 2:].T * MS
     decided = first > 0.0
     p50, p90, p99 = np.percentile(latency, (50, 90, 99))
-    late = latency > row.deadline / row.hz * 1e3 + GRACE_MS
+    late = latency > case.deadline / case.hz * 1e3 + GRACE_MS
     missed = late | (times[:, 1] > 0)
-    return {**asdict(row), "ticks": len(times), "processes": len(processes), "missed": int(missed.sum()),
+    return {**asdict(case), "ticks": len(times), "processes": len(processes), "missed": int(missed.sum()),
             "p50_ms": _ms(p50), "p90_ms": _ms(p90), "p99_ms": _ms(p99), "max_ms": _ms(latency.max()),
             "to_gate_p50_ms": _ms(np.median(heard)), "first_decision_p50_ms": _ms(np.median(first[decided])),
-            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, row), **handling_us,
+            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, case), **handling_us,
             "cpu_share": round(float(cpu.sum()) / (os.cpu_count() or 1), 3),
             "busiest_process": round(float(cpu.max()), 3), "pss_mb": round(pss_mb, 1),
             "private_mb": round(private_mb, 1),
-            "ready_s": round(ready_s, 1), **floor(row, policy), "load": round(os.getloadavg()[0], 1)}
+            "ready_s": round(ready_s, 1), **floor(case, policy), "load": round(os.getloadavg()[0], 1)}
 
 
-def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
+def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float]:
     """Listen to the gate until it misses nothing for a second; give how long nodes handle a message, by role."""
-    import rclpy
+    import rclpy  # ROS is an extra, and --help works without it
     from rclpy.executors import SingleThreadedExecutor
 
     from mat_ros.nodes import topics
@@ -168,7 +168,7 @@ def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
     node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, reported, topics.DIAGNOSTICS.qos)
     end = time.monotonic() + PATIENCE_S
     try:
-        while len(seen) < 2 or seen[-1][0] - seen[-2][0] < row.hz / 2 or seen[-1][1] > seen[-2][1]:
+        while len(seen) < 2 or seen[-1][0] - seen[-2][0] < case.hz / 2 or seen[-1][1] > seen[-2][1]:
             executor.spin_once(timeout_sec=0.2)
             if any(process.poll() is not None for process in processes) or time.monotonic() > end:
                 raise Refused("graph of the benchmark", f"to run whole within {PATIENCE_S:g} s",
@@ -177,15 +177,15 @@ def wait_until_whole(row: Row, processes: list[ForkedNode]) -> dict[str, float]:
         executor.remove_node(node)
         node.destroy_node()
         rclpy.try_shutdown(context=context)
-    recent = {role: np.array(times)[-3 * row.n:] for role, times in handling.items()}
+    recent = {role: np.array(times)[-3 * case.n:] for role, times in handling.items()}
     return {f"{role}_us": round(float(np.nanmedian(times)), 1) for role, times in recent.items()
             if np.isfinite(times).any()}
 
 
-def compute_us(policy: Path, row: Row) -> dict[str, float]:
+def compute_us(policy: Path, case: Case) -> dict[str, float]:
     """Time what a tick computes, without any transport: encoding, and deciding the longest prefix of a node."""
     bundle = Bundle.load(policy)
-    backend, m = open_backend(row.backend, bundle), bundle.manifest
+    backend, m = open_backend(case.backend, bundle), bundle.manifest
     decider, observer = Decider(backend, m.network, m.state), Observer(m.layout)
     obs = observer.observe(np.zeros(observer.signal_count, np.float32))
     enc = backend.encode(obs)[0]
@@ -193,17 +193,17 @@ def compute_us(policy: Path, row: Row) -> dict[str, float]:
         lambda: decider.extend(decider.start(), 0, m.network.agents, enc, Validity.OWN))}
 
 
-def floor(row: Row, policy: Path) -> dict[str, float]:
+def floor(case: Case, policy: Path) -> dict[str, float]:
     """Measure the same processes and sizes without ROS; one process has no floor but its computing."""
-    if row.wiring not in ("per_joint", "grouped"):
+    if case.wiring not in ("per_joint", "grouped"):
         return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
     m = Bundle.load(policy).manifest
     sizes = (52 + 4 * Observer(m.layout).signal_count, 52 + 4 * m.network.agents * (m.network.enc_dim + 1),
              48 + 4 * (m.state.size(m.network.agents) + m.network.agents), 48 + 5 * m.network.agents)
-    n = row.processes if row.wiring == "grouped" else row.n
-    mode = "optimistic" if row.mode == "optimistic" else "strict"
-    command = [sys.executable, "-m", "mat_ros.bench.floor", "--n", str(n), "--mode", mode, "--hz", str(row.hz),
-               "--ticks", str(min(row.ticks, FLOOR_TICKS)), "--realtime", str(row.realtime),
+    n = case.processes if case.wiring == "grouped" else case.n
+    mode = "optimistic" if case.mode == "optimistic" else "strict"
+    command = [sys.executable, "-m", "mat_ros.bench.floor", "--n", str(n), "--mode", mode, "--hz", str(case.hz),
+               "--ticks", str(min(case.ticks, FLOOR_TICKS)), "--realtime", str(case.realtime),
                "--sizes", *map(str, sizes)]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
@@ -230,24 +230,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the rows that are asked for."""
+    """Measure the cases that are asked for."""
     given = parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
-    rows = [Row(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
-                given.deadline, not given.best_effort)
-            for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
-            for backend in given.backend for hz in given.hz]
+    cases = [Case(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
+                  given.deadline, not given.best_effort)
+             for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
+             for backend in given.backend for hz in given.hz]
     found = []
     with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
         os.environ["ROS_LOG_DIR"] = name
         make_policies(Path(name), given.n)
-        for row in rows:
-            print(f"{row.n} {row.mode} {row.wiring} ...", file=sys.stderr)
-            policy = Path(name) / f"arm_{row.n}"
-            # Each row in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
+        for case in cases:
+            print(f"{case.n} {case.mode} {case.wiring} ...", file=sys.stderr)
+            policy = Path(name) / f"arm_{case.n}"
+            # Each case in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
             with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
-                found.append(pool.apply(run, (row, policy, Path(name))))
+                found.append(pool.apply(run, (case, policy, Path(name))))
                 pool.close()
                 pool.join()  # leaving the block would end it by SIGTERM
     if given.json:

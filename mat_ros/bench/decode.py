@@ -78,13 +78,18 @@ def bench(bundle: Bundle, batches: Sequence[int]) -> dict[str, Any]:
             "agents": bundle.manifest.network.agents, "native_us_per_robot": core, "launches": found}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench decode`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench decode", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--policy", default="dexhands_door_marwkv4", help="bundle, by name or folder")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 40, 132, 1024, 8192], help="robots per launch")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    given = parser().parse_args(arguments)
     try:
         found = bench(Bundle.load(policy_folder(given.policy)), given.batches)
     except (Missing, Refused) as error:

@@ -25,6 +25,7 @@ from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
+from mat_ros.core.wire import tick as wire
 from mat_ros.graph.build import build
 from mat_ros.graph.command import node_command
 from mat_ros.graph.settings import LaunchSettings
@@ -34,13 +35,12 @@ STOP_S = 1.0  # how long a process is held
 BLOWS = ("kill", "stop")  # SIGKILL and a new process, SIGSTOP and SIGCONT
 
 
-class Graph:
+class RunningGraph:
     """The processes of a graph, and the commands that leave its gate."""
 
     def __init__(self, policy: Path, settings: LaunchSettings) -> None:
-        import rclpy
+        import rclpy  # ROS is an extra, and --help works without it
 
-        from mat_ros.core.wire import tick as wire
         from mat_ros.nodes import topics
 
         self.bundle = Bundle.load(policy)
@@ -48,7 +48,7 @@ class Graph:
         self.specs = {spec.name: spec for spec in self.graph.nodes}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.applied: list[tuple[int, int, bool, bool]] = []  # time in ns, tick, complete, every joint by its own node
-        self._rclpy, self._wire = rclpy, wire
+        self._rclpy = rclpy
         rclpy.init()
         self._node = rclpy.create_node("bench_recovery")
         topic = topics.APPLIED
@@ -63,7 +63,7 @@ class Graph:
                                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _heard(self, data: bytes) -> None:
-        outcome, _ = self._wire.read_applied(data, self.bundle.manifest.network.act_dim)
+        outcome, _ = wire.read_applied(data, self.bundle.manifest.network.act_dim)
         complete = bool((outcome.validity != NONE).all())
         self.applied.append((time.monotonic_ns(), outcome.tick, complete, bool((outcome.validity == 0).all())))
 
@@ -99,7 +99,7 @@ class Graph:
         self._rclpy.try_shutdown()
 
 
-def strike(graph: Graph, name: str, blow: str, period_s: float) -> dict[str, Any]:
+def strike(graph: RunningGraph, name: str, blow: str, period_s: float) -> dict[str, Any]:
     """Strike a node and watch until the graph is whole again."""
     graph.listen(random.random() * 0.5)
     first, began = len(graph.applied), time.monotonic_ns()
@@ -140,8 +140,8 @@ def main(arguments: list[str]) -> int:
     """Run `mat-ros bench recovery`."""
     given = parser().parse_args(arguments)
     random.seed(given.seed)
-    graph = Graph(shipped.policy_folder(given.policy).resolve(),
-                  LaunchSettings(sim="free", mode=given.mode, network="loopback"))
+    graph = RunningGraph(shipped.policy_folder(given.policy).resolve(),
+                         LaunchSettings(sim="free", mode=given.mode, network="loopback"))
     rows: list[dict[str, Any]] = []
     try:
         if not graph.until_whole():

@@ -1,12 +1,16 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros bench: measure latency, or what faults leave of a policy."""
+"""mat-ros bench: measure latency, or what faults leave of a policy.
+
+Each benchmark is a module with `parser()` and `main(arguments)`, looked up by name and imported only when it is called.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import importlib.util
+from types import ModuleType
 
 BENCHES = {
     "backends": ("how long encoding and deciding take, by backend", "mat_ros.bench.backends"),
@@ -17,14 +21,29 @@ BENCHES = {
 }
 
 
+def benches() -> dict[str, str]:
+    """Return the benchmarks that this version has, by name, with what they measure."""
+    return {name: text for name, (text, module) in BENCHES.items() if importlib.util.find_spec(module)}
+
+
+def bench(name: str) -> ModuleType:
+    """Import a benchmark."""
+    return importlib.import_module(BENCHES[name][1])
+
+
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench`: a benchmark, and what is left to it."""
+    lines = "\n".join(f"  {name:<10}{text}" for name, text in benches().items())
+    parser = argparse.ArgumentParser(prog="mat-ros bench", usage="mat-ros bench WHAT ...", epilog=lines,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=sorted(benches()), help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
 def main(arguments: list[str]) -> int:
     """Run one of the benchmarks."""
-    here = {name: row for name, row in BENCHES.items() if importlib.util.find_spec(row[1])}
-    lines = "\n".join(f"  {name:<10}{text}" for name, (text, _) in here.items())
-    parser = argparse.ArgumentParser(prog="mat-ros bench", usage="mat-ros bench WHAT ...", epilog=lines,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
-    parser.add_argument("what", choices=sorted(here), help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    status: int | None = importlib.import_module(here[given.what][1]).main(given.arguments)
+    given = parser().parse_args(arguments)
+    status: int | None = bench(given.what).main(given.arguments)
     return status or 0

@@ -30,7 +30,7 @@ SLACK = 1e-9  # in a joint's unit: rounding of offset + scale
 
 
 @dataclass(frozen=True)
-class Row:
+class BackendCheck:
     """How one backend did."""
 
     device: str
@@ -45,35 +45,35 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What became of a check."""
 
     ok: bool
     reason: str
-    backends: dict[str, Row]
+    backends: dict[str, BackendCheck]
     bundle: Bundle | None
     notes: tuple[str, ...] = ()  # what is allowed and may not be meant
     robot: Robot | None = None  # where a robot file was checked
 
 
-def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> Report:
+def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckReport:
     """Verify a folder, against a robot file where given, in the named or in all installed backends."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, BackendCheck] = {}
     try:
         bundle = Bundle.load(folder)
         bundle.golden()
         notes = _fits(bundle, Robot.load(robot)) if robot is not None else ()
     except Refused as error:
-        return Report(False, str(error), rows, None)
+        return CheckReport(False, str(error), rows, None)
     for name in names or installed():
         try:
             rows[name] = _run(name, bundle)
         except (Refused, Missing) as error:
-            return Report(False, str(error), rows, bundle)
+            return CheckReport(False, str(error), rows, bundle)
     failed = [f"{name}: {row.reason}" for name, row in rows.items() if not row.ok]
     if not rows:
-        return Report(False, "no backend is installed; run `pip install mat_ros[onnx]`", rows, bundle)
-    return Report(not failed, "; ".join(failed), rows, bundle, notes)
+        return CheckReport(False, "no backend is installed; run `pip install mat_ros[onnx]`", rows, bundle)
+    return CheckReport(not failed, "; ".join(failed), rows, bundle, notes)
 
 
 def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
@@ -85,13 +85,13 @@ def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
             "rate agree",)
 
 
-def check_robot_file(path: Path) -> Report:
+def check_robot_file(path: Path) -> CheckReport:
     """Read a robot file; every mistake in it is refused by name."""
     try:
         robot = Robot.load(path)
     except Refused as error:
-        return Report(False, str(error), {}, None)
-    return Report(True, "", {}, None, tuple(note for joint in robot.joints for note in _cut_off(joint)), robot)
+        return CheckReport(False, str(error), {}, None)
+    return CheckReport(True, "", {}, None, tuple(note for joint in robot.joints for note in _cut_off(joint)), robot)
 
 
 def _cut_off(joint: Joint) -> Iterator[str]:
@@ -101,34 +101,34 @@ def _cut_off(joint: Joint) -> Iterator[str]:
                f"{joint.lower:g} to {joint.upper:g} is cut off")
 
 
-def _nothing_to_check(given: str, folder: Path) -> Report:
+def _nothing_to_check(given: str, folder: Path) -> CheckReport:
     found = "a folder without one" if folder.is_dir() else "nothing there"
     near = difflib.get_close_matches(folder.name, [path.name for path in folder.parent.glob("*")], n=1)
     remedy = "correct the path, or export the policy"
     if near and not folder.is_dir():
         remedy = f"did you mean {folder.with_name(near[0])}?"
-    return Report(False, str(Refused(given, "a robot file, or a policy bundle: a folder with manifest.yaml", found,
+    return CheckReport(False, str(Refused(given, "a robot file, or a policy bundle: a folder with manifest.yaml", found,
                                      remedy)), {}, None)
 
 
-def _run(name: str, bundle: Bundle) -> Row:
+def _run(name: str, bundle: Bundle) -> BackendCheck:
     backend = open_backend(name, bundle)
     verdict, timing, info = verify(backend, bundle), time_backend(backend, bundle), backend.info()
-    return Row(
+    return BackendCheck(
         device=f"{info.version} on {info.device}", step_us_p50=timing.step.p50, step_us_p99=timing.step.p99,
         tick_us_p50=timing.tick.p50, tick_us_p99=timing.tick.p99, max_err=verdict.max_error,
         equality=bundle.manifest.equality, ok=verdict.ok, reason=verdict.difference,
     )
 
 
-def to_json(report: Report) -> str:
+def to_json(report: CheckReport) -> str:
     """Give the report for a program."""
     plain = {"ok": report.ok, "reason": report.reason, "notes": report.notes,
              "backends": {name: asdict(row) for name, row in report.backends.items()}}
     return json.dumps(plain, indent=1)
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: CheckReport, console: Console) -> None:
     """Give the report for a person."""
     if report.bundle is not None:
         manifest = report.bundle.manifest
@@ -163,15 +163,20 @@ def _show_robot(robot: Robot, console: Console) -> None:
     console.print(table)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if the bundle may run, 1 if not."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros check`."""
     parser = argparse.ArgumentParser(prog="mat-ros check", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", help="a bundle: shipped name or folder; or a robot file")
     parser.add_argument("--robot", help="robot that the bundle has to fit: shipped name or YAML file")
     parser.add_argument("--backend", action="append", default=[],
                         help=f"check this backend only, one of {', '.join(BACKENDS)}; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if the bundle may run, 1 if not."""
+    given = parser().parse_args(arguments)
     if Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))
     elif Path(given.bundle).suffix in (".yaml", ".yml") and not Path(given.bundle).exists():

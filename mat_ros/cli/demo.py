@@ -13,14 +13,14 @@ from pathlib import Path
 
 from mat_ros.core import shipped
 from mat_ros.core.shipped import check_writable
-from mat_ros.demo.run import INTERRUPTED, Run
+from mat_ros.demo.run import INTERRUPTED, JOINT_POLICY, POLICY, DemoRun, run
 from mat_ros.graph import ros_environment
 
 DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
 
 
-def main(arguments: list[str]) -> int:
-    """Run the demonstration, write its report, and say in one line of JSON how it went."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros demo`."""
     parser = argparse.ArgumentParser(prog="mat-ros demo", description=__doc__)
     parser.add_argument("--per-joint", action="store_true", help="a process for each joint instead of each finger")
     parser.add_argument("--no-fault", action="store_true", help="kill nobody")
@@ -28,22 +28,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("reports/demo"), help="folder of report.html [%(default)s]")
     parser.add_argument("--policy", default="", help="another policy of the two hands: a shipped name or a folder")
     parser.add_argument("--seed", type=int, default=0, help="of the simulated world [%(default)s]")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demonstration, write its report, and say in one line of JSON how it went."""
+    given = parser().parse_args(arguments)
     # A graph of its own: neither heard nor disturbed by another one on this machine.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().choice(DOMAINS)))
     ros_environment.set_defaults()
     ros_environment.keep_to_loopback()
 
+    # MuJoCo and Rerun are extras. --help works without them, and what is missing is refused before anything starts.
     from mat_ros.demo import report as demo_report
-    from mat_ros.demo import run as demo
 
-    check_writable(given.out / "report.html")
-    name = given.policy or (demo.JOINT_POLICY if given.per_joint else demo.POLICY)
     if given.view:
-        from mat_ros.view import rerun  # refuses before anything starts where it is missing
+        from mat_ros.view import rerun
+    check_writable(given.out / "report.html")
+    name = given.policy or (JOINT_POLICY if given.per_joint else POLICY)
     with tempfile.TemporaryDirectory(prefix="mat_ros_log_") as logs:  # or each process leaves a file in the user's home
         os.environ["ROS_LOG_DIR"] = logs
-        found = demo.run(shipped.policy_folder(name).resolve(), given.per_joint, not given.no_fault, given.seed)
+        found = run(shipped.policy_folder(name).resolve(), given.per_joint, not given.no_fault, given.seed)
     if found.trouble == INTERRUPTED:  # whoever stops it needs no report, and may want that of the run before
         print(f"{sentence(found)} No report is written.")
         return 130
@@ -59,7 +64,7 @@ def main(arguments: list[str]) -> int:
     return 0 if found.success else 1
 
 
-def sentence(found: Run) -> str:
+def sentence(found: DemoRun) -> str:
     """Say what was achieved."""
     if found.trouble:
         return f"The run broke off: {found.trouble}."

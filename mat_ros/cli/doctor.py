@@ -194,11 +194,16 @@ def examine() -> list[Finding]:
         return list(pool.map(lambda probe: probe(), PROBES))
 
 
-def main(arguments: list[str]) -> int:
-    """Print what was found; exit 1 when a graph cannot run here."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros doctor`."""
     parser = argparse.ArgumentParser(prog="mat-ros doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    as_json = parser.parse_args(arguments).json
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Print what was found; exit 1 when a graph cannot run here."""
+    as_json = parser().parse_args(arguments).json
     findings = examine()
     lacking = [finding.name for finding in findings if finding.essential and not finding.found]
     if as_json:

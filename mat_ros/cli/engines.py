@@ -1,13 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros engines: build, verify and list TensorRT engines."""
+"""mat-ros engines: build, verify and list TensorRT engines, as `trt_engines` does it."""
 
 from __future__ import annotations
 
-import importlib
+from trt_engines.__main__ import main, parser
 
-
-def main(arguments: list[str]) -> int:
-    """Hand over to trt_engines, by name: only who asks for an engine needs it."""
-    status: int = importlib.import_module("trt_engines.__main__").main(arguments)
-    return status
+__all__ = ["main", "parser"]

@@ -10,18 +10,22 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
+from mat_ros.core import shipped
 from mat_ros.core.errors import Missing
 from mat_ros.core.faults.injection import Answer
 from mat_ros.core.faults.schedule import fault_kinds
+from mat_ros.core.faults.targets import targets
+from mat_ros.core.policy.bundle import Bundle
 
 PATIENCE_S = 5.0  # for an injector to be found
 SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
 
 
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros faults", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     listing = verbs.add_parser("list", help="kinds of faults; with a policy also what they can break")
@@ -37,19 +41,18 @@ def main(arguments: list[str]) -> int:
     mending.add_argument("pattern", nargs="?", default="*", help="over ids")
     for verb in (breaking, mending):
         verb.add_argument("--namespace", default="", help="of the graph")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros faults`; the status is 1 where a request was not accepted."""
+    given = parser().parse_args(arguments)
     return {"list": _list, "inject": _inject, "clear": _clear}[given.verb](given)
 
 
 def _list(given: argparse.Namespace) -> int:
     names: dict[str, tuple[str, ...]] = {}
     if given.policy:
-        from dataclasses import asdict
-
-        from mat_ros.core import shipped
-        from mat_ros.core.faults.targets import targets
-        from mat_ros.core.policy.bundle import Bundle
-
         names = asdict(targets(Bundle.load(shipped.policy_folder(given.policy)).manifest))
     if given.json:
         print(json.dumps({"kinds": fault_kinds(), "targets": names}))
@@ -80,7 +83,7 @@ def _grouped(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _inject(given: argparse.Namespace) -> int:
-    from mat_ros.srv import InjectFault
+    from mat_ros.srv import InjectFault  # ROS is an extra, and `list` works without it
 
     level, _, kind = given.what.partition(":")
     request = InjectFault.Request(id=given.id or f"{kind}/{given.target}", level=level, kind=kind, target=given.target,
@@ -91,7 +94,7 @@ def _inject(given: argparse.Namespace) -> int:
 
 
 def _clear(given: argparse.Namespace) -> int:
-    from mat_ros.srv import ClearFaults
+    from mat_ros.srv import ClearFaults  # as in _inject
 
     print(f"{_call(given.namespace, ClearFaults, 'clear_faults', ClearFaults.Request(pattern=given.pattern)).cleared} "
           "mended")
@@ -100,7 +103,7 @@ def _clear(given: argparse.Namespace) -> int:
 
 def _call(namespace: str, kind: Any, service: str, request: Any) -> Any:
     """Ask the injector of a graph."""
-    import rclpy
+    import rclpy  # as in _inject
 
     rclpy.init()
     node = rclpy.create_node("mat_ros_faults", namespace=namespace)

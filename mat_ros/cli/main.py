@@ -1,82 +1,19 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros: one command with three doors. Each subcommand is imported only when it is called."""
+"""mat-ros: one command for three kinds of users. Each subcommand is imported only when it is called."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import importlib
-import importlib.util
 import os
 import sys
-from dataclasses import dataclass
 from typing import NoReturn
 
 from mat_ros import __version__
+from mat_ros.cli.table import AUDIENCES, Command, commands
 from mat_ros.graph import forked, ros_environment
-
-
-@dataclass(frozen=True)
-class Command:
-    """Describe one subcommand without importing it."""
-
-    name: str
-    help: str
-    target: str  # module:function; the function takes the arguments after the name and returns the exit status
-    extra: str  # what to install when one of its imports is missing
-
-    def exists(self) -> bool:
-        """Tell whether this version of the package has the subcommand's module."""
-        return importlib.util.find_spec(self.target.partition(":")[0]) is not None
-
-
-@dataclass(frozen=True)
-class Door:
-    """Group the subcommands of one kind of user."""
-
-    title: str
-    commands: tuple[Command, ...]
-    elsewhere: tuple[tuple[str, str], ...] = ()  # (what to type, what it does) that is not a subcommand
-
-
-DOORS = (
-    Door(
-        "operate: run a policy on a robot or a simulated one",
-        (
-            Command("demo", "a chain of joints that goes on when broken", "mat_ros.cli.demo:main", "ros,sim"),
-            Command("launch", "start a graph without ROS's own launch", "mat_ros.cli.launch:main", "ros,sim"),
-            Command("faults", "list, inject and clear faults", "mat_ros.cli.faults:main", "ros"),
-            Command("replay", "decide a recording again and compare bits", "mat_ros.cli.replay:main", "onnx"),
-            Command("diff", "compare two recordings", "mat_ros.cli.diff:main", ""),
-        ),
-        (("ros2 launch mat_ros ...", "the same graphs where ROS's own tools are installed"),),
-    ),
-    Door(
-        "train: make a policy in simulation and pack it as a bundle",
-        (),
-        (
-            ("python -m training.train", "train; --help lists tasks and settings"),
-            ("python -m training.export", "write the policy bundle"),
-        ),
-    ),
-    Door(
-        "integrate: a new robot, policy or machine",
-        (
-            Command("doctor", "what this machine has, lacks, and how to mend it", "mat_ros.cli.doctor:main", ""),
-            Command("check", "verify a policy bundle or a robot file", "mat_ros.cli.check:main", "onnx"),
-            Command("engines", "build and verify TensorRT engines", "mat_ros.cli.engines:main", "rtx"),
-            Command("bench", "measure latency, or what faults leave", "mat_ros.cli.bench:main", "onnx,sim"),
-            Command("completion", "complete commands in bash", "mat_ros.cli.completion:main", ""),
-            Command("version", "the version of this package", "mat_ros.cli.main:print_version", ""),
-        ),
-    ),
-)
-
-
-def commands() -> dict[str, Command]:
-    """Return the subcommands that this version has, by name."""
-    return {command.name: command for door in DOORS for command in door.commands if command.exists()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="mat-ros",
         usage="mat-ros COMMAND ...",
         description="Robots as teams of joints: policies decided joint after joint over ROS 2.",
-        epilog=_doors_text(),
+        epilog=_audiences_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mat_ros {__version__}")
@@ -104,22 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
     return _run(known[given.command], given.arguments)
 
 
-def print_version(arguments: list[str]) -> int:
-    """Print the version alone, for scripts."""
-    argparse.ArgumentParser(prog="mat-ros version", description=print_version.__doc__).parse_args(arguments)
-    print(__version__)
-    return 0
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"mat-ros: {message}; `mat-ros --help` lists the commands\n")
 
 
 def _run(command: Command, arguments: list[str]) -> int:
-    module_name, _, function_name = command.target.partition(":")
     try:
-        status: int | None = getattr(importlib.import_module(module_name), function_name)(arguments)
+        status: int | None = importlib.import_module(command.module).main(arguments)
     except KeyboardInterrupt:
         return 130  # as a shell reports an interrupted program
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
@@ -151,11 +80,11 @@ def _refusal(error: Exception, command: Command) -> str | None:
     return None
 
 
-def _doors_text() -> str:
+def _audiences_text() -> str:
     known = commands()
     lines = []
-    for door in DOORS:
-        lines += ["", door.title]
-        rows = [(command.name, command.help) for command in door.commands if command.name in known]
-        lines += [f"  {name:<26}{text}" for name, text in (*rows, *door.elsewhere)]
+    for audience in AUDIENCES:
+        lines += ["", audience.title]
+        rows = [(command.name, command.help) for command in audience.commands if command.name in known]
+        lines += [f"  {name:<26}{text}" for name, text in (*rows, *audience.elsewhere)]
     return "\n".join([*lines, "", "`mat-ros COMMAND --help` explains one command."]).lstrip("\n")

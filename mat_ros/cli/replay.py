@@ -18,8 +18,8 @@ from mat_ros.core.record.replay import Recording, Report, replay
 HEADLINE = ("ticks", "compared", "differing", "first", "equality", "truncated", "unmatched")
 
 
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros replay`; the status is 1 where anything differs."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros replay`."""
     parser = argparse.ArgumentParser(prog="mat-ros replay", description="Decide every recorded tick again from its "
                                      "observation, with the same backend, and compare the bits.")
     parser.add_argument("file", type=Path, help="recording (.mcap)")
@@ -27,7 +27,12 @@ def main(arguments: list[str]) -> int:
                         help="bundle, by name or folder; default: the shipped one that was recorded")
     parser.add_argument("--backend", default="", choices=("", *BACKENDS), help="default: that of the recording")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros replay`; the status is 1 where anything differs."""
+    given = parser().parse_args(arguments)
     recording = Recording.load(given.file)
     bundle = find_bundle(given.policy, recording)
     backend, tolerance = same_class(given.backend, recording, bundle)

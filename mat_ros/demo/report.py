@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mat_ros.demo.run import KILL_TICK, Run
+from mat_ros.demo.run import KILL_TICK, DemoRun
 from mat_ros.view import charts
 from mat_ros.view.film import Film, replay
 from mat_ros.view.page import (
@@ -34,7 +34,7 @@ KINDS = {"own": "var(--series-0)", "redecided": "var(--series-1)", "held": "var(
          "silent": "var(--bad)", "fallback": "var(--bad)", "stopped": "var(--bad)"}
 
 
-def write(run: Run, path: Path, command: str) -> Film | None:
+def write(run: DemoRun, path: Path, command: str) -> Film | None:
     """Write the report of a run; a run without a tick still gets a page that says why."""
     manifest, ticks = run.planned.bundle.manifest, list(run.watch.ticks)
     page = Page("Two hands push a double door open", _lead(run))
@@ -58,7 +58,7 @@ def write(run: Run, path: Path, command: str) -> Film | None:
     return film
 
 
-def _lead(run: Run) -> str:
+def _lead(run: DemoRun) -> str:
     manifest = run.planned.bundle.manifest
     nodes = sum(node.executable == "chain_node" for node in run.planned.graph.nodes)
     words = (f"{nodes} nodes decide for {len(manifest.agents)} agents with {len(manifest.joints)} joints, "
@@ -68,12 +68,12 @@ def _lead(run: Run) -> str:
     return words
 
 
-def _episodes(run: Run) -> list[list[int]]:
+def _episodes(run: DemoRun) -> list[list[int]]:
     """Give the indices of the ticks of each episode."""
     return [[k for k, _ in group] for _, group in groupby(enumerate(run.watch.ticks), lambda pair: pair[1].episode)]
 
 
-def _figures(run: Run, gaps: np.ndarray) -> list[KeyFigure]:
+def _figures(run: DemoRun, gaps: np.ndarray) -> list[KeyFigure]:
     health = run.watch.health
     found: dict[str, Any] = run.summary()
     opened = [next((k - rows[0] for k in rows if gaps[k] > OPEN_M), None) for rows in _episodes(run)]
@@ -94,7 +94,7 @@ def _figures(run: Run, gaps: np.ndarray) -> list[KeyFigure]:
     return figures
 
 
-def _film(page: Page, run: Run, film: Film) -> None:
+def _film(page: Page, run: DemoRun, film: Film) -> None:
     section = page.section("Film", "The same physics, stepped again with the commands that were applied: "
                            f"{film.same} of {len(run.watch.ticks)} observations came out with the same bits.")
     if film.pictures:
@@ -107,7 +107,7 @@ def _film(page: Page, run: Run, film: Film) -> None:
         section.add(paragraph(f"No pictures: {film.trouble}", "warn"))
 
 
-def _latency(page: Page, run: Run) -> None:
+def _latency(page: Page, run: DemoRun) -> None:
     latencies = np.array([tick.latency_ms for tick in run.watch.ticks])
     period_ms = run.planned.bundle.manifest.period_ns * 1e-6
     p50, p99 = np.percentile(latencies, (50, 99))
@@ -120,7 +120,7 @@ def _latency(page: Page, run: Run) -> None:
         "two ticks and then goes on without."))
 
 
-def _decisions(page: Page, run: Run) -> None:
+def _decisions(page: Page, run: DemoRun) -> None:
     watch = run.watch
     section = page.section("Decisions", "Who decided for each agent: its own node, or another one in its place, with "
                            "the same weights and inputs and so the same bits.")
@@ -130,7 +130,7 @@ def _decisions(page: Page, run: Run) -> None:
         at = 0
         for kind, group in groupby(states):
             length = len(list(group))
-            spans.append(charts.Span(name, at, at + length, kind))
+            spans.append(charts.LaneSpan(name, at, at + length, kind))
             at += length
     kinds = {kind: colour for kind, colour in KINDS.items() if any(span.kind == kind for span in spans)}
     marks = {f"{run.killed} killed": float(run.killed_tick)} if run.killed and run.killed_tick is not None else {}
@@ -139,7 +139,7 @@ def _decisions(page: Page, run: Run) -> None:
         section.add(table(["tick", "event"], [[event.tick, event.what] for event in watch.events[:40]]))
 
 
-def _door(page: Page, run: Run, gaps: np.ndarray) -> None:
+def _door(page: Page, run: DemoRun, gaps: np.ndarray) -> None:
     section = page.section("Door", f"The task is done when the handles are more than {OPEN_M} m apart.")
     names = ["healthy", "one node dead"]
     curves = [charts.Line(names[k], np.arange(len(rows)), gaps[rows], dashed=k > 0)
@@ -153,7 +153,7 @@ def _door(page: Page, run: Run, gaps: np.ndarray) -> None:
                       [[e.number, e.ticks, repr(e.total), end] for e, end in zip(run.episodes, ends, strict=True)]))
 
 
-def _nodes(page: Page, run: Run, command: str) -> None:
+def _nodes(page: Page, run: DemoRun, command: str) -> None:
     section = page.section("Run it again")
     bundle = run.planned.bundle
     section.add(code(f"{command}\n\npolicy {bundle.manifest.name}, sha256 {bundle.digest}"))

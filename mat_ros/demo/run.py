@@ -23,14 +23,15 @@ from mat_ros.graph.deployment import Planned, plan_bundle
 from mat_ros.graph.launcher import Supervisor, forwarded_signals
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.settings import LaunchSettings
+from mat_ros.hardware.io import EpisodeResult
 from mat_ros.nodes.preload import preload
 from mat_ros.view.terminal import Screen
-from mat_ros.view.watch import Watch
+from mat_ros.view.watch import GraphWatch
 
 POLICY = "dexhands_door_mat"  # agents are fingers
 JOINT_POLICY = "dexhands_door_joint_mat"  # agents are joints
 VICTIM = "robot0:FF"  # the agent whose node is killed: the first hand's forefinger
-LISTENED = ("observation", "applied")  # what this process hears of the graph, as view.listen does
+LISTENED = ("observation", "applied")  # what this process hears of the graph, as nodes/listen.py does
 KILL_TICK = 20  # of the second episode: the door is still shut
 START_S = 90.0  # patience with the start of all nodes
 STALL_S = 20.0  # patience with a graph that does not tick
@@ -39,23 +40,13 @@ PUMP_S = 0.02
 INTERRUPTED = "interrupted"  # the trouble of a run that was told to end
 
 
-@dataclass(frozen=True)
-class Episode:
-    """How an episode went, as the simulated robot judged it."""
-
-    number: int
-    ticks: int
-    total: float
-    success: bool
-
-
 @dataclass
-class Run:
+class DemoRun:
     """Everything that the report is made of."""
 
     planned: Planned
-    watch: Watch
-    episodes: list[Episode] = field(default_factory=list)
+    watch: GraphWatch
+    episodes: list[EpisodeResult] = field(default_factory=list)
     killed: str | None = None  # name of the node
     killed_tick: int | None = None
     starts: dict[str, int] = field(default_factory=dict)  # of each node
@@ -91,16 +82,16 @@ def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed:
     return replace(planned, graph=replace(planned.graph, nodes=tuple(nodes)))
 
 
-def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0) -> Run:
+def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0) -> DemoRun:
     """Run the episodes and gather what happened."""
-    from mat_ros.view.listen import Listener
+    from mat_ros.nodes.listen import Listener  # ROS is an extra, and laying out the graph needs none
 
     episodes = 2 if fault else 1
     with tempfile.TemporaryDirectory(prefix="mat_ros_demo_") as folder:
         results = Path(folder) / "results.jsonl"
         planned = plan_demo(policy, per_joint, episodes, results, seed)
         manifest = planned.bundle.manifest
-        found = Run(planned, Watch(manifest))
+        found = DemoRun(planned, GraphWatch(manifest))
         screen = Screen(found.watch, f"{manifest.task}  \u00b7  {len(planned.graph.nodes)} processes  \u00b7  "
                         f"{planned.settings.mode}", door_progress)
         began_s = time.monotonic()
@@ -110,13 +101,13 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
             supervisor.end(0 if not found.trouble else 1)
             found.starts = {name: process.starts for name, process in supervisor.processes.items()}
         lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-        found.episodes = [Episode(**json.loads(line)) for line in lines]
+        found.episodes = [EpisodeResult(**json.loads(line)) for line in lines]
         if not found.trouble and len(found.episodes) < episodes:
             found.trouble = f"{len(found.episodes)} of {episodes} episodes were finished"
     return found
 
 
-def conduct(found: Run, supervisor: Supervisor, screen: Screen, episodes: int, fault: bool, began_s: float) -> None:
+def conduct(found: DemoRun, supervisor: Supervisor, screen: Screen, episodes: int, fault: bool, began_s: float) -> None:
     """Let the graph run, kill a node on the way, and stop when the simulated robot is done."""
     watch, victim = found.watch, _node_of(found.planned.graph, VICTIM)
     moved_s, last, done_s = time.monotonic(), -1, None
@@ -143,7 +134,7 @@ def conduct(found: Run, supervisor: Supervisor, screen: Screen, episodes: int, f
         found.trouble = INTERRUPTED
 
 
-def door_progress(watch: Watch) -> str:
+def door_progress(watch: GraphWatch) -> str:
     """Say how far the door is open, where the policy sees it."""
     gap = handle_gap(watch)
     if gap is None or not watch.ticks:
@@ -151,7 +142,7 @@ def door_progress(watch: Watch) -> str:
     return f"episode {watch.ticks[-1].episode}, door open {gap:.2f} m"
 
 
-def handle_gap(watch: Watch) -> float | None:
+def handle_gap(watch: GraphWatch) -> float | None:
     """Give the distance between the two handles in m, as the observation has it."""
     at = 0
     for term in watch.manifest.layout.terms:
@@ -171,7 +162,7 @@ def _node_of(graph: Graph, agent: str) -> str:
     return names[0]
 
 
-def _age(watch: Watch) -> int:
+def _age(watch: GraphWatch) -> int:
     """Count the ticks of the present episode."""
     present = watch.ticks[-1].episode
     return sum(tick.episode == present for tick in watch.recent(KILL_TICK + 1))

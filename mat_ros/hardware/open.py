@@ -19,6 +19,7 @@ from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.io import HardwareIO, SimulatedRobotIO
 from mat_ros.hardware.link import Link
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
+from mat_ros.worlds.scatter import Scatter
 
 METHODS = ("read", "write", "describe", "close")
 ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and hears what is applied
@@ -41,7 +42,6 @@ def open_simulated(manifest: Manifest, task: str, seed: int, number: int = 0, sc
     if not manifest.world:
         return FakeBus(manifest, seed)
     from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large: only where it is used
-    from mat_ros.worlds.scatter import Scatter
 
     return SimulatedRobot(manifest, task, seed, number, Scatter(scatter_rad), ticks)
 

@@ -65,11 +65,11 @@ class SimulatedRobot:
         """Step the physics by one tick."""
         check_command(command, self._description)
         self._faulty.step(command[None])
-        verdict = self._score.judge(self._actions[None].astype(np.float64))
+        worth = self._score.judge(self._actions[None].astype(np.float64))
         self._actions = self._no_actions
-        self._total += float(verdict.reward[0])
-        self._success |= bool(verdict.success[0])
-        self._over = bool(verdict.over[0]) or self.tick >= self._horizon
+        self._total += float(worth.reward[0])
+        self._success |= bool(worth.success[0])
+        self._over = bool(worth.over[0]) or self.tick >= self._horizon
 
     @property
     def ended(self) -> EpisodeResult | None:

@@ -14,7 +14,7 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 from mat_ros.nodes.topics import Topic
 from mat_ros.view.terminal import Screen
-from mat_ros.view.watch import MODES, Watch
+from mat_ros.view.watch import MODES, GraphWatch
 
 LOOK_S = 0.1
 DEPTH = 1024  # messages kept while it draws
@@ -37,11 +37,11 @@ class ViewerNode(Shell):
 
     def set_up(self) -> None:
         """Open the view; it only listens, so the graph neither waits for it nor misses it."""
-        self.watch = Watch(self.manifest, keep=False)
+        self.watch = GraphWatch(self.manifest, keep=False)
         self._screen = Screen(self.watch, self.manifest.name)
         self._stream: Any = None
         if self.settings.show == "rerun":
-            from mat_ros.view.rerun import Stream
+            from mat_ros.view.rerun import Stream  # Rerun is an extra, and only this view needs it
 
             self._stream = Stream(self.manifest, self.settings.seed)
         signals = self.manifest.layout.signal_count

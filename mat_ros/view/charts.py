@@ -35,7 +35,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Span:
+class LaneSpan:
     """Something that lasted, on the lane of a timeline; `stop` equal to `start` is an instant."""
 
     lane: str
@@ -156,7 +156,7 @@ def _path(points: object, x: Scale, y: Scale) -> str:
     return "".join(written)
 
 
-def timeline(spans: Sequence[Span], x_name: str, *, kinds: Mapping[str, str], lanes: Sequence[str] = (),
+def timeline(spans: Sequence[LaneSpan], x_name: str, *, kinds: Mapping[str, str], lanes: Sequence[str] = (),
              marks: Mapping[str, float] | None = None, stop: float | None = None) -> Block:
     """Draw what happened when, a lane each; `kinds` gives the colour of each kind, as in ``{"own": "var(--good)"}``."""
     lanes = list(lanes) or list(dict.fromkeys(span.lane for span in spans))

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.core.errors import Missing
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.view.watch import Tick
+from mat_ros.worlds.render import Camera
 
 Image = NDArray[np.uint8]  # (height, width, 3)
 
@@ -33,9 +36,6 @@ class Film:
 def replay(manifest: Manifest, ticks: Sequence[Tick], seed: int, term: str, at: Sequence[int],
            size: tuple[int, int] = (480, 360), camera: str = "overview") -> Film:
     """Step a run again from its seed; take pictures before the ticks of the indices `at`, and follow one term."""
-    from mat_ros.hardware.simulated import SimulatedRobot
-    from mat_ros.worlds.render import Camera, Missing
-
     robot = SimulatedRobot(manifest, "", seed)
     pictures: list[Image] = []
     measured, same, trouble = [], 0, ""

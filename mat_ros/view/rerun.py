@@ -12,7 +12,8 @@ import numpy as np
 from mat_ros.core.errors import Missing
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.shipped import install_command
-from mat_ros.view.watch import STATES, Tick, Watch
+from mat_ros.hardware.simulated import SimulatedRobot
+from mat_ros.view.watch import STATES, GraphWatch, Tick
 
 try:
     import rerun as rr
@@ -28,8 +29,6 @@ class Stream:
     """An open viewer that is fed tick by tick: the robot's physics, stepped again with what was applied."""
 
     def __init__(self, manifest: Manifest, seed: int, spawn: bool = True) -> None:
-        from mat_ros.hardware.simulated import SimulatedRobot
-
         self._robot = SimulatedRobot(manifest, "", seed)
         self._next, self._events = 0, 0  # the tick to show next; how many events were sent
         model = self._robot.world.model
@@ -41,7 +40,7 @@ class Stream:
         for geom in self._shown:
             rr.log(f"world/{geom}", shapes[geom], static=True)
 
-    def feed(self, watch: Watch) -> None:
+    def feed(self, watch: GraphWatch) -> None:
         """Send what is new. A tick that was not heard ends the picture, since physics cannot be stepped without it."""
         for event in watch.events[self._events:]:
             rr.set_time("tick", sequence=event.tick)

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mat_ros.view.watch import STATES, Watch
+from mat_ros.view.watch import STATES, GraphWatch
 
 REDRAWS_PER_S = 8
 STILL_S = 0.9  # without a tick: below a line's distance, above a slow tick
@@ -25,15 +25,15 @@ HISTORY = 24  # marks of an agent's recent past
 TICKS_PER_MARK = 5
 COLOURS = {"own": "green", "redecided": "yellow", "held": "magenta", "zero": "magenta", "silent": "red",
            "fallback": "red", "stopped": "bold red"}
-MODES = {"running": "green", "degraded": "yellow", "stopped": "bold red", "waiting": "dim"}
+MODE_COLOURS = {"running": "green", "degraded": "yellow", "stopped": "bold red", "waiting": "dim"}
 
-Progress = Callable[[Watch], str]  # what the task says, in a few words
+Progress = Callable[[GraphWatch], str]  # what the task says, in a few words
 
 
 class Screen:
     """Draw a watched graph; use it in a `with` block and call `refresh` often."""
 
-    def __init__(self, watch: Watch, title: str, progress: Progress = lambda watch: "",
+    def __init__(self, watch: GraphWatch, title: str, progress: Progress = lambda watch: "",
                  output: TextIO | None = None) -> None:
         self.watch, self.title, self.progress = watch, title, progress
         self.console = Console(file=output or sys.stdout, highlight=False)
@@ -99,7 +99,7 @@ class Screen:
         """Lay out the table."""
         watch, health = self.watch, self.watch.health
         p50, p99 = watch.latency_ms(50, 99)
-        head = Text.assemble((f" {self.title} ", "bold"), "  ", (health.mode, MODES.get(health.mode, "")),
+        head = Text.assemble((f" {self.title} ", "bold"), "  ", (health.mode, MODE_COLOURS.get(health.mode, "")),
                              (f"  {health.reason}" if health.reason else "", "dim"))
         figures = Table.grid(padding=(0, 3))
         figures.add_row(*(Text.assemble((name + " ", "dim"), (value, style)) for name, value, style in (

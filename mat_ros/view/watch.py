@@ -46,7 +46,7 @@ class Event:
 
 
 @dataclass
-class Health:
+class GraphHealth:
     """What supervisor, checker and detector say."""
 
     mode: str = "waiting"
@@ -68,12 +68,12 @@ class Health:
 
 
 @dataclass
-class Watch:
+class GraphWatch:
     """Follow a graph tick by tick."""
 
     manifest: Manifest
     keep: bool = True  # every tick, for a report; otherwise only the recent ones
-    health: Health = field(default_factory=Health)
+    health: GraphHealth = field(default_factory=GraphHealth)
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.worlds.batch import Ids, World
-from mat_ros.worlds.door import SIDES, Door, add_door
+from mat_ros.worlds.door import SIDES, DoubleDoor, add_door
 from mat_ros.worlds.hand import BASE_AXES, JOINTS, MOTORS, Base, Look, Vector, add_hand, mount_orientation
 from mat_ros.worlds.hand_signals import hand_sources, object_sources, watch_fingertips, watch_object
 from mat_ros.worlds.objects import Pot, Toss, add_pot, add_toss
-from mat_ros.worlds.scene import SUBSTEPS, Camera, empty_scene
+from mat_ros.worlds.scene import SUBSTEPS, CameraPose, empty_scene
+from mat_ros.worlds.skin import dress
 
 HANDS = ("robot0", "robot1")
 LOOKS = (Look((0.90, 0.91, 0.93, 1.0), (0.16, 0.45, 0.78, 1.0), (0.24, 0.27, 0.32, 1.0)),
@@ -36,14 +37,14 @@ PALM_OVER = ((1.57 + 0.1, 3.14, 0.0), (0.0, 0.0, 3.1415))  # the first hand upri
 DOOR_BASE = Base(force=833.0, torque=8.33)
 
 DOOR_CAMERAS = (
-    Camera("overview", (1.60, 0.95, 1.35), (0.10, 0.0, 0.64), 42.0),
-    Camera("behind", (1.9, 0.0, 1.2), (0.0, 0.0, 0.68), 42.0),
-    Camera("close", (0.62, 0.45, 0.95), (0.08, 0.0, 0.68), 48.0),
+    CameraPose("overview", (1.60, 0.95, 1.35), (0.10, 0.0, 0.64), 42.0),
+    CameraPose("behind", (1.9, 0.0, 1.2), (0.0, 0.0, 0.68), 42.0),
+    CameraPose("close", (0.62, 0.45, 0.95), (0.08, 0.0, 0.68), 48.0),
 )
 TABLE_CAMERAS = (
-    Camera("overview", (1.35, -0.5, 1.0), (0.0, -0.5, 0.6), 48.0),
-    Camera("behind", (0.5, 0.75, 1.15), (0.0, -0.5, 0.5), 48.0),
-    Camera("close", (0.62, -0.5, 0.85), (0.0, -0.5, 0.55), 48.0),
+    CameraPose("overview", (1.35, -0.5, 1.0), (0.0, -0.5, 0.6), 48.0),
+    CameraPose("behind", (0.5, 0.75, 1.15), (0.0, -0.5, 0.5), 48.0),
+    CameraPose("close", (0.62, -0.5, 0.85), (0.0, -0.5, 0.55), 48.0),
 )
 
 
@@ -54,22 +55,22 @@ class Scene:
     hands: tuple[Vector, Vector]  # positions of the mounts
     turned: tuple[Vector, Vector]  # Euler angles of `mount_orientation`
     base: Base | None  # None: mounts fixed to the world
-    prop: Door | Toss | Pot
+    prop: DoubleDoor | Toss | Pot
     joint_noise: float = 0.0  # share of each joint's range over which it may start
 
     @property
-    def cameras(self) -> tuple[Camera, ...]:
+    def cameras(self) -> tuple[CameraPose, ...]:
         """Give the cameras that frame the scene."""
-        return DOOR_CAMERAS if isinstance(self.prop, Door) else TABLE_CAMERAS
+        return DOOR_CAMERAS if isinstance(self.prop, DoubleDoor) else TABLE_CAMERAS
 
 
 _AT_DOOR = ((0.55, 0.2, 0.6), (0.55, -0.2, 0.6))
 _AT_OPEN_LEAVES = ((0.9, 0.5, 0.6), (0.9, -0.5, 0.6))
 SCENES: Mapping[str, Scene] = {
-    "door_open_inward": Scene(_AT_DOOR, FACING, DOOR_BASE, Door("inward", "closed")),
-    "door_open_outward": Scene(_AT_DOOR, FACING, DOOR_BASE, Door("outward", "closed")),
-    "door_close_inward": Scene(_AT_OPEN_LEAVES, FACING, DOOR_BASE, Door("inward", "open")),
-    "door_close_outward": Scene(_AT_DOOR, FACING, DOOR_BASE, Door("outward", "open")),
+    "door_open_inward": Scene(_AT_DOOR, FACING, DOOR_BASE, DoubleDoor("inward", "closed")),
+    "door_open_outward": Scene(_AT_DOOR, FACING, DOOR_BASE, DoubleDoor("outward", "closed")),
+    "door_close_inward": Scene(_AT_OPEN_LEAVES, FACING, DOOR_BASE, DoubleDoor("inward", "open")),
+    "door_close_outward": Scene(_AT_DOOR, FACING, DOOR_BASE, DoubleDoor("outward", "open")),
     "over": Scene(((0.0, 0.0, 0.5), (0.0, -1.0, 0.5)), PALMS_UP, None,
                   Toss("egg", (0.0, -0.39, 0.54), (0.0, -0.64, 0.54), noise=0.01), joint_noise=0.2),
     "catch_underarm": Scene(((0.0, 0.0, 0.5), (0.0, -1.15, 0.5)), PALMS_UP, Base(force=83.3, torque=8.33),
@@ -83,12 +84,12 @@ SCENES: Mapping[str, Scene] = {
 
 def build(name: str, scene: Scene, skin: bool = False) -> mujoco.MjModel:
     """Compile a scene; `skin` dresses the hands in the meshes of gymnasium-robotics, which change nothing but looks."""
-    spec = empty_scene(name, 0.0 if isinstance(scene.prop, Door) else GRAVITY, scene.cameras)
+    spec = empty_scene(name, 0.0 if isinstance(scene.prop, DoubleDoor) else GRAVITY, scene.cameras)
     for k, prefix in enumerate(HANDS):
         add_hand(spec, prefix, scene.hands[k], mount_orientation(scene.turned[k]), scene.base, LOOKS[k],
                  CONTYPES[k], CONAFFINITIES[k])
         watch_fingertips(spec, prefix)
-    if isinstance(scene.prop, Door):
+    if isinstance(scene.prop, DoubleDoor):
         add_door(spec, scene.prop)
     elif isinstance(scene.prop, Toss):
         add_toss(spec, scene.prop)
@@ -96,8 +97,6 @@ def build(name: str, scene: Scene, skin: bool = False) -> mujoco.MjModel:
         add_pot(spec, scene.prop)
     watch_object(spec)
     if skin:
-        from mat_ros.worlds.skin import dress
-
         dress(spec, HANDS)
     model = spec.compile()
     if scene.base is not None:
@@ -161,7 +160,7 @@ class DexHands(World):
         hinges = len(JOINTS)
         draws = 2.0 * self.uniform(rows, hinges + 7 + (2 if self._moment_share else 0)) - 1.0  # in [-1, 1)
         prop = self.scene.prop
-        if isinstance(prop, Door):
+        if isinstance(prop, DoubleDoor):
             for side in SIDES:
                 self._qpos[rows, self._place(f"door_{side}", "qposadr")] = prop.start_angle
         elif isinstance(prop, Toss):

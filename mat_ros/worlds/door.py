@@ -37,7 +37,7 @@ WOOD, STEEL, RAIL = (0.72, 0.52, 0.34, 1.0), (0.80, 0.81, 0.84, 1.0), (0.33, 0.3
 
 
 @dataclass(frozen=True)
-class Door:
+class DoubleDoor:
     """Which way the leaves swing, and how they stand at the start."""
 
     swings: Literal["inward", "outward"]  # towards the hands, or away from them
@@ -50,7 +50,7 @@ class Door:
         return 0.0 if self.starts == "closed" else OPEN_ANGLE
 
 
-def add_door(spec: mujoco.MjSpec, door: Door) -> None:
+def add_door(spec: mujoco.MjSpec, door: DoubleDoor) -> None:
     """Add the door: body `object`, joints `door_left`, `door_right`, sites `handle_left`, `handle_right`."""
     turned = door.swings == "inward"
     # An inward door is an outward one turned about the vertical axis of the picture: its frame tells the two apart.
@@ -71,7 +71,7 @@ def add_door(spec: mujoco.MjSpec, door: Door) -> None:
     spec.add_exclude(name="leaf_left-leaf_right", bodyname1="leaf_left", bodyname2="leaf_right")
 
 
-def _add_leaf(leaf: mujoco.MjsBody, side: str, door: Door) -> None:
+def _add_leaf(leaf: mujoco.MjsBody, side: str, door: DoubleDoor) -> None:
     sign = SIGN[side]
     away = -1.0 if door.swings == "outward" else 1.0
     leaf.add_joint(name=f"door_{side}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0.0, 0.0, sign * away),

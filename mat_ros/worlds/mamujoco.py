@@ -30,7 +30,7 @@ XYZ, WXYZ = ("x", "y", "z"), ("w", "x", "y", "z")
 
 
 @dataclass(frozen=True)
-class Task:
+class RunningTask:
     """What a robot is rewarded for and when it has fallen."""
 
     asset: str  # file among Gymnasium's MuJoCo assets
@@ -47,14 +47,14 @@ class Task:
     centre_of_mass: bool = False  # forward speed is that of the centre of mass, not of the torso
 
 
-TASKS: Mapping[str, Task] = {
-    "halfcheetah": Task("half_cheetah.xml", 5, 0.1, 0.1, True),
-    "ant": Task("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0)),
-    "walker2d": Task("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
+TASKS: Mapping[str, RunningTask] = {
+    "halfcheetah": RunningTask("half_cheetah.xml", 5, 0.1, 0.1, True),
+    "ant": RunningTask("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0)),
+    "walker2d": RunningTask("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
                      velocity_clip=10.0),
-    "hopper": Task("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
+    "hopper": RunningTask("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
                    bound=100.0, velocity_clip=10.0),
-    "humanoid": Task("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
+    "humanoid": RunningTask("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
                      centre_of_mass=True),
 }
 
@@ -174,7 +174,7 @@ class Locomotion(World):
         return neighbours(self.model, self.joint_names)
 
 
-def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: Task) -> list[Source]:
+def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: RunningTask) -> list[Source]:
     """List what is measured: the driven joints, and where the root is and how it moves, but not how far it has come."""
     root, v = model.joint(0), int(model.joint(0).dofadr[0])
     sources: list[Source] = [joint_positions(model, joints), _clipped(joint_velocities(model, joints), task)]
@@ -192,6 +192,6 @@ def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: Task) -> list
     return sources
 
 
-def _clipped(probe: Probe, task: Task) -> Source:
+def _clipped(probe: Probe, task: RunningTask) -> Source:
     limit = task.velocity_clip
     return probe if np.isinf(limit) else Derived(probe.term, (probe,), lambda seen: np.clip(seen, -limit, limit))

@@ -60,7 +60,7 @@ WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add
 
 
 @dataclass(frozen=True)
-class Row:
+class Variation:
     """One line of the table."""
 
     what: str  # one of PHYSICS or SIGNALS
@@ -95,11 +95,11 @@ class Row:
         return {"absolute": drawn, "add": nominal + drawn, "scale": nominal * drawn}[self.how]
 
 
-def load_table(path: Path) -> tuple[Row, ...]:
+def load_table(path: Path) -> tuple[Variation, ...]:
     """Read a table from YAML: a list of rows."""
     try:
         rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return tuple(Row(**{**row, "range": (float(row["range"][0]), float(row["range"][1]))}) for row in rows)
+        return tuple(Variation(**{**row, "range": (float(row["range"][0]), float(row["range"][1]))}) for row in rows)
     except (OSError, yaml.YAMLError, TypeError, KeyError, IndexError, ValueError) as error:
         raise Refused(f"randomisation table {path}", "a list of rows with what, how, distribution and range", error,
                       "correct the file") from error
@@ -111,7 +111,7 @@ class Randomiser:
     With an empty table everything passes as it is, and the state is empty.
     """
 
-    def __init__(self, world: World, table: Sequence[Row], seed: int) -> None:
+    def __init__(self, world: World, table: Sequence[Variation], seed: int) -> None:
         self.world = world
         self.table = tuple(table)
         self._seed = seed
@@ -171,7 +171,7 @@ class Randomiser:
                  **{f"randomiser/past_{name}": values for name, values in self._past.items()}}
         return {name: values for name, values in found.items() if values.size}
 
-    def _find(self, row: Row) -> NDArray[np.intp]:
+    def _find(self, row: Variation) -> NDArray[np.intp]:
         """Give the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
         if row.what == "observation":
             ends = np.cumsum([0, *(len(term.elements) for term in self.world.terms)])
@@ -212,7 +212,7 @@ class Randomiser:
         if settle:
             self.world.settle_parameters(simulations)
 
-    def _write(self, row: Row, places: NDArray[np.intp], simulation: int, drawn: Float) -> None:
+    def _write(self, row: Variation, places: NDArray[np.intp], simulation: int, drawn: Float) -> None:
         quantity = PHYSICS[row.what]
         if row.what == "stiffness":  # force = gain * target - gain * position
             gain, bias = (self.world.vary(name)[simulation] for name in quantity.fields)

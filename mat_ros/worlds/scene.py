@@ -17,7 +17,7 @@ IMAGE = (1920, 1080)  # pixels, the largest picture that can be rendered
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraPose:
     """Where a camera stands and what it looks at; the picture's up is the world's."""
 
     name: str
@@ -26,7 +26,7 @@ class Camera:
     fovy: float = 45.0  # degrees, vertical
 
 
-def empty_scene(name: str, gravity: float, cameras: tuple[Camera, ...]) -> mujoco.MjSpec:
+def empty_scene(name: str, gravity: float, cameras: tuple[CameraPose, ...]) -> mujoco.MjSpec:
     """Give a scene with a floor and light, and the solver settings that every dexterous scene shares."""
     spec = mujoco.MjSpec()
     spec.modelname = name
@@ -68,7 +68,7 @@ def _furnish(spec: mujoco.MjSpec) -> None:
                              diffuse=(0.20, 0.21, 0.24), specular=(0.0, 0.0, 0.0), castshadow=False)
 
 
-def _look_at(camera: Camera) -> tuple[float, float, float, float]:
+def _look_at(camera: CameraPose) -> tuple[float, float, float, float]:
     back = np.subtract(camera.position, camera.target)
     back /= np.linalg.norm(back)
     right = np.cross((0.0, 0.0, 1.0), back)

@@ -27,7 +27,7 @@ NEAR = 0.25  # m from the goal: half of what the goal itself is worth
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Worth:
     """What the tick that has just passed was worth, (simulation,) each."""
 
     reward: Float
@@ -41,7 +41,7 @@ class Score(Protocol):
     name: str  # of the count, with its unit
     horizon: int  # ticks
 
-    def judge(self, actions: Float) -> Verdict:
+    def judge(self, actions: Float) -> Worth:
         """Judge the tick that was decided with actions (simulation, agent, act_dim), padding zero."""
         ...
 
@@ -54,12 +54,12 @@ class Running:
     def __init__(self, world: Locomotion) -> None:
         self._world = world
 
-    def judge(self, actions: NDArray[np.floating]) -> Verdict:
+    def judge(self, actions: NDArray[np.floating]) -> Worth:
         """Reward speed, tax effort: as published, that of the actions before the motors' limits."""
         task, upright = self._world.task, self._world.upright()
         effort = np.square(actions, dtype=np.float64).sum(axis=(1, 2))
-        return Verdict(task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright,
-                       np.zeros(self._world.count, dtype=bool), ~upright)
+        return Worth(task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright,
+                     np.zeros(self._world.count, dtype=bool), ~upright)
 
 
 class DoorMotion:
@@ -71,11 +71,11 @@ class DoorMotion:
         self._world, self._opens = world, "open" in world.name
         self._shut = 0.0 if self._opens else float(handles_apart(world).max())
 
-    def judge(self, actions: Float) -> Verdict:
+    def judge(self, actions: Float) -> Worth:
         """Measure the opening, or what has been closed of it."""
         apart = handles_apart(self._world)
-        return Verdict(apart if self._opens else self._shut - apart, door_moved(self._world, self._opens),
-                       self._world.warnings() > 0)
+        return Worth(apart if self._opens else self._shut - apart, door_moved(self._world, self._opens),
+                     self._world.warnings() > 0)
 
 
 class Nearness:
@@ -87,10 +87,10 @@ class Nearness:
         lifts = world.name.startswith("lift")
         self._world, self._done, self.horizon = world, LIFTED if lifts else CAUGHT, 500 if lifts else 75
 
-    def judge(self, actions: Float) -> Verdict:
+    def judge(self, actions: Float) -> Worth:
         """Give the mean nearness over the horizon, as a share of it in each tick."""
         far = goal_distance(self._world)
-        return Verdict(1.0 / (1.0 + far / NEAR) / self.horizon, far < self._done, self._world.warnings() > 0)
+        return Worth(1.0 / (1.0 + far / NEAR) / self.horizon, far < self._done, self._world.warnings() > 0)
 
 
 def handles_apart(world: DexHands) -> Float:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros.cli import main as cli
+from mat_ros.cli import table
 from mat_ros.core.options import options
 from mat_ros.graph.settings import LaunchSettings
 from support.places import ROOT
@@ -57,7 +57,7 @@ def test_every_command_and_option_in_the_documentation_exists(reference):
     for page, text in commands():
         words, given = text.split(), re.findall(r"(?<!\S)--([\w-]+)", text)
         if words[0] == "mat-ros" and len(words) > 1 and words[1][0].islower():
-            known = words[1] in cli.commands()
+            known = words[1] in table.commands()
             named = section(helps, f"mat-ros {words[1]}")
             unknown = [name for name in given if f"--{name}" not in named and name != "help"]
             unknown += [name for name in re.findall(r"(\w+):=", text) if name not in arguments]

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
@@ -37,11 +40,22 @@ def test_two_hands_open_the_door_and_do_it_the_same_way_twice(chain: Chain):
     assert results[0][0].success and results[0][0].ticks == 250
 
 
-def test_a_robot_is_given_its_commands_within_limits_and_rates(chain: Chain):
-    joints = chain.manifest.joints
-    with Robot.simulated(chain) as robot:
-        commands = np.array([step.applied.applied for step in chain.run(robot, ticks=20)])
-    assert (commands >= [joint.lower for joint in joints]).all() and (commands <= [j.upper for j in joints]).all()
+def test_a_robot_is_given_its_commands_within_limits_and_rates(chain: Chain, tmp_path: Path):
+    shutil.copytree(chain.bundle.folder, tmp_path / POLICY)  # with rates that its decisions exceed
+    manifest = yaml.safe_load((tmp_path / POLICY / "manifest.yaml").read_text(encoding="utf-8"))
+    for joint in manifest["joints"]:
+        joint["rate"] = 0.5
+    (tmp_path / POLICY / "manifest.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+    slow = Chain(tmp_path / POLICY)
+    with Robot.simulated(slow) as robot:
+        steps = list(slow.run(robot, ticks=20))
+    commands = np.array([step.applied.applied for step in steps])
+    requested = np.array([step.applied.requested for step in steps])
+    lower, upper, rate = np.array([(joint.lower, joint.upper, joint.rate) for joint in slow.manifest.joints]).T
+    step = rate * slow.manifest.period_ns * 1e-9
+    assert (commands >= lower).all() and (commands <= upper).all()
+    assert (np.abs(np.diff(commands, axis=0)) <= step + 1e-12).all()
+    assert (np.abs(requested[1:] - commands[:-1]) > step).sum() > 20  # or the gate had nothing to hold back
 
 
 def test_a_measurement_that_is_not_finite_leaves_the_gate_to_help_itself(chain: Chain):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,11 @@ class StrayCheck:
         lasting = strays.lasting_processes(self.mark, os.getpid(), (self.watch.number,))
         self.found += [f"process {number}: {command}" for number, command in sorted(lasting.items())]
         self.found += self._in_temporary()
+        files: dict[str, list[str]] = defaultdict(list)
         for name in sorted(self.watch.end() & strays.shared_memory()):
-            self.found.append(f"shared memory {name}, since {self.appeared.get(name, 'an unknown test')}")
+            files[self.appeared.get(name, "an unknown test")].append(name)
+        self.found += [f"shared memory, since {test}: {len(names)} files such as {names[0]}"
+                       for test, names in files.items()]
         if self.found and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -202,6 +202,16 @@ def test_evaluation_is_repeatable_and_faults_change_it(tmp_path: Path) -> None:
     assert not np.array_equal(one.returns, broken.returns)
 
 
+def test_an_evaluation_tells_successors_the_truth_where_it_is_asked_to(tmp_path: Path) -> None:
+    train(replace(SMALL, run=tmp_path, steps=80, learning_rate=1e-2))
+    checkpoint = read_checkpoint(newest_checkpoint(tmp_path))
+    fault = f"{checkpoint.manifest['agents'][0]}:off"
+    told = [evaluate(checkpoint, 2, 1, True, fault, information).returns for information in ("intent", "truth")]
+    assert not np.array_equal(*told)
+    of_whole = [evaluate(checkpoint, 2, 1, True, "", information).returns for information in ("intent", "truth")]
+    np.testing.assert_array_equal(*of_whole)
+
+
 def test_a_film_shows_the_moments_that_an_episode_reaches(tmp_path: Path) -> None:
     config = FilmConfig(tmp_path, tmp_path / "pictures" / "strip.png", ticks=(0, 10, 900), width=160, height=120)
     train(replace(SMALL, run=tmp_path, steps=80, task="hopper_3x1"))

@@ -38,11 +38,12 @@ def arm() -> Iterator[Any]:
     """Import the tutorial's modules, with a port of their own for the box."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
-        os.environ["ARM_PORT"] = str(free.getsockname()[1])
-    sys.path.insert(0, str(FOLDER))
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])
-    yield importlib.import_module("arm")
-    sys.path.remove(str(FOLDER))
+        port = str(free.getsockname()[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARM_PORT", port)
+        patch.syspath_prepend(FOLDER)
+        patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
+        yield importlib.import_module("arm")
 
 
 @pytest.fixture(scope="module")

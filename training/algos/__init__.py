@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to learn. One trainer and one rollout serve them all; an algorithm is what differs and nothing else."""
+"""Define the training algorithms. One trainer and one rollout serve all of them."""
 
 from __future__ import annotations
 

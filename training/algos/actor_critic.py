@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What MAPPO, HAPPO, HATRPO and their relatives share: separate actors, a critic, and how the critic learns."""
+"""Train separate actors and a critic: the parts that MAPPO, HAPPO, HATRPO and their relatives share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = ("obs", "actions", "log_probs", "values", "returns", "advantages")
 
 
 class ActorCritic(nn.Module):
-    """The weights: one actor per team member, and a critic of the joint observation or of each agent's own."""
+    """Hold the weights: one actor per team member, and a critic of the joint observation or of each agent's own."""
 
     def __init__(self, config: TrainConfig, spec: Spec, *, one_actor: bool, own_critic: bool) -> None:
         super().__init__()
@@ -54,17 +54,17 @@ class ActorCritic(nn.Module):
         return joint.expand(-1, obs.shape[1])
 
     def views(self, block: Tensor) -> Iterator[tuple[Actor, Tensor]]:
-        """Pair each actor with what belongs to it of a block (B, n, dim)."""
+        """Yield each actor with its part of a block (B, n, dim)."""
         for i, actor in enumerate(self.actors):
             assert isinstance(actor, Actor)
             yield actor, (block.flatten(1) if self.one_actor else block[:, i])
 
 
 class SeparateLearner(ABC):
-    """Separate actors and critic; a subclass says how the actors learn."""
+    """Train separate actors and a critic. A subclass defines how the actors learn."""
 
-    one_actor = False  # one network decides for all
-    own_critic = False  # the critic sees one agent's observation, not everybody's
+    one_actor = False  # True where one network decides for all agents
+    own_critic = False  # True where the critic observes one agent's row and not all rows
 
     def __init__(self, config: TrainConfig, spec: Spec, team: Team = ALONE) -> None:
         if self.one_actor and spec.discrete:
@@ -91,32 +91,32 @@ class SeparateLearner(ABC):
 
     @torch.no_grad()
     def values(self, obs: Float32) -> Float32:
-        """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""
+        """Return the values (B, n) of obs (B, n, obs_dim) in the normalised space."""
         found: Float32 = self.network.value(self._tensor(obs)).cpu().numpy()
         return found
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
-        """Learn from a rollout; give what is worth logging."""
+        """Learn from a rollout and return scores for the log."""
         whole = {name: self._tensor(rollout.flat(name)) for name in NAMES}
         scores = self.update_actors(whole, generator)
         return {**scores, "value_loss": self._update_critic(whole, generator)}
 
     @abstractmethod
     def update_actors(self, whole: dict[str, Tensor], generator: torch.Generator) -> dict[str, float]:
-        """Improve the actors from the whole rollout, each block (sample, agent, ...)."""
+        """Improve the actors from the whole rollout, each block (sample, agent, ...), and return scores."""
 
     @property
     def epochs(self) -> int:
-        """Count the passes over the rollout."""
+        """Return the number of passes over the rollout."""
         return self.config.epochs
 
     @property
     def minibatches(self) -> int:
-        """Count the parts of a pass."""
+        """Return the number of minibatches in a pass."""
         return self.config.minibatches
 
     def parts(self, samples: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """Give the rows of each minibatch of each pass."""
+        """Yield the rows of each minibatch of each pass."""
         for _ in range(self.epochs):
             yield from torch.randperm(samples, generator=generator).split(samples // self.minibatches)  # type: ignore[no-untyped-call]
 
@@ -135,11 +135,11 @@ class SeparateLearner(ABC):
 
     @property
     def value_clip(self) -> float:
-        """Say how far a value may move before its gradient stops."""
+        """Return the distance that a value may move before its gradient stops."""
         return self.config.clip
 
     def descend(self, part: str, loss: Tensor) -> None:
-        """Take one optimiser step of the actors or the critic."""
+        """Take one optimiser step of the actors or of the critic."""
         optimiser = self.optimisers[part]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -152,22 +152,22 @@ class SeparateLearner(ABC):
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def policy_tensors(self) -> dict[str, Tensor]:
-        """Give the weights that decide and value, by name."""
+        """Return the weights of actors and critic by name."""
         return {name: tensor.detach() for name, tensor in self.network.state_dict().items()}
 
     def load_policy(self, tensors: dict[str, Tensor]) -> None:
-        """Take weights."""
+        """Load weights by name."""
         self.network.load_state_dict(tensors)
 
     def training_tensors(self) -> dict[str, Tensor]:
-        """Give what learning needs beside the weights, by name: optimisers and value normaliser."""
+        """Return the tensors that learning needs beside the weights, by name: optimisers and value normaliser."""
         found = {"value_moments": self.value_normaliser.moments}
         for label, optimiser in self.optimisers.items():
             found |= optimiser_tensors(label, optimiser, self.network)
         return found
 
     def load_training(self, tensors: dict[str, Tensor]) -> None:
-        """Continue learning from a checkpoint."""
+        """Load the optimisers and the value normaliser of a checkpoint."""
         self.value_normaliser.moments.copy_(tensors["value_moments"])
         for label, optimiser in self.optimisers.items():
             load_optimiser(label, optimiser, self.network, tensors)

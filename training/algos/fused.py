@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""PPO over MAT, MARWKV or the hybrid with the compiled loop: objective, minibatches and steps of `SequencePpo`.
+"""Train MAT, MARWKV or the hybrid by the compiled loop: objective, minibatches and steps of `SequencePpo`.
 
-The policy stays an ordinary torch module whose parameters are views of one flat array, which the loop trains in place;
-checkpoints, exports and evaluation see no difference.
+The policy stays an ordinary torch module. Its parameters are views of one flat array, which the loop trains in place.
+Checkpoints, exports and evaluation therefore work as with torch.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ COVERED = ("mat", "marwkv4", "hybrid")
 
 
 def can_fuse(config: TrainConfig, spec: Spec) -> bool:
-    """Say whether the compiled loop covers a configuration."""
+    """Return whether the compiled loop covers a configuration."""
     return (config.policy in COVERED and config.algorithm == "mat" and config.device == "cpu" and not spec.discrete
             and config.width % LANES == 0 and (config.width // config.heads) % LANES == 0 and compiler() is not None)
 
 
 class FusedPpo(SequencePpo):
-    """Train a sequence policy with the compiled loop."""
+    """Train a sequence policy by the compiled loop."""
 
     def __init__(self, config: TrainConfig, spec: Spec) -> None:
         super().__init__(config, spec)
@@ -80,11 +80,11 @@ class FusedPpo(SequencePpo):
         return actions, log_probs, values
 
     def values(self, obs: Float32) -> Float32:
-        """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""
+        """Return the values (B, n) of obs (B, n, obs_dim) in the normalised space."""
         return self.loop.values(np.ascontiguousarray(obs))
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
-        """Learn from a rollout; give what is worth logging."""
+        """Learn from a rollout and return scores for the log."""
         arrays = {name: np.ascontiguousarray(rollout.flat(name)) for name in LEARNED_FROM}
         totals, passes = np.zeros(5), 0
         for _ in range(self.config.epochs):
@@ -97,14 +97,14 @@ class FusedPpo(SequencePpo):
         return dict(zip(names, (totals / passes).tolist(), strict=True))
 
     def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
-        """Learn to do what was shown: torch steps the same arrays, from Adam's state of the loop and back."""
+        """Learn a script's actions by torch, which steps the same arrays. Adam's state moves to torch and back."""
         load_optimiser("adam", self.optimiser, self.policy, self.training_tensors())
         scores = super().imitate(rollout, shown, generator)
         self.load_training(super().training_tensors())
         return scores
 
     def training_tensors(self) -> dict[str, Tensor]:
-        """Give Adam's state under the same names as torch's optimiser, so that either engine resumes the other."""
+        """Return Adam's state under the names of torch's optimiser, so that a run can resume with the other engine."""
         found = {"value_moments": self.value_normaliser.moments}
         place = 0
         for name, parameter in self.policy.named_parameters():
@@ -117,7 +117,7 @@ class FusedPpo(SequencePpo):
         return found
 
     def load_training(self, tensors: dict[str, Tensor]) -> None:
-        """Continue learning from a checkpoint."""
+        """Load Adam's state and the value normaliser of a checkpoint."""
         self.value_normaliser.moments.copy_(tensors["value_moments"])
         place = 0
         for name, parameter in self.policy.named_parameters():

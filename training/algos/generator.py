@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a generator of random numbers to the device on which the networks compute."""
+"""Draw random numbers on the device that computes the networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def generator_on(device: torch.device, generator: torch.Generator) -> torch.Generator:
-    """Continue a generator where the networks compute; a GPU draws from its own."""
+    """Return a generator on the device: the given one on a CPU, or a new one seeded from it on a GPU."""
     if device.type == "cpu":
         return generator
     seed = int(torch.randint(2**62, (), generator=generator))

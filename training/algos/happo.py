@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""HAPPO: agents learn one after another in a random order, each against what its predecessors have become.
+"""Train by HAPPO: agents learn one after another in a random order, each after its predecessors' updates.
 
-By the advantage decomposition theorem the joint advantage is a sum of each agent's advantage given its predecessors'
-actions; the factor M = product of the predecessors' new ratios, times the joint advantage, estimates the next agent's.
+By the advantage decomposition theorem, the joint advantage is a sum of each agent's advantage, given its predecessors'
+actions. The factor M is the product of the predecessors' new ratios. M times the joint advantage estimates the next
+agent's advantage.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from training.algos.networks import Actor
 
 
 class Happo(SeparateLearner):
-    """Sequential clipped policy gradients."""
+    """Improve one actor after another by clipped policy gradients."""
 
     def update_actors(self, whole: dict[str, Tensor], generator: torch.Generator) -> dict[str, float]:
-        """Improve the actors in a random order."""
+        """Improve the actors in a random order and return scores for the log."""
         factor = torch.ones(len(whole["obs"]), device=self.device)
         scores = []
         for k in torch.randperm(self.spec.agent_count, generator=generator).tolist():
@@ -36,7 +37,7 @@ class Happo(SeparateLearner):
         return dict(zip(("policy_loss", "entropy", "clip_fraction", "kl"), mean.tolist(), strict=True))
 
     def improve(self, actor: Actor, own: dict[str, Tensor], generator: torch.Generator) -> Tensor:
-        """Improve one actor on `gain`, its predecessors' factor times the advantage; give its scores (4,)."""
+        """Improve one actor on `gain`, its predecessors' factor times the advantage, and return its scores (4,)."""
         totals, count, config = torch.zeros(4), 0, self.config
         for rows in self.parts(len(own["obs"]), generator):
             rows = self.team.own(rows)

@@ -1,8 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""HATRPO: HAPPO's sequence of agents, each taking a natural gradient step in a trust region instead of a clipped one.
+"""Train by HATRPO: as in HAPPO the agents learn in turn, each by a natural gradient step in a trust region.
 
-step = sqrt(2 delta / x'Fx) x,  x = F⁻¹ g by conjugate gradients,  halved until the gain is real and the region kept
+step = sqrt(2 delta / x'Fx) x,  x = F⁻¹ g by conjugate gradients. The step is halved until the gain is large enough and
+the divergence stays within the region.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from torch import Tensor
 from training.algos.happo import Happo
 from training.algos.networks import Actor
 
-ITERATIONS = 10  # of conjugate gradients
+ITERATIONS = 10  # number of iterations of conjugate gradients
 DAMPING = 0.1  # added to the Fisher matrix, which a few thousand samples do not determine fully
-HALVINGS = 10  # of the step in the line search
-ACCEPTED = 0.5  # least share of the expected gain that must come true
+HALVINGS = 10  # largest number of halvings of the step in the line search
+ACCEPTED = 0.5  # smallest share of the expected gain that a step must reach
 
 
 class Hatrpo(Happo):
-    """Sequential trust-region steps."""
+    """Improve one actor after another by a trust-region step."""
 
     def improve(self, actor: Actor, own: dict[str, Tensor], generator: torch.Generator) -> Tensor:
-        """Improve one actor on `gain`; give its scores (4,)."""
+        """Improve one actor on `gain` and return its scores (4,)."""
         parameters = list(actor.parameters())
         with torch.no_grad():
             old_params = actor.mean(own["obs"])
@@ -51,7 +52,7 @@ class Hatrpo(Happo):
 
 
 def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor, iterations: int) -> Tensor:
-    """Solve product(x) = target for a symmetric positive product."""
+    """Return the solution x of product(x) = target for a symmetric positive product."""
     x, residual = torch.zeros_like(target), target.clone()
     direction, size = residual.clone(), residual @ residual
     for _ in range(iterations):
@@ -66,14 +67,14 @@ def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor, iter
 
 
 def fisher_product(divergence: Callable[[], Tensor], parameters: Sequence[Tensor], vector: Tensor) -> Tensor:
-    """Multiply the Fisher matrix, the divergence's curvature where it is zero, with a vector."""
+    """Return the Fisher matrix times a vector. The matrix is the curvature of the divergence at its zero."""
     slope = _flat(torch.autograd.grad(divergence(), parameters, create_graph=True, allow_unused=True), parameters)
     return _flat(torch.autograd.grad(slope @ vector, parameters, allow_unused=True), parameters) + DAMPING * vector
 
 
 def line_search(parameters: Sequence[Tensor], step: Tensor, expected: float, before: float, gain: Callable[[], Tensor],
                 divergence: Callable[[], Tensor], limit: float) -> tuple[float, bool]:
-    """Take the longest of the halved steps that keeps its promise and the trust region; give its divergence."""
+    """Take the longest halved step with enough gain inside the trust region; return its divergence and True."""
     start = [p.detach().clone() for p in parameters]
     with torch.no_grad():
         for k in range(HALVINGS):

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The losses that the algorithms share, each a few lines that a worked example can check."""
+"""Compute the losses that the algorithms share. Each is a few lines that a worked example can check."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 
 def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """Give the pessimistic gain of PPO for each ratio; advantages broadcast against log_ratio."""
+    """Return the pessimistic gain of PPO for each ratio; advantages broadcast against log_ratio."""
     ratio = log_ratio.exp()
     return torch.minimum(ratio * advantages, ratio.clamp(1.0 - clip, 1.0 + clip) * advantages)
 
 
 def huber(error: Tensor, delta: float) -> Tensor:
-    """Square small errors and grow linearly with large ones, on both sides."""
+    """Return the Huber loss: the square of small errors, and a linear function of large ones."""
     size = error.abs()
     return torch.where(size <= delta, 0.5 * error.square(), delta * (size - 0.5 * delta))
 
 
 def clipped_value_loss(values: Tensor, old_values: Tensor, targets: Tensor, clip: float, delta: float) -> Tensor:
-    """Give the loss of each value: the worse of the new one and of the new one held near the old."""
+    """Return the loss of each value: the larger of that of the new value and of the new value held near the old."""
     held = old_values + (values - old_values).clamp(-clip, clip)
     return torch.maximum(huber(targets - held, delta), huber(targets - values, delta))

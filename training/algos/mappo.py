@@ -1,12 +1,14 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""MAPPO and what is left of it when something is taken away.
+"""Train by MAPPO, or by MAPPO with one part taken away.
 
-mappo   all actors step at once on their own clipped ratio; the critic sees everybody
-ippo    the critic sees only its agent
-maa2c   mappo in one unclipped pass
-ia2c    ippo in one unclipped pass
-ppo     one actor decides for everybody: not multi-agent at all, the honest control
+  mappo   every actor takes a step on its own clipped ratio; the critic observes all agents
+  ippo    mappo, but the critic observes only its own agent
+  maa2c   mappo in one unclipped pass
+  ia2c    ippo in one unclipped pass
+  ppo     one actor decides for all agents: a baseline without separate agents
+
+All actors step together.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from training.run.distributed import ALONE, Team
 
 
 class Mappo(SeparateLearner):
-    """Simultaneous clipped policy gradients."""
+    """Improve all actors together by clipped policy gradients."""
 
     def __init__(self, config: TrainConfig, spec: Spec, team: Team = ALONE) -> None:
         self.one_actor = config.algorithm == "ppo"
@@ -34,21 +36,21 @@ class Mappo(SeparateLearner):
 
     @property
     def epochs(self) -> int:
-        """Count the passes over the rollout."""
+        """Return the number of passes over the rollout."""
         return 1 if self.once else self.config.epochs
 
     @property
     def minibatches(self) -> int:
-        """Count the parts of a pass."""
+        """Return the number of minibatches in a pass."""
         return 1 if self.once else self.config.minibatches
 
     @property
     def value_clip(self) -> float:
-        """Say how far a value may move before its gradient stops."""
+        """Return the distance that a value may move before its gradient stops."""
         return math.inf if self.once else self.config.clip
 
     def update_actors(self, whole: dict[str, Tensor], generator: torch.Generator) -> dict[str, float]:
-        """Improve all actors together."""
+        """Improve all actors together and return scores for the log."""
         totals, count = torch.zeros(4), 0
         clip = math.inf if self.once else self.config.clip
         for rows in self.parts(len(whole["obs"]), generator):

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of the algorithms that keep actors and critic apart: multilayer perceptrons."""
+"""Define the multilayer perceptrons of the algorithms with separate actors and critic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.run.distributed import ALONE, Team
 
 
 class Perceptron(nn.Module):
-    """Two hidden layers with normalisation, which keep their footing when observations drift."""
+    """Map a row through two hidden layers. The norms keep a layer's input in range when observations drift."""
 
     def __init__(self, inputs: int, outputs: int, width: int, gain: float) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Perceptron(nn.Module):
 
 
 class Actor(nn.Module):
-    """Decide one action vector from one observation. Padding dimensions (mask 0) are never acted on."""
+    """Decide one action vector from one observation. Padding dimensions (mask 0) always stay 0."""
 
     mask: Tensor  # (act_dim,)
 
@@ -40,7 +40,7 @@ class Actor(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def decide(self, obs: Tensor, generator: torch.Generator | None, team: Team = ALONE) -> tuple[Tensor, Tensor]:
-        """Act on (B, obs_dim): actions (B, act), log-probabilities (B, act); without a generator the likeliest."""
+        """Return actions and log-probabilities, (B, act), for (B, obs_dim); the likeliest action if no generator."""
         params = self.mean(obs)
         deviation = None
         if generator is not None:
@@ -50,14 +50,14 @@ class Actor(nn.Module):
         return action, self.actions.log_prob(params, action, self.mask)
 
     def log_prob(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the log-probability of a whole action vector and its mean entropy per dimension, (B,) each."""
+        """Return the log-probability of a whole action vector and its mean entropy per dimension, (B,) each."""
         params = self.mean(obs)
         entropy = self.actions.entropy(params, self.mask).sum(-1)
         dimensions = 1.0 if isinstance(self.actions, CategoricalActions) else float(self.mask.sum())
         return self.actions.log_prob(params, actions, self.mask).sum(-1), entropy / dimensions
 
     def divergence(self, obs: Tensor, old: Tensor, old_std: Tensor | None) -> Tensor:
-        """Give the mean Kullback-Leibler divergence of this policy from an older one's parameters."""
+        """Return the mean Kullback-Leibler divergence of this policy from an older policy's parameters."""
         params = self.mean(obs)
         if isinstance(self.actions, CategoricalActions):
             before, now = old.log_softmax(-1), params.log_softmax(-1)
@@ -69,5 +69,5 @@ class Actor(nn.Module):
         return torch.sum(apart * self.mask, dim=-1).mean()
 
     def spread(self) -> Tensor | None:
-        """Give the standard deviation per dimension, where there is one."""
+        """Return the standard deviation per dimension, or None where actions are choices."""
         return None if isinstance(self.actions, CategoricalActions) else self.actions.std()

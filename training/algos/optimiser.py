@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep an Adam optimiser as named tensors, so that a checkpoint needs no pickle."""
+"""Convert an Adam optimiser to named tensors and back, so that a checkpoint needs no pickle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def optimiser_tensors(label: str, optimiser: torch.optim.Adam, network: nn.Module) -> dict[str, Tensor]:
-    """Give step counts and moments as `label.parameter.moment`; before the first step there are none."""
+    """Return step counts and moments as `label.parameter.moment`. There are none before the first step."""
     found = {}
     for name, parameter in network.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
@@ -20,11 +20,11 @@ def optimiser_tensors(label: str, optimiser: torch.optim.Adam, network: nn.Modul
 
 
 def load_optimiser(label: str, optimiser: torch.optim.Adam, network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Take what `optimiser_tensors` gave."""
+    """Load the tensors that `optimiser_tensors` returned."""
     for name, parameter in network.named_parameters():
         prefix = f"{label}.{name}."
         if prefix + "step" in tensors:
-            # Adam keeps its step counts on the processor, except where one kernel steps everything on the GPU.
+            # Adam keeps its step counts on the CPU, except where one kernel steps all parameters on the GPU.
             fused = optimiser.param_groups[0]["fused"]
             state = {key: tensors[prefix + key].to(parameter.device).clone() for key in MOMENTS}
             step = tensors[prefix + "step"].to(parameter.device if fused else "cpu").clone()

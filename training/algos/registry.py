@@ -17,11 +17,11 @@ from training.run.config import TrainConfig
 from training.run.distributed import ALONE, Team
 from training.run.learner import Learner
 
-SEPARATE = {"hatrpo": Hatrpo, "happo": Happo}  # every other one is a setting of Mappo
+SEPARATE = {"hatrpo": Hatrpo, "happo": Happo}  # every other algorithm is a setting of Mappo
 
 
 def build_learner(config: TrainConfig, spec: Spec, team: Team = ALONE) -> Learner:
-    """Build the algorithm of a configuration, freshly initialised from its seed."""
+    """Return the learner of a configuration, newly initialised from the seed."""
     torch.manual_seed(config.seed)
     if config.algorithm == "mat":
         return _sequence_ppo(config, spec, team)
@@ -29,7 +29,7 @@ def build_learner(config: TrainConfig, spec: Spec, team: Team = ALONE) -> Learne
 
 
 def _sequence_ppo(config: TrainConfig, spec: Spec, team: Team) -> Learner:
-    """Build PPO over a sequence policy: the compiled update where it can be had and is not declined."""
+    """Return PPO over a sequence policy: the compiled loop where it is available and not declined, else torch."""
     if config.engine == "fused" and not can_fuse(config, spec):
         raise Refused("setting engine", "torch, or MAT with continuous actions on a CPU and a C++ compiler",
                       f"fused for {config.policy} on {config.device}", "choose --engine torch")

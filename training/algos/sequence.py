@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""PPO over a sequence policy: the objective of MAT.
+"""Train a sequence policy by PPO, the objective of MAT.
 
-Agents of one moment stay together in a minibatch, because each one's distribution depends on its predecessors' actions.
-The ratio is clipped per agent and action dimension; `ratio: agent` clips the product over an agent's dimensions.
+The agents of one moment stay together in a minibatch, because the distribution of each agent depends on its
+predecessors' actions. The ratio is clipped per agent and action dimension; `ratio: agent` clips the product over an
+agent's dimensions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ LEARNED_FROM = ("obs", "actions", "told", "log_probs", "values", "returns", "adv
 
 
 def policy_for(config: TrainConfig, spec: Spec) -> PolicyConfig:
-    """Describe the sequence policy that fits a task."""
+    """Return the configuration of the sequence policy that fits a task."""
     uneven = not spec.act_mask.all()
     return policy_config(
         config.policy, spec.agent_count, spec.obs_dim, spec.act_dim, width=config.width, blocks=config.blocks,
@@ -46,7 +47,7 @@ def _as_mask(mask: NDArray[np.bool_]) -> tuple[tuple[bool, ...], ...]:
 
 
 class SequencePpo:
-    """Train one sequence policy, actor and critic in one network under one optimiser."""
+    """Train one sequence policy: actor and critic in one network under one optimiser."""
 
     def __init__(self, config: TrainConfig, spec: Spec, team: Team = ALONE) -> None:
         self.config, self.spec, self.team = config, spec, team
@@ -70,12 +71,12 @@ class SequencePpo:
 
     @torch.no_grad()
     def values(self, obs: Float32) -> Float32:
-        """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""
+        """Return the values (B, n) of obs (B, n, obs_dim) in the normalised space."""
         found: Float32 = self.policy.values(self._tensor(obs))[..., 0].cpu().numpy()
         return found
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
-        """Learn from a rollout; give what is worth logging."""
+        """Learn from a rollout and return scores for the log."""
         whole = {name: self._tensor(rollout.flat(name)) for name in LEARNED_FROM}
         size = rollout.samples // self.config.minibatches
         totals, passes = torch.zeros(5), 0
@@ -118,10 +119,10 @@ class SequencePpo:
         return torch.stack([policy_loss.detach(), value_loss.detach(), spread.detach(), clipped, kl]).cpu()
 
     def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
-        """Learn to do what was shown (T, N, n, act) in a rollout's states, and what they are worth.
+        """Learn the actions of a script (T, N, n, act) and the values of the states in a rollout.
 
-        Each slot is told what its predecessors did, whoever decided that. Nothing is clipped, so the scores of PPO that
-        measure it are zero.
+        Each slot is told the action that its predecessor did, whether the policy or the script decided it. Nothing is
+        clipped, so the scores of PPO that measure clipping are zero.
         """
         whole = {name: self._tensor(rollout.flat(name)) for name in ("obs", "actions", "told", "returns")}
         whole["shown"] = self._tensor(shown.reshape(whole["actions"].shape))
@@ -152,7 +153,7 @@ class SequencePpo:
         return float(self._mean_entropy(entropy))
 
     def _mean_entropy(self, entropy: Tensor) -> Tensor:
-        """Average over the dimensions that exist; padding has entropy 0 and must not dilute the mean."""
+        """Return the mean over the real dimensions. Padding has entropy 0 and must not lower the mean."""
         if self.spec.discrete or self.spec.act_mask.all():
             return entropy.mean()
         return entropy.sum() / (entropy.shape[0] * float(self.spec.act_mask.sum()))
@@ -161,19 +162,19 @@ class SequencePpo:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def policy_tensors(self) -> dict[str, Tensor]:
-        """Give the weights that decide and value, by name."""
+        """Return the weights of the policy by name."""
         return {name: tensor.detach() for name, tensor in self.policy.state_dict().items()}
 
     def load_policy(self, tensors: dict[str, Tensor]) -> None:
-        """Take weights."""
+        """Load weights by name."""
         self.policy.load_state_dict(tensors)
 
     def training_tensors(self) -> dict[str, Tensor]:
-        """Give what learning needs beside the weights, by name: optimiser and value normaliser."""
+        """Return the tensors that learning needs beside the weights, by name: optimiser and value normaliser."""
         return {"value_moments": self.value_normaliser.moments,
                 **optimiser_tensors("adam", self.optimiser, self.policy)}
 
     def load_training(self, tensors: dict[str, Tensor]) -> None:
-        """Continue learning from a checkpoint."""
+        """Load the optimiser and the value normaliser of a checkpoint."""
         self.value_normaliser.moments.copy_(tensors["value_moments"])
         load_optimiser("adam", self.optimiser, self.policy, tensors)

@@ -29,15 +29,15 @@ class EnvironmentsConfig:
     """Measure environments."""
 
     envs: int = 512
-    """Copies stepped together."""
+    """This many copies are stepped together."""
     ticks: int = 100
-    """Ticks of each measurement."""
+    """Each measurement lasts this many ticks."""
     rounds: int = 3
-    """Measurements; the best one counts."""
+    """There are this many measurements, of which the best one counts."""
     seed: int = 0
-    """Of the random actions."""
+    """The random actions are drawn from this seed."""
     json: bool = False
-    """Print one JSON object instead of lines."""
+    """One JSON object is printed instead of lines."""
 
 
 def measure(task: str, config: EnvironmentsConfig) -> dict[str, float]:

@@ -26,6 +26,7 @@ import onnx
 import torch
 
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from mat_ros.backends.tensorrt_flavour import load_flavour
 from mat_ros.backends.timing import measure
 from mat_ros.core.errors import Missing
 from mat_ros.core.policy.bundle import Bundle
@@ -33,6 +34,7 @@ from training.exporting.graphs import EncoderGraph, write_encoder
 from training.exporting.sample import make_bundle
 from training.exporting.torch_backend import load_policy
 from training.exporting.wkv import DOMAIN, operator_graphs
+from trt_engines.build import build_plan, profile
 
 MIXERS = ("attention", "rwkv4", "rwkv5", "rwkv6", "rwkv7")
 TURNS = 5
@@ -71,9 +73,6 @@ def in_turns(calls: Sequence[Callable[[], object]]) -> tuple[float, float]:
 
 def kernels(bundle: Bundle) -> dict[str, tuple[int, int]]:
     """Count kernels of each plain graph, and of the graph with the operator as a plugin."""
-    from mat_ros.backends.engines.flavour import load_flavour
-    from trt_engines.build import build_plan, profile
-
     rtx, counts = load_flavour("tensorrt_rtx"), {}
     for name, graph in operator_graphs(bundle).items():
         shapes = dict(profile(bundle, name))

@@ -39,15 +39,15 @@ class SpeedConfig:
     """Measure steps per second."""
 
     json: bool = False
-    """Print one JSON object instead of a table."""
+    """One JSON object is printed instead of a table."""
     iterations: int = 5
-    """Iterations of the fast side; the yardstick runs two fewer."""
+    """The fast side runs this many iterations, the yardstick two fewer."""
     threads: tuple[int, ...] = (1, 2)
-    """Thread counts to try."""
+    """Each side is measured with these numbers of threads."""
     policies: tuple[str, ...] = ("mat", "rwkv4")
-    """What to measure."""
+    """These policies are measured."""
     yardstick: bool = True
-    """Measure the plain structure too."""
+    """The plain structure is measured too."""
 
 
 def measure_plain(policy: str, threads: int, iterations: int) -> dict[str, float]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name the tasks: every environment is found here by name and imported only when it is asked for."""
+"""Find an environment by the name of its task. The module of an environment is imported when it is first made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 
 
 def make(task: str, count: int, **options: Any) -> Environment:
-    """Make `count` copies of a task such as `halfcheetah_6x1`."""
+    """Return `count` copies of a task such as `halfcheetah_6x1`."""
     family = task.split("_")[0]
     if family not in FAMILIES:
         raise Refused("task", f"a name that begins with one of {sorted(FAMILIES)}", task, "choose a known task")

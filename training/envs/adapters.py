@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show our environments to other libraries: as a PettingZoo ParallelEnv, or as a Gymnasium VectorEnv."""
+"""Show our environments to other libraries, as a PettingZoo ParallelEnv or as a Gymnasium VectorEnv."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _box(size: int, bound: float, dtype: Any = np.float32) -> gymnasium.spaces.B
 
 
 class ParallelTask(ParallelEnv[str, NDArray[np.float32], NDArray[np.float32]]):
-    """One copy of a task, agent by agent. Agents with fewer joints have shorter actions and observations."""
+    """Step one copy of a task, agent by agent. Agents with fewer joints have shorter actions and observations."""
 
     metadata = {"name": "mat_ros", "render_modes": []}  # noqa: RUF012, PettingZoo asks for a class attribute
     render_mode = None
@@ -40,22 +40,22 @@ class ParallelTask(ParallelEnv[str, NDArray[np.float32], NDArray[np.float32]]):
         self._seed = 0
 
     def observation_space(self, agent: str) -> gymnasium.spaces.Box:
-        """Give what an agent may see."""
+        """Return the space of an agent's observations."""
         return self._spaces[agent][0]
 
     def action_space(self, agent: str) -> gymnasium.spaces.Box:
-        """Give what an agent may do."""
+        """Return the space of an agent's actions."""
         return self._spaces[agent][1]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None
               ) -> tuple[dict[str, NDArray[np.float32]], dict[str, dict[str, Any]]]:
-        """Start an episode; without a seed, another one than last time."""
+        """Start an episode. A reset without a seed starts another episode than the last reset."""
         self._seed = self._seed + 1 if seed is None else seed
         self.agents = list(self.possible_agents)
         return self._split(self.environment.reset(self._seed)[0]), {agent: {} for agent in self.agents}
 
     def step(self, actions: dict[str, NDArray[np.float32]]) -> tuple[Any, ...]:
-        """Apply all agents' actions."""
+        """Apply all agents' actions and return observations, rewards, terminations, truncations and infos by agent."""
         joint = np.zeros((1, *self._act.shape), np.float32)
         for i, agent in enumerate(self.possible_agents):
             joint[0, i, self._act[i]] = actions[agent]
@@ -74,7 +74,7 @@ class ParallelTask(ParallelEnv[str, NDArray[np.float32], NDArray[np.float32]]):
 
 
 class VectorTask(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]):
-    """Many copies of a task with one joint observation and one joint action, as single-agent libraries expect."""
+    """Step many copies of a task with one joint observation and one joint action, as single-agent libraries expect."""
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012, as Gymnasium asks
 
@@ -90,13 +90,13 @@ class VectorTask(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.
 
     def reset(self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
               ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start all copies anew; without a seed, otherwise than last time."""
+        """Start all copies anew. A reset without a seed starts other episodes than the last reset."""
         first = seed[0] if isinstance(seed, list) else seed
         self._seed = self._seed + 1 if first is None else first
         return self.environment.reset(self._seed)[:, self._obs], {}
 
     def step(self, actions: NDArray[np.float32]) -> tuple[Any, ...]:
-        """Apply joint actions (env, joint)."""
+        """Apply joint actions (env, joint) and return observations, rewards, terminations, truncations and the info."""
         split = np.zeros((self.num_envs, *self._act.shape), np.float32)
         split[:, self._act] = actions
         obs, reward, terminated, truncated, info = self.environment.step(split)

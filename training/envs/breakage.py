@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give each episode its faults, and say what a chain that knows about them would be told."""
+"""Draw the faults of each episode, and compute the share of a command that a broken joint follows."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from mat_ros.core.faults.schedule import Plan, Schedule, followed_share
 
 
 class EpisodeFaults:
-    """The schedules of many copies: a new one for each episode, a pure function of plan, copy and episode."""
+    """Hold the schedules of many copies. Each is a pure function of the plan, the copy and the episode."""
 
     def __init__(self, plan: Plan, joints: Sequence[str], count: int) -> None:
         self.plan, self._count = plan, count
         self._place = {joint: k for k, joint in enumerate(joints)}
-        self._episode = np.zeros(count, dtype=np.int64)  # of each copy
+        self._episode = np.zeros(count, dtype=np.int64)  # number of the present episode of each copy
         self.schedules = [Schedule(0)] * count
 
     def restart(self) -> list[Schedule]:
-        """Begin with the first episode of every copy."""
+        """Begin the first episode of every copy and return all schedules."""
         self._episode[:] = 0
         return self._renew(np.arange(self._count))
 
     def next(self, rows: NDArray[np.intp]) -> list[Schedule]:
-        """Begin the next episode of some copies; give their schedules."""
+        """Begin the next episode of some copies and return their schedules."""
         self._episode[rows] += 1
         return self._renew(rows)
 
@@ -37,7 +37,7 @@ class EpisodeFaults:
         return [self.schedules[row] for row in rows.tolist()]
 
     def joints(self, ticks: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Say which joints are broken (env, joint), 0 or 1, and which share of a command each really follows."""
+        """Return which joints are broken (env, joint), 0 or 1, and the share of its command that each joint follows."""
         broken, share = np.zeros((self._count, len(self._place))), np.ones((self._count, len(self._place)))
         for row, schedule in enumerate(self.schedules):
             for fault in schedule.active(int(ticks[row])):
@@ -47,10 +47,10 @@ class EpisodeFaults:
         return broken, share
 
     def snapshot(self) -> NDArray[np.int64]:
-        """Give all that the schedules depend on."""
+        """Return the numbers that the schedules depend on."""
         return self._episode.copy()
 
     def restore(self, episode: NDArray[np.int64]) -> None:
-        """Have the schedules of a snapshot again."""
+        """Restore the schedules of a snapshot."""
         self._episode[:] = episode
         self._renew(np.arange(self._count))

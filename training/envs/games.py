@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two games of one tick that show what the theory says: tasks `matrix_climb` and `matrix_product`.
+"""Play two games of one tick that test the theory: the tasks `matrix_climb` and `matrix_product`.
 
-climb     two agents choose one of three; the best pair is surrounded by penalties, so both have to move together
-product   two agents choose a number; the reward is their product, so each one's slope depends on the other's choice,
-          and stepping both at once can lower what stepping either alone would raise
+climb     two agents each choose one of three; penalties surround the best pair, so both agents have to move together
+product   two agents each choose a number, and the reward is the product; the slope for one agent depends on the
+          other's choice, so a step of both can lower a reward that a step of either alone would raise
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BEST = {"climb": 11.0, "product": 1.0}
 
 
 class Game:
-    """Many copies of a game; every tick is an episode."""
+    """Play many copies of a game. Every tick is an episode."""
 
     def __init__(self, name: str, count: int) -> None:
         if name not in BEST:
@@ -37,11 +37,11 @@ class Game:
         self._obs = np.tile(np.eye(2, dtype=np.float32), (count, 1, 1))
 
     def reset(self, seed: int) -> Float32:
-        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        """Start all copies anew and return observations (env, agent, obs_dim)."""
         return self._obs.copy()
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
-        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
         first, second = actions[:, 0, 0], actions[:, 1, 0]
         reward = CLIMB[first, second] if self.spec.discrete else np.clip(first, -1, 1) * np.clip(second, -1, 1)
         rows = np.arange(self.count)
@@ -51,17 +51,17 @@ class Game:
         return self._obs.copy(), reward.astype(np.float32), done, ~done, info
 
     def share(self) -> Float32:
-        """Return ones (env, agent, act_dim): nothing breaks here."""
+        """Return ones (env, agent, act_dim): a game has no faults."""
         return np.ones((self.count, *self.spec.act_mask.shape), np.float32)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give all that the future depends on: nothing."""
+        """Return nothing: no episode depends on an earlier one."""
         return {}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
-        """Continue from a snapshot."""
+        """Continue from a snapshot, which is empty."""
 
 
 def make(task: str, count: int) -> Game:
-    """Make copies of a game."""
+    """Return `count` copies of a game such as `matrix_climb`."""
     return Game(task.partition("_")[2], count)

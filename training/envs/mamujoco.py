@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run Multi-Agent MuJoCo tasks: one robot, split into agents that share a reward.
+"""Step Multi-Agent MuJoCo tasks: one robot, split into agents that share a reward.
 
-`legacy` restores three habits of the first public copies so that old curves can be compared with: actions go to the
-actuators in agent order, whatever joint the agent sees; each observation is standardised over its own features; and the
-time limit counts as a termination.
+`legacy` restores three quirks of the first public copies, so that old curves can be compared. Actions go to the
+actuators in agent order, whichever joint the agent observes. Each observation is standardised over its own features.
+The time limit counts as a termination.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from mat_ros.worlds.score import Running
 from training.envs.breakage import EpisodeFaults
 from training.envs.protocol import Bool, Float32, Spec
 
-FULL = -1  # hops: see the whole robot
+FULL = -1  # number of hops that stands for the whole robot
 BROKEN = "joint_broken"  # the term that a fault flag reads: 1 while the joint is broken
 
 
 def load_robot(name: str) -> Robot:
-    """Load a shipped robot description."""
+    """Return a shipped robot description."""
     return Robot.load(shipped.config_file("robots", name))
 
 
 def layout_of(world: Locomotion, robot: Robot, split: str, hops: int, fault_flag: bool = False) -> Layout:
-    """Let each agent see its own joints, those up to `hops` away along the skeleton, the root, and its id.
+    """Return what each agent observes: its own joints, those up to `hops` away along the skeleton, the root, its id.
 
-    With `fault_flag` it also sees which of its own joints are broken.
+    With `fault_flag` each agent also observes which of its own joints are broken.
     """
     broken = Term(BROKEN, "1", world.joint_names)
     adjacent = world.neighbours()
@@ -56,7 +56,7 @@ def layout_of(world: Locomotion, robot: Robot, split: str, hops: int, fault_flag
 
 
 class MultiAgentMujoco:
-    """Many copies of a running robot; see `training.envs.protocol.Environment`."""
+    """Step many copies of a running robot; see `training.envs.protocol.Environment`."""
 
     def __init__(self, robot_name: str, split: str, count: int, *, hops: int = 0, legacy: bool = False,
                  faults: str = "", information: Literal["intent", "truth"] = "intent", fault_flag: bool = False,
@@ -87,17 +87,17 @@ class MultiAgentMujoco:
         self._return = np.zeros(count)
 
     def reset(self, seed: int) -> Float32:
-        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        """Start all copies anew and return observations (env, agent, obs_dim)."""
         self._return[:] = 0.0
         self._faulty.reset(seed=seed, schedules=self._faults.restart())
         return self._observe()
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
-        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
         self._faulty.step(self._command(actions))
-        verdict = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
-        self._return += verdict.reward
-        terminated = verdict.over
+        worth = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
+        self._return += worth.reward
+        terminated = worth.over
         at_limit = self.world.ticks >= self._score.horizon
         truncated = at_limit & ~terminated
         if self.legacy:
@@ -105,7 +105,7 @@ class MultiAgentMujoco:
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
             obs, info = self._restart(obs, info["ended"])
-        return obs, verdict.reward.astype(np.float32), terminated, truncated, info
+        return obs, worth.reward.astype(np.float32), terminated, truncated, info
 
     def _command(self, actions: NDArray[Any]) -> NDArray[np.float64]:
         if self.legacy:
@@ -131,7 +131,7 @@ class MultiAgentMujoco:
         return obs
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give all that the future depends on."""
+        """Return everything that the future of the copies depends on."""
         return {**self._faulty.state(), "returns": self._return.copy(),
                 "fault_episodes": self._faults.snapshot()}
 
@@ -142,21 +142,21 @@ class MultiAgentMujoco:
         self._faulty.set_state(kept, self._faults.schedules)
 
     def share(self) -> Float32:
-        """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
+        """Return the share (env, agent, act_dim) of each next action that its joint, broken or whole, really does."""
         _, share = self._faults.joints(self.world.ticks)
         in_agents = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
         in_agents[:, self._joint_agent, self._joint_column] = share
         return in_agents
 
     def _joint_places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Say for each joint, in command order, which agent moves it and with which column of its action."""
+        """Return, for each joint in command order, the agent that moves it and its column in that agent's action."""
         place = {joint: (i, k) for i, agent in enumerate(self.robot.agents(self._split))
                  for k, joint in enumerate(agent.joints)}
         found = np.array([place[joint] for joint in self.world.joint_names])
         return found[:, 0], found[:, 1]
 
     def _flag_columns(self) -> NDArray[np.bool_]:
-        """Find the columns of each agent's observation that hold fault flags: its last ones before the id."""
+        """Return a mask of the columns that hold fault flags: the last columns of an observation before its id."""
         columns = np.zeros_like(self.observer.measured)
         if self._flagged:
             for i, agent in enumerate(self.robot.agents(self._split)):
@@ -166,6 +166,6 @@ class MultiAgentMujoco:
 
 
 def make(task: str, count: int, **options: Any) -> MultiAgentMujoco:
-    """Make copies of a task such as `halfcheetah_6x1`."""
+    """Return copies of a task such as `halfcheetah_6x1`."""
     robot, _, split = task.partition("_")
     return MultiAgentMujoco(robot, split, count, **options)

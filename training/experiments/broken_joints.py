@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Each joint of HalfCheetah 6x1 without torque: trained that way from the start, and zero-shot on the intact policy."""
+"""Compare trainings with each joint of HalfCheetah 6x1 off in turn with the intact policy, evaluated zero-shot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
 
 
 def main(config: StudyConfig) -> None:
-    """Train, evaluate and tabulate."""
+    """Train, evaluate and write the tables."""
     intact = [StudyRun(name, "mat_halfcheetah", seed, {"policy": policy})
               for name, policy in POLICIES.items() for seed in config.seeds]
     broken = {joint: [StudyRun(f"{name} {joint} off", "mat_halfcheetah", seed,
@@ -31,4 +31,4 @@ def main(config: StudyConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(StudyConfig, prog="python -m training.experiments.broken_joints", description=__doc__))

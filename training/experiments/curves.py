@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Learning curves on HalfCheetah 6x1 of every sequence policy and baseline."""
+"""Draw the learning curves of every sequence policy and baseline on HalfCheetah 6x1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BASELINES = ("mappo", "happo", "hatrpo", "ppo")
 
 
 def main(config: StudyConfig) -> None:
-    """Train, draw and tabulate."""
+    """Train, plot and write the tables."""
     runs = [StudyRun(name, "mat_halfcheetah", seed, {"policy": policy})
             for name, policy in SEQUENCE.items() for seed in config.seeds]
     runs += [StudyRun(name.upper(), f"{name}_halfcheetah", seed, {}) for name in BASELINES for seed in config.seeds]
@@ -25,4 +25,4 @@ def main(config: StudyConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(StudyConfig, prog="python -m training.experiments.curves", description=__doc__))

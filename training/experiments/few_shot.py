@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Few-shot: train on the intact robot, then a little with one joint dead, against from scratch with the same data.
+"""Compare a policy trained intact and then a little with one joint off with one trained from scratch on that data.
 
 The amounts of data are 0, 1, 5 and 10 % of the pre-training.
 """
@@ -18,7 +18,7 @@ POLICIES = {"MAT": "mat", "MARWKV-4": "marwkv4"}
 
 
 def main(config: StudyConfig) -> None:
-    """Train, evaluate and tabulate."""
+    """Train, evaluate and write the tables."""
     intact = {(name, seed): StudyRun(f"{name} intact", "mat_halfcheetah", seed, {"policy": policy})
               for name, policy in POLICIES.items() for seed in config.seeds}
     train_all(list(intact.values()), config)
@@ -30,10 +30,10 @@ def main(config: StudyConfig) -> None:
             for share in SHARES:
                 steps = max(1, round(share * config.steps))
                 common: dict[str, str | int] = {"policy": POLICIES[name], "faults": fault, "steps": steps}
-                label = f"{name} {joint} {share:.0%}"
-                tuned.append((share, StudyRun(f"{label} pre-trained", "mat_halfcheetah", seed,
+                amount = f"{name} {joint} {share:.0%}"
+                tuned.append((share, StudyRun(f"{amount} pre-trained", "mat_halfcheetah", seed,
                                               {**common, "start_from": str(source.folder(config))})))
-                scratch.append((share, StudyRun(f"{label} scratch", "mat_halfcheetah", seed, common)))
+                scratch.append((share, StudyRun(f"{amount} scratch", "mat_halfcheetah", seed, common)))
         train_all([run for _, run in (*tuned, *scratch)], config)
         for label, group in (("pre-trained", tuned), ("scratch", scratch)):
             rows += [{"share": share, "start": label, **score(run, config, fault)} for share, run in group]
@@ -43,9 +43,9 @@ def main(config: StudyConfig) -> None:
         figure = (config.out / f"few_shot_{joint}.png",)
         try:
             plot(PlotConfig(curves_of(runs, config), figure, title=f"{joint} without torque"))
-        except Refused as error:  # so little data that no training episode has ended
+        except Refused as error:  # with very little data, no training episode has ended
             print(f"no {figure[0].name}: {error}")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(StudyConfig, prog="python -m training.experiments.few_shot", description=__doc__))

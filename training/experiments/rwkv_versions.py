@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""RWKV 4, 5, 6 and 7 as mixers, with a causal encoder as published, and with one that sees everybody."""
+"""Compare RWKV 4, 5, 6 and 7 as mixers, with a causal encoder as published and with a bidirectional one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.plot import PlotConfig, plot
 
 
 def main(config: StudyConfig) -> None:
-    """Train, draw and tabulate."""
+    """Train, plot and write the tables."""
     runs = []
     for version in (4, 5, 6, 7):
         for seed in config.seeds:
@@ -26,4 +26,4 @@ def main(config: StudyConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(StudyConfig, description=__doc__))
+    main(tyro.cli(StudyConfig, prog="python -m training.experiments.rwkv_versions", description=__doc__))

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the experiments share: train what is missing, evaluate it, write one table."""
+"""Train the missing runs of an experiment, evaluate them, and write one table."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from training.evaluate import evaluate
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
 from training.sweep import Job, run_jobs, words_of
 
-RETRIES = 3  # how often a run may die
+RETRIES = 3  # largest number of restarts of a run that has died
 JOINTS = ("bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh")
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Settings of every experiment."""
+    """Set the scale and the place of an experiment."""
 
     steps: int = 10_000_000
-    """Environment steps of a full training run."""
+    """A full training takes this many environment steps."""
     seeds: tuple[int, ...] = (1,)
-    """Seeds of each run."""
+    """Each training is repeated with these seeds."""
     out: Path = Path("runs/experiments")
-    """Folder for runs, tables and plots."""
+    """Runs, tables and plots are written into this folder."""
     settings: tuple[str, ...] = ()
-    """Further settings for every run, as NAME=VALUE; they win over the preset's."""
+    """Every run gets these further settings, as NAME=VALUE. They win over the preset's."""
     parallel: int = 1
-    """Runs at a time on this machine."""
+    """This machine trains this many runs at a time."""
     ray: str = ""
-    """Use Ray: `local`, or the address of a cluster."""
+    """Ray trains the runs: `local`, or the address of a cluster."""
     episodes: int = 32
-    """Episodes of each evaluation."""
+    """Each evaluation has this many episodes."""
 
 
 @dataclass(frozen=True)
 class StudyRun:
-    """One training of an experiment."""
+    """Describe one training of an experiment."""
 
     name: str
     preset: str
@@ -50,7 +50,7 @@ class StudyRun:
     settings: Mapping[str, str | int]
 
     def job(self, config: StudyConfig) -> Job:
-        """Say how to train it."""
+        """Return the command line of this training as a job."""
         run = self.folder(config)
         words = ["--preset", self.preset, "--run", str(run), "--seed", str(self.seed)]
         steps = self.settings.get("steps", config.steps)
@@ -62,12 +62,12 @@ class StudyRun:
         return Job(run.name, tuple(words), run)
 
     def folder(self, config: StudyConfig) -> Path:
-        """Say where it lives."""
+        """Return the folder of this training."""
         return (config.out / f"{self.name}_s{self.seed}").resolve()
 
 
 def train_all(runs: Sequence[StudyRun], config: StudyConfig) -> None:
-    """Train what is not trained yet."""
+    """Train the runs that are not trained yet."""
     jobs = [run.job(config) for run in runs]
     results = run_jobs(jobs, config.parallel, config.ray, RETRIES)
     failed = [name for name, status in results if status]
@@ -76,7 +76,7 @@ def train_all(runs: Sequence[StudyRun], config: StudyConfig) -> None:
 
 
 def score(run: StudyRun, config: StudyConfig, fault: str = "", information: str = "trained") -> dict[str, Any]:
-    """Evaluate the newest checkpoint of a run, deterministically."""
+    """Evaluate the newest checkpoint of a run, deterministically, and return a row of the table."""
     torch.set_num_threads(1)
     checkpoint = read_checkpoint(newest_checkpoint(run.folder(config)))
     outcome = evaluate(checkpoint, config.episodes, 1_000_000, True, fault, information)
@@ -86,7 +86,7 @@ def score(run: StudyRun, config: StudyConfig, fault: str = "", information: str 
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows that share their columns."""
+    """Write rows that have the same columns."""
     kept = list(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -97,6 +97,6 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def curves_of(runs: Sequence[StudyRun], config: StudyConfig) -> tuple[str, ...]:
-    """Group the seeds of equal names, as `training.plot` reads them."""
+    """Return one entry NAME=FOLDERS for `training.plot` for all seeds of equal names."""
     names = dict.fromkeys(run.name for run in runs)
     return tuple(f"{name}=" + ",".join(str(run.folder(config)) for run in runs if run.name == name) for name in names)

@@ -1,10 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Seconds until HalfCheetah 6x1 first returns so much in training: the yardstick, with its legacy habits, and we.
+"""Measure the seconds until HalfCheetah 6x1 first reaches a return in training, in the yardstick and in this project.
 
     python -m training.experiments.time_to_return --json
 
-One after the other, each with the same threads. A return is the mean of the last hundred training episodes.
+The yardstick has its legacy quirks. The sides run one after the other, with the same number of threads. A return is the
+mean of the last hundred training episodes.
 """
 
 from __future__ import annotations
@@ -28,31 +29,31 @@ from training.envs import make
 from training.loop.trainer import Trainer
 from training.run.config import TrainConfig
 
-EPISODES = 100  # that a return is the mean of
-Iterate = Callable[[], float]  # collects and learns once, and gives the return; NaN before an episode has ended
+EPISODES = 100  # number of episodes in the mean of a return
+Iterate = Callable[[], float]  # collects and learns once, and returns the return; NaN before an episode has ended
 
 
 @dataclass(frozen=True)
 class RaceConfig:
-    """What to reach, and how."""
+    """Set the goals and the limits of the race."""
 
     json: bool = False
-    """Print one JSON object instead of a line for each goal."""
+    """One JSON object is printed instead of a line for each side."""
     goals: tuple[float, ...] = (2000.0, 3500.0)
-    """Returns to reach, ascending."""
+    """These returns are to be reached, in ascending order."""
     steps: int = 2_000_000
-    """Environment steps after which a side gives up."""
+    """A side gives up after this many environment steps."""
     threads: int = 2
-    """Threads of torch and of our simulator; the yardstick has a process per environment besides."""
+    """Torch and our simulator use this many threads. The yardstick has a process per environment besides."""
     seed: int = 1
-    """Seed of both sides."""
+    """Both sides start from this seed."""
     sides: tuple[str, ...] = ("plain", "ours")
-    """Who runs."""
+    """These sides run: the yardstick (plain) and this project (ours)."""
 
 
 def race(iterate: Iterate, samples: int, goals: tuple[float, ...], limit: int,
          clock: Callable[[], float] = time.perf_counter) -> dict[str, Any]:
-    """Iterate until the last goal is reached or the steps are used up; say when each was."""
+    """Iterate until the last goal is reached or the steps are used up; return when each goal was reached."""
     began, steps, found = clock(), 0, float("nan")
     reached: dict[str, dict[str, float]] = {}
     while len(reached) < len(goals) and steps < limit:
@@ -66,7 +67,7 @@ def race(iterate: Iterate, samples: int, goals: tuple[float, ...], limit: int,
 
 @contextmanager
 def plain(config: RaceConfig) -> Iterator[Iterate]:
-    """Train in the structure and the environment of the first public code."""
+    """Yield a training in the structure and the environment of the first public code."""
     trainer = PlainTrainer("mat", config.seed)
 
     def iterate() -> float:
@@ -81,7 +82,7 @@ def plain(config: RaceConfig) -> Iterator[Iterate]:
 
 @contextmanager
 def ours(config: RaceConfig) -> Iterator[Iterate]:
-    """Train as `python -m training.train` does."""
+    """Yield a training as `python -m training.train` runs it."""
     settings = TrainConfig(threads=config.threads, seed=config.seed, run=Path(os.devnull))
     trainer = Trainer(settings, make(settings.task, settings.envs, threads=config.threads))
     yield lambda: trainer.iterate()["return"]
@@ -92,7 +93,7 @@ SIDES = {"plain": plain, "ours": ours}
 
 def main() -> int:
     """Run the command line."""
-    config = tyro.cli(RaceConfig, description=__doc__)
+    config = tyro.cli(RaceConfig, prog="python -m training.experiments.time_to_return", description=__doc__)
     torch.set_num_threads(config.threads)
     result: dict[str, Any] = {"cores": os.cpu_count(), "threads": config.threads, "load": os.getloadavg()[0]}
     for side in config.sides:

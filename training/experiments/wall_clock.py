@@ -1,8 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wall-clock time and parameters of the policies: torch, the compiled loop, and on a GPU the CUDA kernel on and off.
+"""Measure the wall-clock time and the parameters of the policies.
 
-With `--steps` at full scale it also says when each run first reached a return, which is what time is for.
+The variants are torch, the compiled loop and, on a GPU, the CUDA kernel on and off. With `--steps` at full scale the
+table also shows when each run first reached a return.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ RETURNS = (2000.0, 3500.0)
 
 @dataclass(frozen=True)
 class TimeConfig(StudyConfig):
-    """Settings of this experiment."""
+    """Set the policies and the devices of this experiment."""
 
     policies: tuple[Literal["mat", "marwkv4", "hybrid"], ...] = POLICIES
-    """Policies to time."""
+    """These policies are timed."""
     devices: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
-    """Devices to time, where the machine has them."""
+    """They are timed on these devices, where the machine has them."""
 
 
 def variants(devices: Sequence[str]) -> list[dict[str, Any]]:
-    """List what to time on this machine."""
+    """Return the variants to time on this machine."""
     found: list[dict[str, Any]] = []
     if "cpu" in devices:
         found += [{"device": "cpu", "engine": engine, "kernel": "on"} for engine in ("torch", "auto")]
@@ -60,7 +61,7 @@ def without_kernel() -> Iterator[None]:
 
 
 def time_run(policy: str, variant: dict[str, Any], config: TimeConfig) -> dict[str, Any]:
-    """Train for the given steps and note the seconds."""
+    """Train for the given steps and return the seconds in a row of the table."""
     run = config.out / f"time_{policy}_{variant['device']}_{variant['engine']}_kernel-{variant['kernel']}"
     settings = TrainConfig(policy=policy, engine=variant["engine"], device=variant["device"],  # type: ignore[arg-type]
                            steps=config.steps, seed=config.seeds[0], run=run)
@@ -80,7 +81,7 @@ def time_run(policy: str, variant: dict[str, Any], config: TimeConfig) -> dict[s
 
 
 def first_reached(metrics: Path, goal: float) -> str:
-    """Give the seconds after which the training return first reached a goal; empty where it did not."""
+    """Return the seconds after which the training return first reached a goal, or nothing where it did not."""
     with metrics.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["return"] != "nan" and float(row["return"]) >= goal:
@@ -89,11 +90,11 @@ def first_reached(metrics: Path, goal: float) -> str:
 
 
 def main(config: TimeConfig) -> None:
-    """Time everything, one after another."""
+    """Time every policy in every variant, one after another."""
     torch.set_num_threads(1)
     rows = [time_run(policy, variant, config) for policy in config.policies for variant in variants(config.devices)]
     write_table(config.out / "wall_clock.csv", rows)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(TimeConfig, description=__doc__))
+    main(tyro.cli(TimeConfig, prog="python -m training.experiments.wall_clock", description=__doc__))

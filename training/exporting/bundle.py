@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a policy bundle and prove it.
 
-The golden ticks come from the policy in torch. The bundle is then loaded as a robot would load it, and every installed
-backend has to reproduce those ticks. Where one does not, the first tick, slot and element that differ are named, and
-nothing is left behind.
+The policy in torch computes the golden ticks. The bundle is then loaded as a robot loads it, and every installed
+backend has to reproduce those ticks. Where a backend does not, the error names the first tick, slot and element that
+differ, and no file remains.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from training.exporting.tick import write_tick
 from training.models import Policy
 from training.models.actions import GaussianActions
 
-TRACED_TICKS = 8  # golden ticks whose encodings and last state are kept as well: they are large
+TRACED_TICKS = 8  # number of golden ticks whose encodings and last state are also kept; these arrays are large
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a manifest says besides the network: the robot, the task, and where the policy comes from."""
+    """Hold the manifest's facts besides the network: the robot, the task, and the origin of the policy."""
 
     name: str
     algorithm: str
@@ -59,7 +59,7 @@ class Origin:
 
 
 def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float32], folder: Path) -> Bundle:
-    """Write a bundle whose golden ticks answer the raw observations (tick, n, obs_dim), and prove it."""
+    """Write and prove a bundle whose golden ticks are the decisions for raw observations (tick, n, obs_dim)."""
     if not isinstance(policy.actions, GaussianActions):
         raise Refused("policy", "continuous actions", "a choice among alternatives",
                       "keep it in training: joints are commanded by numbers")
@@ -94,7 +94,7 @@ def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float
 
 @torch.no_grad()
 def golden_ticks(encoder: EncoderGraph, step: StepGraph, observations: NDArray[np.float32]) -> dict[str, Any]:
-    """Answer each observation slot by slot in torch, as a chain does."""
+    """Return the golden ticks: each observation decided slot by slot in torch, as a chain decides it."""
     policy = step.policy
     mask = policy.action_mask
     ticks: dict[str, list[torch.Tensor]] = {name: [] for name in ("enc", "values", "action", "state")}
@@ -115,7 +115,7 @@ def golden_ticks(encoder: EncoderGraph, step: StepGraph, observations: NDArray[n
 
 
 def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Manifest:
-    """Say everything about a policy that deployment has to know."""
+    """Return the manifest of a policy: everything that deployment needs to know about it."""
     config = policy.config
     action_std = policy.actions.std() if isinstance(policy.actions, GaussianActions) else torch.zeros(config.act_dim)
     described = {name: getattr(origin, name) for name in (
@@ -136,13 +136,13 @@ def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Man
 
 
 def prove(bundle: Bundle) -> None:
-    """Hold every installed backend to the golden ticks; refuse with the first tick, slot and element that differ."""
+    """Compare every installed backend with the golden ticks. Refuse with the first tick, slot and element in error."""
     for name in installed():
         golden.require(open_backend(name, bundle), bundle)
 
 
 def state_of(policy: Policy) -> StateLayout:
-    """Say what a step hands on, in the words of the manifest."""
+    """Return the layout of the state that a step passes on, in the manifest's words."""
     layout = policy.state_layout()
     return StateLayout(
         grows=layout.kind == "rows",

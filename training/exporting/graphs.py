@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the graphs of a policy: the encoder with its observation statistics inside, one step, and a whole tick."""
+"""Write the graphs of a policy: the encoder with its observation statistics inside, and one step."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from mat_ros.core.policy.manifest import Normaliser
 from training.models import Policy
 from training.models.wkv_reference import lengthened
 
-OPSET = 20  # the first with Gelu
-IR_VERSION = 10  # of opset 20's time: read by every runtime that knows the opset
+OPSET = 20  # the first opset with Gelu
+IR_VERSION = 10  # of the time of opset 20: every runtime that supports the opset reads this version
 BATCH, SLOTS = "batch", "slots"
 
 
 class EncoderGraph(nn.Module):
-    """Raw observation (B, n, obs_dim) -> enc (B, n, enc_dim), values (B, n), for any n from 1 to the policy's agents.
+    """Map a raw observation (B, n, obs_dim) to enc (B, n, enc_dim) and values (B, n), for any n up to all agents.
 
-    Agents differ in their statistics, in what they observe and in their ids, so that n rows are the first n slots, and
-    the answer is that of a chain which ends there. A causal encoder never hears what follows: it is run over all
-    agents, with zeros for those behind, and the answer is cut. That leaves its shapes fixed, so that a runtime computes
-    the tables of distances once; made for the length of each call they would cost up to 70 % of the encoder.
+    Agents differ in their statistics, in what they observe and in their ids. The n rows are therefore the first n
+    slots, and the result is that of a chain that ends there. In a causal encoder no row depends on a later one. Such an
+    encoder runs over all agents, with zeros for the missing ones, and its result is cut. Its shapes are then fixed, and
+    a runtime computes the tables of distances once. Computed at each call, the tables would cost up to 70 % of the
+    encoder.
     """
 
     def __init__(self, policy: Policy, normaliser: Normaliser) -> None:
@@ -60,7 +61,7 @@ class EncoderGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """Enc (B, enc_dim), action of the slot before (B, act_dim), state -> mean action (B, act_dim), state."""
+    """Map enc (B, enc_dim), the predecessor's action (B, act_dim) and a state to the mean action and the next state."""
 
     def __init__(self, policy: Policy) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class StepGraph(nn.Module):
 
 
 def write_encoder(graph: EncoderGraph, path: Path, *, any_length: bool = True) -> None:
-    """Write encoder.onnx for any batch and, unless told otherwise, for any n: as if the chain ended after slot n."""
+    """Write encoder.onnx for any batch and, by default, for any n: as if the chain ended after slot n."""
     config = graph.policy.config
     dims: dict[int, Any] = {0: torch.export.Dim(BATCH)}
     tables: AbstractContextManager[None] = nullcontext()
@@ -85,7 +86,7 @@ def write_encoder(graph: EncoderGraph, path: Path, *, any_length: bool = True) -
 
 
 def write_step(graph: StepGraph, path: Path) -> None:
-    """Write step.onnx, for any batch; a state that grows may have any number of rows, none included."""
+    """Write step.onnx for any batch. A state that grows may have any number of rows, also none."""
     config, layout = graph.policy.config, graph.policy.state_layout()
     batch = torch.export.Dim(BATCH)
     state_dims: dict[int, Any] = {0: batch}
@@ -101,9 +102,9 @@ def write_step(graph: StepGraph, path: Path) -> None:
 
 
 def _solve_unit_lower(matrix: Any, right: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Any:
-    """Translate solve_triangular, which ONNX lacks, for the one case that RWKV-7 asks for.
+    """Translate solve_triangular, which ONNX lacks, for the one case that RWKV-7 needs.
 
-    A strictly lower triangular N of n rows has N^n = 0, so (I + N)^-1 = (I + M)(I + M²)(I + M⁴)... with M = -N, and
+    A strictly lower triangular N of n rows has N^n = 0. So (I + N)^-1 = (I + M)(I + M²)(I + M⁴)... with M = -N, and
     log2 n factors are exact.
     """
     if upper or not left or not unitriangular:
@@ -118,7 +119,7 @@ def _solve_unit_lower(matrix: Any, right: Any, *, upper: bool, left: bool = True
 
 def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, Any]],
            path: Path) -> None:
-    """Export with torch's exporter, which logs much about itself that nobody who exports a policy asked for."""
+    """Export with torch's exporter. Its many log lines and warnings are switched off meanwhile."""
     noisy = logging.getLogger("torch.onnx")
     level = noisy.level
     noisy.setLevel(logging.ERROR)
@@ -140,7 +141,7 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], dyn
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Drop what the exporter notes about this machine: source lines, paths and versions of its own."""
+    """Remove the exporter's notes about this machine: source lines, paths and its own versions."""
     model.ir_version = min(model.ir_version, IR_VERSION)
     model.producer_name, model.producer_version, model.doc_string = "mat_ros", "", ""
     del model.metadata_props[:]

@@ -1,11 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Export policies of random weights: what benchmarks measure and tests break. No robot should be driven by one.
+"""Export policies of random weights, for benchmarks and tests. No robot should be driven by such a policy.
 
     python -m training.exporting.sample policies FOLDER --kinds mat rwkv4 --agents 6 26 --widths 64 128
     python -m training.exporting.sample arm FOLDER --agents 20
 
-`mat-ros bench` runs these commands. Each policy gets a folder of its own, and one that is there is left as it is.
+`mat-ros bench` runs these commands. Each policy has its own folder. An existing folder stays as it is.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from training.models import Policy, PolicyConfig, build_policy
 
 MILLISECOND = 1_000_000  # ns
 KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
-OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4  # of the policies of many sizes
+OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4  # of the policies of several sizes
 ARM_HZ, ARM_WIDTH = 60, 64
 
 
 def make_bundle(folder: Path, encoder: str = "rwkv4", decoder: str = "rwkv4", *, agents: int = 5, obs_dim: int = 7,
                 act_dim: int = 2, ticks: int = 6, ragged: bool = False, seed: int = 0, **config: Any) -> Bundle:
-    """Export a random policy into `folder`; further keywords go to PolicyConfig (width, blocks, heads, ...)."""
+    """Export a random policy into `folder`. Further keywords go to PolicyConfig (width, blocks, heads, ...)."""
     origin = random_origin(agents, obs_dim, act_dim, ragged=ragged)
     return export_random(folder, origin, ticks, seed, encoder=encoder, decoder=decoder, **config)
 
 
 def export_random(folder: Path, origin: Origin, ticks: int, seed: int, spread: float = 0.2, **config: Any) -> Bundle:
-    """Export a random policy for a given robot and layout; `spread` is how far parameters lie from a fresh policy's."""
+    """Export a random policy for a robot and a layout. `spread` is the deviation of parameters from a new policy's."""
     observer = Observer(origin.layout)
     act_dim = max(len(agent.joints) for agent in origin.agents)
     mask = tuple(tuple(k < len(agent.joints) for k in range(act_dim)) for agent in origin.agents)
@@ -52,7 +52,7 @@ def export_random(folder: Path, origin: Origin, ticks: int, seed: int, spread: f
 
 
 def random_policy(seed: int, spread: float, **config: Any) -> Policy:
-    """Build a policy in which every parameter matters: fresh ones begin with many zeros."""
+    """Return a policy in which every parameter counts. A new policy has many zeros."""
     torch.manual_seed(seed)
     policy = build_policy(PolicyConfig(**config)).eval()
     with torch.no_grad():
@@ -62,7 +62,7 @@ def random_policy(seed: int, spread: float, **config: Any) -> Policy:
 
 
 def random_origin(agents: int, obs_dim: int, act_dim: int, *, ragged: bool = False) -> Origin:
-    """Describe a robot of `agents` x `act_dim` joints; if ragged, the last agent has one joint and sees less."""
+    """Return a robot of `agents` x `act_dim` joints. If ragged, the last agent has one joint and observes less."""
     counts = [1 if ragged and i == agents - 1 else act_dim for i in range(agents)]
     members = tuple(Agent(f"agent_{i}", tuple(f"joint_{i}_{k}" for k in range(count)))
                     for i, count in enumerate(counts))
@@ -75,7 +75,7 @@ def random_origin(agents: int, obs_dim: int, act_dim: int, *, ragged: bool = Fal
 
 
 def random_observations(origin: Origin, ticks: int, seed: int = 0) -> NDArray[np.float32]:
-    """Draw raw observations (tick, n, obs_dim) as the robot would give them: agreeing where agents see the same."""
+    """Return raw observations (tick, n, obs_dim) of one robot. Agents that observe one term read the same value."""
     observer = Observer(origin.layout)
     return observer.observe(2.0 * np.random.default_rng(seed).normal(size=(ticks, observer.signal_count)))
 
@@ -104,7 +104,7 @@ def export_policies(folder: Path, kinds: Sequence[str], agents: Sequence[int], w
 
 
 def export_arm(folder: Path, joints: int) -> None:
-    """Export a policy of an arm, of which each joint is an agent and is measured, into `folder/arm_JOINTS`."""
+    """Export a policy of an arm whose joints are each one agent and are each measured, into `folder/arm_JOINTS`."""
     path = folder / f"arm_{joints}"
     if (path / MANIFEST).exists():
         return
@@ -117,7 +117,7 @@ def export_arm(folder: Path, joints: int) -> None:
 
 
 def main() -> None:
-    """Export what a benchmark asks for."""
+    """Export the policies that a benchmark needs."""
     parser = argparse.ArgumentParser(prog="python -m training.exporting.sample", description=main.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     policies = commands.add_parser("policies", help=export_policies.__doc__)

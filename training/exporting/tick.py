@@ -5,7 +5,8 @@
     observation (batch, n, obs_dim) -> action (batch, n, act_dim), values (batch, n), for any n <= agents
 
 The step becomes the body of an ONNX Loop over the slots, which may carry a state that grows. A runtime may fuse this
-file otherwise than the two, so its decisions agree with theirs to rounding, not in bits: a chain never mixes them.
+file in another way than the two files. The decisions then agree to rounding and not bit for bit, so a chain never mixes
+the forms.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def write_tick(encoder: Path, step: Path, state: StateLayout, action_mask: NDArr
 
 
 def _body(step: onnx.ModelProto) -> onnx.GraphProto:
-    """Take a slot's encoding, step, and put zeros where the agent has no such action."""
+    """Return the loop's body: take a slot's encoding, step, and put zeros where the agent has no such action."""
     row = [BATCH, None]
     select = helper.make_node("Gather", ["enc", "slot"], ["step/enc"], axis=1)
     same = helper.make_node("Identity", ["running"], ["still_running"])

@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide with the very network that was trained, in torch: the reference, too slow for most robots.
+"""Decide with the trained network itself, in torch. This backend is the reference and too slow for most robots.
 
-`pyproject.toml` registers `TorchBackend` as the backend `torch`, so that the runtime finds it without naming training.
+`pyproject.toml` registers `TorchBackend` as the backend `torch`, so the runtime finds it without an import of training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training.models import Policy, PolicyConfig, build_policy
 
 
 def load_policy(bundle: Bundle) -> Policy:
-    """Build the policy that the manifest describes and fill it with the bundle's weights."""
+    """Return the policy that the manifest describes, with the bundle's weights."""
     manifest = bundle.manifest
     network = manifest.network
     tensors = load_tensors(bundle.read("weights.safetensors"))
@@ -50,7 +50,7 @@ class TorchBackend:
         self._row = manifest.state.row if manifest.state.grows else 0
 
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:
-        """Map the raw observation (n, obs_dim) to encodings (n, enc_dim) and values (n,)."""
+        """Return encodings (n, enc_dim) and values (n,) of the raw observation (n, obs_dim)."""
         with torch.inference_mode():
             normal = ((self._tensor(obs) - self._mean) / self._std).clamp(-self._clip, self._clip)
             enc, values = self._policy.encode_with_values(normal.unsqueeze(0))
@@ -66,7 +66,7 @@ class TorchBackend:
             return _array(action[0] * self._mask[slot]), _array(after.reshape(-1))
 
     def info(self) -> BackendInfo:
-        """Say what this backend is."""
+        """Return the name, the version and the device of this backend."""
         return BackendInfo("torch", str(torch.__version__), self._device)
 
     def _tensor(self, array: Float32) -> Tensor:

@@ -1,13 +1,13 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the graphs of a bundle with the operator mat_ros::WKV where they have RWKV-4's recurrence in plain operations.
+"""Write a bundle's graphs with the operator mat_ros::WKV in place of RWKV-4's recurrence in plain operations.
 
     key, value (batch, width) for one slot, or (batch, slots, width); rate, bonus (width,); num, den, max (batch, width)
-    -> out as key; num, den, max behind the last slot
+    -> out as key; num, den, max after the last slot
 
-One slot is a decoder's step; n slots from an empty state are a causal encoder. ONNX Runtime has the operator from the
-native library, TensorRT from trt_engines/wkv_plugin.py. Everybody else wants the plain graphs of the bundle itself, and
-so they stay what a bundle holds.
+A decoder's step is one slot. A causal encoder is n slots from an empty state. ONNX Runtime takes the operator from the
+native library, TensorRT from trt_engines/wkv_plugin.py. Other runtimes lack the operator, so the bundle itself holds
+the plain graphs.
 
     python -m training.exporting.wkv BUNDLE FOLDER      writes encoder.onnx and step.onnx; trt_engines runs this program
 """
@@ -36,11 +36,11 @@ from training.models.wkv_reference import NEVER
 
 DOMAIN, NAME = "mat_ros", "WKV"
 VERSION = 1
-PLUGIN = {"plugin_namespace": DOMAIN, "plugin_version": str(VERSION)}  # by which TensorRT's parser finds a plugin
+PLUGIN = {"plugin_namespace": DOMAIN, "plugin_version": str(VERSION)}  # for the plugin search of TensorRT's parser
 
 
 class OperatorMix(TimeMix4):
-    """The RWKV-4 time mixer with its recurrence as one node: to be exported, not run, as torch has no such operator."""
+    """Export the RWKV-4 time mixer with its recurrence as one node. It cannot run: torch has no such operator."""
 
     def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
         key, value, gate = self._project(x, previous_slot(x))
@@ -56,7 +56,7 @@ class OperatorMix(TimeMix4):
 
 
 def operator_graphs(bundle: Bundle) -> dict[str, bytes]:
-    """Give "encoder" and "step" with the operator, proven on the golden ticks in ONNX Runtime."""
+    """Return the graphs "encoder" and "step" with the operator, proven on the golden ticks in ONNX Runtime."""
     policy, replaced = with_operator(load_policy(bundle))
     network = bundle.manifest.network
     if not any(replaced.values()):
@@ -77,16 +77,16 @@ def operator_graphs(bundle: Bundle) -> dict[str, bytes]:
 
 
 def with_operator(policy: Policy) -> tuple[Policy, dict[str, int]]:
-    """Copy a policy for export with the operator, and count how many there will be in "encoder" and "step".
+    """Return a copy of a policy for export with the operator, and the number of operators in "encoder" and "step".
 
-    A bidirectional encoder looks ahead, which a recurrence cannot: it keeps its plain operations.
+    A bidirectional encoder reads later slots, which a recurrence cannot do. It keeps its plain operations.
     """
     policy = copy.deepcopy(policy)
     replaced = {}
     for name, part in (("encoder", policy.encoder), ("step", policy.decoder)):
         mixers = [module for module in part.modules() if type(module) is TimeMix4 and not module.bidirectional]
         for mixer in mixers:
-            mixer.__class__ = OperatorMix  # the same parameters under the same names, another way to the result
+            mixer.__class__ = OperatorMix  # the same parameters under the same names, computed in another way
         replaced[name] = len(mixers)
     return policy, replaced
 

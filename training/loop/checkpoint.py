@@ -1,17 +1,17 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write and read checkpoints: everything that resuming, evaluating and exporting need, in plain files.
+"""Write and read checkpoints: the data for resuming, evaluating and exporting, in plain files.
 
 A run folder:
 
     config.yaml                     the TrainConfig of the run (plain values)
     metrics.csv                     one line per update
-    tensorboard/                    the same as events
+    tensorboard/                    the same metrics as events
     checkpoints/
       step_000000400000/            one folder per checkpoint, renamed into place when complete
-        manifest.yaml               see below
+        manifest.yaml               its fields stand below
         policy.safetensors          the policy's state dict: keys as in training.models.policy
-        training.safetensors        what only resuming needs, by prefix: `learner/` optimiser and value normaliser,
+        training.safetensors        the tensors for resuming, by prefix: `learner/` optimiser and value normaliser,
                                     `environment/` physics, counters and the last observation (rank, ...),
                                     `normaliser/` count, mean, sum of squares, `episodes/` the last returns
 
@@ -23,20 +23,20 @@ manifest.yaml holds:
     policy_config          PolicyConfig.to_dict() of a sequence policy; absent for mlp
     task, robot, split     names; robot is a file of mat_ros/config/robots, split one of its splits
     agents                 names, in chain order
-    layout                 Layout.to_dict(), what the agents see; null where no robot measures it
+    layout                 Layout.to_dict(), what the agents observe; null where no robot measures it
     obs_mask, act_mask     (agent, dim) lists of true and false; false is padding
     normaliser             {clip, mean, std}: (agent, obs_dim) lists, float32 values that read back bit-equal; columns
                            that are not normalised have mean 0 and std 1. obs -> clip((obs - mean) / std, -clip, clip);
-                           id columns lie inside any clip, so clipping them too changes nothing
-    information            intent | truth           what the chain was told of a broken joint
+                           id columns lie inside any clip, so the clip leaves them unchanged
+    information            intent | truth           what the chain was told about a broken joint
     faults                 name of the fault plan, or none
-    steps, updates, seed   environment steps and updates done, seed
-    returns                mean return and length of the last episodes, as the training log showed them
-    command, commit        how the run was started; git commit of the working tree
+    steps, updates, seed   environment steps and updates so far, and the seed
+    returns                mean return and length of the last episodes, as in the training log
+    command, commit        command that started the run; git commit of the working tree
     packages               versions of python, torch, numpy, mujoco, gymnasium, mat_ros
     config                 the TrainConfig (plain values)
 
-Observation statistics belong to a policy as its weights do: never evaluate one with the other's.
+Observation statistics belong to a policy as its weights do: never evaluate a policy with those of another.
 """
 
 from __future__ import annotations
@@ -63,20 +63,20 @@ MANIFEST, POLICY, TRAINING = "manifest.yaml", "policy.safetensors", "training.sa
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint folder holds."""
+    """Hold the content of a checkpoint folder."""
 
     manifest: Mapping[str, Any]
     policy: dict[str, Tensor]
     training: dict[str, Tensor]
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """Give the training tensors of one owner, without the prefix."""
+        """Return the training tensors of one owner, without the prefix."""
         start = f"{prefix}/"
         return {name.removeprefix(start): tensor for name, tensor in self.training.items() if name.startswith(start)}
 
 
 def write_checkpoint(run: Path, steps: int, checkpoint: Checkpoint, keep: int) -> Path:
-    """Write a checkpoint so that it is there completely or not at all, then drop the oldest beyond `keep`."""
+    """Write a checkpoint completely or not at all, then remove the oldest checkpoints beyond `keep`."""
     folder = run / "checkpoints"
     final = folder / f"step_{steps:012d}"
     staging: Path | None = None
@@ -105,12 +105,12 @@ def write_checkpoint(run: Path, steps: int, checkpoint: Checkpoint, keep: int) -
 
 
 def checkpoints_of(run: Path) -> list[Path]:
-    """List the complete checkpoints of a run, oldest first."""
+    """Return the complete checkpoints of a run, oldest first."""
     return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / MANIFEST).is_file())
 
 
 def newest_checkpoint(run: Path) -> Path:
-    """Find the newest checkpoint of a run folder; a checkpoint folder stands for itself."""
+    """Return the newest checkpoint of a run folder. The folder of a checkpoint returns itself."""
     if (run / MANIFEST).is_file():
         return run
     found = checkpoints_of(run)
@@ -120,7 +120,7 @@ def newest_checkpoint(run: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint folder; whatever is wrong is refused in one sentence."""
+    """Return the checkpoint of a folder. Refuse a damaged folder in one sentence."""
     try:
         manifest = yaml.load((path / MANIFEST).read_text(encoding="utf-8"), Loader=_LOADER)
         if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
@@ -138,7 +138,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Detach from devices and shared memory, as safetensors asks."""
+    """Return copies on the CPU that share no memory, as safetensors requires."""
     return {name: torch.as_tensor(tensor).detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 

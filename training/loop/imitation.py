@@ -1,10 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show a policy a task's script before it learns by itself, for tasks whose first success chance does not bring about.
+"""Show a script's actions to a policy, for tasks whose first success chance does not bring about.
 
-Half of the copies follow the script, nudged so that the policy sees how the script recovers; the other half act as the
-policy does, so that it is told what the script would do where its own mistakes lead. What is imitated is the script's
-action in all of them, and the value head learns what the copies earn. After that the script is gone.
+Half of the copies follow the script. Noise nudges them, so that the policy observes how the script recovers. The other
+half follow the policy, so that the policy learns the script's action in the states that its own mistakes lead to. In
+all copies the policy imitates the script's action, and the value head learns the copies' returns. When the imitation
+ends, the policy learns without the script.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from training.envs.protocol import Environment, Float32
 from training.run.learner import ImitatingLearner, Learner
 from training.run.rollout import Rollout
 
-NUDGE = 0.2  # largest spread of what is added to the script's actions, which lie in [-1, 1]
+NUDGE = 0.2  # largest deviation of the noise that is added to the script's actions, which lie in [-1, 1]
 
 
 class Imitation:
-    """What a script showed during one rollout, and who followed it."""
+    """Hold the script's actions of one rollout, and which copies follow the script."""
 
     def __init__(self, environment: Environment, learner: Learner, ticks: int) -> None:
         spec = environment.spec
@@ -35,15 +36,15 @@ class Imitation:
         self.shown = np.zeros((ticks, environment.count, *spec.act_mask.shape), np.float32)
         copies = np.arange(environment.count)[:, None, None]
         self._follows = copies % 2 == 0
-        # From none to the largest, since some holds do not survive much of it.
+        # The noise grows from none in the first copy, since some grips fail under much noise.
         self._nudge = NUDGE * copies / environment.count * spec.act_mask
 
     def act(self, t: int, own: NDArray[Any], noise: torch.Generator) -> Float32:
-        """Give what the copies do at tick t, (env, agent, act_dim), where the policy would do `own`."""
+        """Return the actions (env, agent, act_dim) of all copies at tick t. The policy's own are `own`."""
         shown = self.shown[t] = self._show()
         nudged = shown + self._nudge * torch.randn(shown.shape, generator=noise).numpy()
         return np.where(self._follows, nudged, own).astype(np.float32)
 
     def learn(self, rollout: Rollout, order: torch.Generator) -> dict[str, float]:
-        """Learn from what was shown."""
+        """Train the learner on the script's actions and return scores for the log."""
         return self._learner.imitate(rollout, self.shown, order)

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
 
 
 class RecentEpisodes:
-    """Remember the last finished episodes."""
+    """Keep the results of the last finished episodes."""
 
     def __init__(self, window: int = 100) -> None:
         self.returns: deque[float] = deque(maxlen=window)
@@ -25,19 +26,19 @@ class RecentEpisodes:
         self.successes: deque[float] = deque(maxlen=window)
 
     def take(self, finished: NDArray[np.float64]) -> None:
-        """Take in returns, lengths and successes (3, tick, copy); not a number where no episode ended."""
+        """Add returns, lengths and successes (3, tick, copy). An entry is NaN where no episode ended."""
         for kept, block in zip((self.returns, self.lengths, self.successes), finished, strict=True):
             kept.extend(block[np.isfinite(block)].tolist())
 
     def restore(self, returns: NDArray[np.float64], lengths: NDArray[np.float64],
                 successes: NDArray[np.float64]) -> None:
-        """Remember the episodes of a checkpoint."""
+        """Add the episodes of a checkpoint."""
         self.returns.extend(returns.tolist())
         self.lengths.extend(lengths.tolist())
         self.successes.extend(successes.tolist())
 
     def summary(self) -> dict[str, float]:
-        """Give their means; not a number before the first has ended, or where a task knows no success."""
+        """Return their means. A mean is NaN before an episode has ended; success is NaN where a task has none."""
         return {"return": _mean(self.returns), "length": _mean(self.lengths), "success": _mean(self.successes)}
 
 
@@ -46,7 +47,7 @@ def _mean(values: deque[float]) -> float:
 
 
 class MetricLog:
-    """Write one line per update; columns are fixed by the first line."""
+    """Write one line per update. The first line fixes the columns."""
 
     def __init__(self, run: Path, total_steps: int, resume_at: int | None) -> None:
         self.path, self.total = run / "metrics.csv", total_steps
@@ -56,8 +57,6 @@ class MetricLog:
             self._drop_after(resume_at)
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._columns: list[str] | None = self._read_columns()
-        from torch.utils.tensorboard import SummaryWriter
-
         self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_at)  # type: ignore[no-untyped-call]
 
     def _read_columns(self) -> list[str] | None:
@@ -65,7 +64,7 @@ class MetricLog:
             return next(csv.reader(file), None)
 
     def _drop_after(self, steps: int) -> None:
-        """Forget lines that were written after the checkpoint from which the run resumes."""
+        """Remove the lines that were written after the checkpoint from which the run resumes."""
         if not self.path.is_file():
             return
         lines = self.path.read_text(encoding="utf-8").splitlines()
@@ -100,7 +99,7 @@ class MetricLog:
             print(text, flush=True)
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the files."""
         if self._terminal:
             sys.stderr.write("\n")
         self._file.close()

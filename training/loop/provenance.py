@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say where a policy comes from, so that it can be made again: the manifest of a checkpoint."""
+"""Describe where a policy comes from, so that the policy can be made again: the manifest of a checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "mat_ros")
 
 
 def commit() -> str:
-    """Give the git commit of the working tree, marked where it has changes; unknown outside of one."""
+    """Return the git commit of the working tree, with a mark for changes, or "unknown" outside a git tree."""
     try:
         root = Path(__file__).resolve().parent
         found = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=root, check=True,
@@ -32,7 +32,7 @@ def commit() -> str:
 
 
 def packages() -> dict[str, str]:
-    """Give the versions of what the numbers depend on."""
+    """Return the versions of the packages that the numbers depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -43,20 +43,20 @@ def packages() -> dict[str, str]:
 
 
 def command() -> str:
-    """Give the command that started this process."""
+    """Return the command that started this process."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
     started = f"python -m {module.name.removesuffix('.__main__')}" if module else f"python {Path(sys.argv[0]).name}"
-    # Where a run lay on somebody's disk says nothing to others.
+    # An absolute path on one machine has no meaning on another: keep only its name.
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return " ".join([started, *words])
 
 
-_ORIGIN: dict[str, Any] = {}  # found once: a checkpoint every few minutes must not start git each time
+_ORIGIN: dict[str, Any] = {}  # kept after the first call, so that frequent checkpoints do not start git each time
 
 
 def manifest_of(config: TrainConfig, spec: Spec, normaliser: ObservationNormaliser, learner: Learner, steps: int,
                 updates: int, returns: Mapping[str, float]) -> dict[str, Any]:
-    """Describe a checkpoint; `training.loop.checkpoint` lists the fields."""
+    """Return the manifest of a checkpoint; `training.loop.checkpoint` lists the fields."""
     if not _ORIGIN:
         _ORIGIN.update(command=command(), commit=commit(), packages=packages())
     policy = getattr(learner, "policy", None)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the loop that all algorithms share: collect, value, update, log, save.
 
-Nothing random is a stream: the numbers of an update are drawn from (seed, update), so that a resumed run continues bit
-for bit without any generator in the checkpoint.
+The random numbers of an update are drawn from (seed, update) and not from one long stream. A resumed run therefore
+continues bit for bit, without a generator in the checkpoint.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from training.run.distributed import ALONE, Team
 from training.run.normalise import ObservationNormaliser
 from training.run.rollout import Rollout, generalised_advantages, standardise
 
-# Settings that a resumed run may change: how long it runs, where and how fast, and the pace, which people turn down.
+# Settings that a resumed run may change: its length, its place and speed, and the learning rates, which people lower.
 FREE = ("run", "resume", "steps", "start_from", "checkpoint_minutes", "keep", "threads", "physics_threads", "engine",
         "device", "learning_rate", "critic_learning_rate")
 SEED_MASK = 2**63 - 1  # torch generators take 63 bits
 
 
 class Diverged(RuntimeError):
-    """Say that the run produced numbers that are not finite, and where the evidence lies."""
+    """Report a number that is not finite, and the file with the last batch."""
 
 
 class Trainer:
-    """One training run."""
+    """Run one training."""
 
     def __init__(self, config: TrainConfig, environment: Environment | None = None, team: Team = ALONE) -> None:
         config.check()
@@ -64,12 +64,12 @@ class Trainer:
         self.obs = self.environment.reset(config.seed)  # (env, agent, obs_dim), not normalised
 
     def generator(self, purpose: str) -> torch.Generator:
-        """Give the random numbers of one purpose in this update."""
+        """Return a generator for one purpose in this update."""
         key = randomness.stream(self.config.seed, f"{purpose}/{self.updates}")
         return torch.Generator().manual_seed(key & SEED_MASK)
 
     def collect(self, imitation: Imitation | None = None) -> None:
-        """Fill the rollout."""
+        """Fill the rollout with one block of ticks."""
         rollout, learner, gamma = self.rollout, self.learner, self.config.gamma
         self._finished[:] = np.nan
         noise = self.generator("noise")
@@ -98,9 +98,9 @@ class Trainer:
                 self._finished[k, t, info["ended"]] = info[name]
 
     def _cut_off(self, truncated: NDArray[np.bool_], info: Mapping[str, Any]) -> NDArray[np.float32]:
-        """Value the states in which episodes were cut off: (env, agent), zero elsewhere.
+        """Return the values (env, agent) of the states in which episodes were truncated, and zero elsewhere.
 
-        A time limit is no fact of the task, so the return goes on behind it.
+        A time limit is not part of the task, so the return includes the value of the state after it.
         """
         ahead = np.zeros(self.rollout.rewards.shape[1:], np.float32)
         cut = truncated[info["ended"]]
@@ -118,7 +118,7 @@ class Trainer:
         rollout.advantages = standardise(raw)
 
     def iterate(self) -> dict[str, float]:
-        """Collect and learn once."""
+        """Collect a rollout, learn from it, and return the metrics."""
         began = time.monotonic()
         imitation = self.imitation if self.steps < self.config.imitate else None
         self.collect(imitation)
@@ -139,7 +139,7 @@ class Trainer:
         return 1.0 - float((returns - values).var()) / spread if spread > 0.0 else 0.0
 
     def _check(self, metrics: Mapping[str, float]) -> None:
-        """Stop at the first number that is not finite, and keep the evidence."""
+        """Stop at the first number that is not finite, and save the last batch."""
         bad = [name for name, value in metrics.items()
                if name not in ("return", "length", "success") and not math.isfinite(value)]
         if bad:
@@ -151,9 +151,9 @@ class Trainer:
                            f"the last batch is in {dump}, lower the learning rate or look there")
 
     def train(self, log: MetricLog | None, stop: Callable[[], bool] = lambda: False) -> None:
-        """Iterate until the steps are done or `stop` says so; save every few minutes and at the end.
+        """Iterate until the steps are done or `stop` returns True. Save every few minutes and at the end.
 
-        Stopping waits for the update in progress, because only a whole one can be resumed bit for bit.
+        A stop waits for the end of the present update, because a run resumes bit for bit only between updates.
         """
         saved = time.monotonic()
         while self.steps < self.config.steps and not self._agree(stop()):
@@ -166,11 +166,11 @@ class Trainer:
         self.save()
 
     def _agree(self, wish: bool) -> bool:
-        """Do what the leading rank wishes, so that all ranks do the same."""
+        """Return the wish of the leading rank, so that all ranks do the same."""
         return bool(self.team.gather(np.array([wish]), axis=0)[0])
 
     def save(self) -> Path | None:
-        """Write a checkpoint of this moment; ranks that do not lead only hand over their environments."""
+        """Write a checkpoint of this moment. Ranks that do not lead only send the snapshots of their environments."""
         environment = self._environments()
         if not self.team.leads:
             return None
@@ -187,7 +187,7 @@ class Trainer:
                                 Checkpoint(manifest, self.learner.policy_tensors(), training), self.config.keep)
 
     def _environments(self) -> dict[str, NDArray[Any]]:
-        """Give the snapshots of all ranks' environments, and the observations that the next decisions answer."""
+        """Return the snapshots of all ranks' environments, and the observations for their next decisions."""
         mine = {**self.environment.snapshot(), "last_obs": self.obs}
         return {name: self.team.gather(np.asarray(array)[None], axis=0) for name, array in mine.items()}
 
@@ -217,13 +217,13 @@ class Trainer:
         self.steps, self.updates = int(checkpoint.manifest["steps"]), int(checkpoint.manifest["updates"])
 
     def begin_from(self, checkpoint: Checkpoint) -> None:
-        """Take the weights and observation statistics of another run, and nothing else."""
+        """Load the weights and the observation statistics of another run, and nothing else."""
         self.learner.load_policy(checkpoint.policy)
         self.normaliser.restore(_arrays(checkpoint, "normaliser"))
 
 
 def environment_options(config: TrainConfig) -> dict[str, Any]:
-    """Give the options of an environment that differ from its defaults, so that a family only knows its own."""
+    """Return the options that differ from their defaults, so that a family of tasks needs only its own options."""
     names = ("hops", "legacy", "observation", "reward", "randomisation", "faults", "information", "fault_flag",
              "curriculum")
     defaults = TrainConfig()

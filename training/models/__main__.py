@@ -5,8 +5,9 @@
     python -m training.models --agents 6 --obs-dim 13 --act-dim 1
     python -m training.models --names marwkv4      the parameters by name and shape, as weights.safetensors holds them
 
-A multiply and an add count as two operations. Only matrix products are counted (and, for attention, the products with
-keys and values; for a matrix memory, its reading and writing): norms, gates and exponentials are the small rest.
+A multiplication and an addition count as two operations. The count covers matrix products, the products of attention
+with its keys and values, and the reading and writing of a matrix memory. It leaves out norms, gates and exponentials,
+which are a small rest.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """What one policy costs at given sizes."""
+    """Hold the costs of one policy at given sizes."""
 
     parameters: int
     first_hop_bytes: int  # state from slot 0 to slot 1
@@ -40,7 +41,7 @@ class Cost:
 
 
 def cost(policy: Policy) -> Cost:
-    """Count from the layers themselves, so that the table cannot disagree with the model."""
+    """Return the costs. Count the layers themselves, so that the table cannot disagree with the model."""
     agents, layout = policy.config.agents, policy.state_layout()
     steps = [_dense_flops(policy.decoder) + _memory_flops(policy, slot, step=True) for slot in range(agents)]
     encode = 0 if isinstance(policy.decoder, IndependentDecoder) else _encode_flops(policy)
@@ -66,7 +67,7 @@ def _encode_flops(policy: Policy) -> int:
 
 
 def _memory_flops(policy: Policy, slot: int, *, step: bool) -> int:
-    """Count what slot `slot` does with the slots that it sees, in the decoder (step) or in the encoder."""
+    """Return the operations of slot `slot` on the slots that it attends to, in the decoder (step) or in the encoder."""
     config = policy.config
     mixer = config.decoder if step else config.encoder
     if mixer == "attention":
@@ -115,7 +116,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--heads", type=int, default=1)
-    parser.add_argument("--names", choices=tuple(MIXERS_OF), help="print one policy's parameters instead")
+    parser.add_argument("--names", choices=tuple(MIXERS_OF), help="print one policy's parameters instead of the table")
     given = parser.parse_args(argv)
     sizes = (given.agents, given.obs_dim, given.act_dim, given.width, given.blocks, given.heads)
     if given.names:

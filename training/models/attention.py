@@ -1,15 +1,16 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The attention mixer and MAT's two blocks, in their parallel and their step form.
+"""Mix by attention: the mixer and MAT's two blocks, in their parallel form and their step form.
 
     attend(q, k, v) = softmax(q kᵀ / sqrt(d / heads)) v
 
-`parallel` sees all slots at once; `step` sees one new slot and the keys and values of those before it. Both attend to
-the same keys, so they agree to rounding.
+`parallel` reads all slots at once. `step` reads one new slot and the keys and values of the slots before it. Both
+attend to the same keys, so they agree to rounding.
 
-Training has a third way to the same numbers. With one head, q·k = (W_q x + b_q)·(W_k y + b_k) is (A x + c)·y with
-A = W_kᵀ W_q and c = W_kᵀ b_q, up to a term that is equal for all keys and that softmax cancels; and W_o after W_v is
-one matrix too. Two products per row instead of four, in both directions: 30 % fewer operations in a whole update.
+Training computes the same numbers in a third way. With one head, q·k = (W_q x + b_q)·(W_k y + b_k) is (A x + c)·y with
+A = W_kᵀ W_q and c = W_kᵀ b_q, up to a term that is equal for all keys and that softmax cancels. W_o after W_v is one
+matrix too. This way needs two products per row instead of four, forwards and backwards: 30 % fewer operations in a
+whole update.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from training.models.layers import Mlp, linear
 from training.models.state import StatePart
 from training.models.wkv_reference import NEVER
 
-FUSED_SLOTS = 12  # for a few slots compiled sums beat batched products, which cost a call per attention and direction
+FUSED_SLOTS = 12  # up to here compiled sums beat batched products, which cost a call per attention and direction
 
 
 class SelfAttention(nn.Module):
-    """Let every slot look at every slot (or, if causal, at itself and its predecessors)."""
+    """Let every slot attend to every slot or, if causal, to itself and its predecessors."""
 
     def __init__(self, width: int, heads: int, *, causal: bool) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Let slot i's encoding question the actions decided up to slot i-1, which the stream x holds at rows <= i."""
+    """Attend from slot i's encoding to the actions decided up to slot i-1, which the stream x holds at rows <= i."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class CrossAttention(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """MAT's encoder block, post-LN: x = LN(x + attention(x)); x = LN(x + mlp(x))."""
+    """Compute MAT's encoder block, post-LN: x = LN(x + attention(x)); x = LN(x + mlp(x))."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """MAT's decoder block: x asks its predecessors, the encoding asks x, and the encoding is what x is added to."""
+    """Compute MAT's decoder block: x attends to its predecessors, then the encoding attends to x and is added to it."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -101,7 +102,7 @@ class DecoderBlock(nn.Module):
 
     @staticmethod
     def state_parts(width: int) -> tuple[StatePart, ...]:
-        """Name what one decided slot leaves behind for its successors."""
+        """Return the row that one decided slot adds to the state for its successors."""
         return tuple(StatePart(name, (width,)) for name in ("self_key", "self_value", "cross_key", "cross_value"))
 
     def parallel(self, x: Tensor, enc: Tensor) -> Tensor:  # (B, n, d), (B, n, d) -> (B, n, d)
@@ -120,7 +121,7 @@ class DecoderBlock(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, *, causal: bool) -> Tensor:
-    """Weigh the values of all slots by how well their keys answer each query; all (B, n, d)."""
+    """Return the values of all slots weighed by the match of their keys with each query; all (B, n, d)."""
     q, k, v = (split_heads(x, heads) for x in (query, key, value))  # (B, heads, n, d / heads)
     return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
 
@@ -137,7 +138,7 @@ def attend_absorbed(
     *,
     causal: bool,
 ) -> Tensor:  # (B, n, d)
-    """Attend with one head, the key and value projections absorbed into the query's and the output's."""
+    """Attend with one head. The key and value projections are absorbed into those of the query and the output."""
     query = F.linear(asking, w_key.T @ w_query, b_query @ w_key)
     if torch.compiler.is_compiling() and asked.shape[1] <= FUSED_SLOTS:
         mixed = attend_by_sums(query, asked, causal=causal)
@@ -147,12 +148,12 @@ def attend_absorbed(
 
 
 def _trains() -> bool:
-    """Say whether gradients are wanted; an exported graph is for deciding, whatever the mode it is exported in."""
+    """Return whether gradients are wanted. An exported graph decides only, in whichever mode it is exported."""
     return torch.is_grad_enabled() and not torch.compiler.is_exporting()
 
 
 def attend_by_sums(query: Tensor, asked: Tensor, *, causal: bool) -> Tensor:
-    """Attend without matrix products: for a few slots the compiler makes one loop of this, and no call per robot."""
+    """Attend without matrix products. For a few slots the compiler makes one loop of this, without a call per robot."""
     score = (query.unsqueeze(2) * asked.unsqueeze(1)).sum(-1) * (query.shape[-1] ** -0.5)  # (B, t, i)
     if causal:
         slots = asked.shape[1]

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled forms of `act` and `evaluate`, chosen by measurement (`python -m training.bench models`)."""
+"""Compile `act` and `evaluate` in the forms that a measurement chose (`python -m training.bench models`)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from torch import Tensor
 from training.models import wkv_kernels
 from training.models.policy import Policy
 
-UNROLLED_SLOTS = 8  # up to here a whole tick is one graph; beyond, compiling it takes minutes, so only a step is
+UNROLLED_SLOTS = 8  # longer chains compile in minutes as one graph, so only one step of them is compiled
 THREE = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Forms:
-    """The two calls that a trainer makes, as `Policy.act` and `Policy.evaluate` take and give them.
+    """Hold the two calls of a trainer, with the arguments and results of `Policy.act` and `Policy.evaluate`.
 
-    They read the policy's parameters where they are: train it, load into it, and these follow. Each new batch size is
-    compiled anew at its first call (about ten seconds), and so is each new set of given arguments.
+    The forms read the policy's parameters in place, so they follow its training and loading. The first call with a new
+    batch size, or with a new set of optional arguments, compiles again (about ten seconds).
     """
 
     act: Callable[..., THREE]
@@ -33,18 +33,18 @@ class Forms:
 
 
 def compile_forms(policy: Policy) -> Forms:
-    """Compile a policy for this machine, or give its plain methods where there is no C++ compiler to do it with."""
+    """Return forms compiled for this machine, or the policy's plain methods where there is no C++ compiler."""
     if not _has_compiler():
         return Forms(policy.act, policy.evaluate)
-    wkv_kernels.fits(policy.value_head.out.weight)  # build kernels now, where there is a GPU, and not while tracing
-    # The wrapper around the generated loops is C++ as well: at these sizes calling them from Python shows.
+    wkv_kernels.fits(policy.value_head.out.weight)  # build the kernels now, not while tracing
+    # Make the wrapper of the generated loops in C++ too: at these sizes, calls from Python cost visible time.
     options: dict[str, str | int | bool | Callable[..., object]] = {"cpp_wrapper": True}
     evaluate = torch.compile(policy.evaluate, options=options)
 
     if policy.config.agents <= UNROLLED_SLOTS:
         decide = torch.compile(policy.decide, options=options)
     elif policy.state_layout().kind == "rows":
-        decide = policy.decide  # a graph for any length of cache was no faster at 26 slots and slower at 52
+        decide = policy.decide  # a graph for any cache length was no faster at 26 slots and slower at 52
     else:
         encode = torch.compile(policy.encode_with_values, options=options)
         decide = partial(policy.decide, encode=encode, step=torch.compile(policy.step, options=options))

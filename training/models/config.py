@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that decides the shape of a policy, as one frozen record that a checkpoint can store."""
+"""Describe the shape of a policy as one frozen record, which a checkpoint can store."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Mask = tuple[tuple[bool, ...], ...]  # (agent, dimension)
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """Describe one policy; the same record always builds the same parameters."""
+    """Describe one policy. The same record always builds the same parameters."""
 
     agents: int  # n, the number of slots of the chain
-    obs_dim: int  # widest observation of an agent; shorter ones are padded at the end
+    obs_dim: int  # widest observation of an agent; shorter observations are padded at the end
     act_dim: int  # continuous: widest action; discrete: number of choices
     encoder: str = "attention"  # one of ENCODER_MIXERS
     decoder: str = "attention"  # one of DECODER_MIXERS
     width: int = 64  # d
     blocks: int = 1
     heads: int = 1  # of attention, and of the matrix state of RWKV-5, 6 and 7
-    encoder_bidirectional: bool = False  # RWKV encoders only: let every agent see every other (attention always does)
+    encoder_bidirectional: bool = False  # RWKV encoders only: let every agent see every other, as attention always does
     discrete: bool = False
     agent_id: bool = False  # append a one-hot agent number to the observation
     observation_mask: Mask | None = None  # (n, obs_dim), False where an agent's observation is padding
@@ -46,7 +46,7 @@ class PolicyConfig:
     std_scale: float = 0.5  # std = sigmoid(log_std) * std_scale
 
     def __post_init__(self) -> None:
-        """Refuse a policy that cannot be built."""
+        """Refuse settings from which no policy can be built."""
         if self.encoder not in ENCODER_MIXERS:
             raise ValueError(f"expected an encoder mixer of {ENCODER_MIXERS}, got {self.encoder!r}; choose one of them")
         if self.decoder not in DECODER_MIXERS:
@@ -70,21 +70,21 @@ class PolicyConfig:
 
     @property
     def observation_width(self) -> int:
-        """Count the numbers that the networks read per agent: the observation and, if asked for, the agent's id."""
+        """Return the count of numbers that the networks read per agent: the observation and, if configured, the id."""
         return self.obs_dim + (self.agents if self.agent_id else 0)
 
     @property
     def enc_dim(self) -> int:
-        """Count the numbers of one row of `encode`: the width, or the observation itself where no decoder mixes."""
+        """Return the count of numbers in one row of `encode`: the width, or the observation where no decoder mixes."""
         return self.observation_width if self.decoder == "none" else self.width
 
     @property
     def action_input_dim(self) -> int:
-        """Count the numbers of `a_prev`: a discrete action is one-hot behind one extra column, the start token."""
+        """Return the count of numbers in `a_prev`. A discrete action is one-hot, after a column for the start token."""
         return self.act_dim + 1 if self.discrete else self.act_dim
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain YAML types, for checkpoints and manifests."""
+        """Return the fields as plain YAML types, for checkpoints and manifests."""
         plain = asdict(self)
         for name in ("observation_mask", "action_mask"):
             if plain[name] is not None:
@@ -93,7 +93,7 @@ class PolicyConfig:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> PolicyConfig:
-        """Read what `to_dict` wrote, refusing unknown words."""
+        """Return the record that `to_dict` wrote. Refuse unknown fields."""
         unknown = sorted(set(plain) - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"expected fields of PolicyConfig, got {unknown}; remove them or use a newer release")
@@ -105,7 +105,7 @@ class PolicyConfig:
 
 
 def policy_config(name: str, agents: int, obs_dim: int, act_dim: int, **overrides: Any) -> PolicyConfig:
-    """Look up a preset by name: mat, mat_dec, marwkv4..7 or hybrid."""
+    """Return a preset by name: mat, mat_dec, marwkv4..7 or hybrid."""
     if name not in MIXERS_OF:
         raise ValueError(f"expected a policy of {tuple(MIXERS_OF)}, got {name!r}; choose one of them")
     encoder, decoder = MIXERS_OF[name]

@@ -1,8 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The three decoders. Each maps (encoding of slot i, action of slot i-1, state) to slot i's distribution parameters.
+"""Map (encoding of slot i, action of slot i-1, state) to slot i's distribution parameters, by three decoders.
 
-`parallel` does it for all slots of known actions (training); `step` for one slot (decoding). The tests hold them equal.
+`parallel` computes all slots of known actions (training). `step` computes one slot (decoding). Tests prove the two
+forms equal.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from training.models.state import HopLayout
 
 
 class AttentionDecoder(nn.Module):
-    """MAT's decoder. Its state grows by one row per decided slot: (B, i, blocks * 4 * d)."""
+    """Decode by attention, as in MAT. The state grows by one row per decided slot: (B, i, blocks * 4 * d)."""
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
@@ -50,9 +51,9 @@ class AttentionDecoder(nn.Module):
 
 
 class RwkvDecoder(nn.Module):
-    """MARWKV's decoder: the predecessor's action is added to the encoding and a recurrent stack runs along the slots.
+    """Decode by RWKV, as in MARWKV: add the predecessor's action to the encoding, then run a recurrent stack.
 
-    Its state has a constant size: (B, blocks * S), where S depends on the version only.
+    The stack runs along the slots. Its state has a constant size: (B, blocks * S), where S depends on the version only.
     """
 
     def __init__(self, config: PolicyConfig) -> None:
@@ -84,7 +85,7 @@ class RwkvDecoder(nn.Module):
 
 
 class IndependentDecoder(nn.Module):
-    """MAT-Dec's decoder: one shared network reads the agent's own observation. Nothing travels: the state is (B, 0)."""
+    """Decode as in MAT-Dec: one shared network reads the agent's own observation. The state is empty, (B, 0)."""
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
@@ -107,7 +108,7 @@ Decoder = AttentionDecoder | RwkvDecoder | IndependentDecoder
 
 
 def build_decoder(config: PolicyConfig) -> Decoder:
-    """Choose the decoder by its mixer."""
+    """Return the decoder of the configured mixer."""
     if config.decoder == "none":
         return IndependentDecoder(config)
     return AttentionDecoder(config) if config.decoder == "attention" else RwkvDecoder(config)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder: joint observation in, one encoded row per slot out. It runs once per tick."""
+"""Encode a joint observation into one row per slot. The encoder runs once per tick."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.models.rwkv import RwkvBlock
 
 
 class MixingEncoder(nn.Module):
-    """Embed each agent's observation, then let the agents' rows mix.
+    """Embed each agent's observation, then mix the agents' rows.
 
-    Attention mixes all with all. RWKV is causal as published (slot i knows the observations of slots <= i), unless the
-    configuration makes it bidirectional.
+    Attention mixes all rows with all. RWKV is causal as published: slot i depends on the observations of slots <= i.
+    The configuration can make RWKV bidirectional.
     """
 
     def __init__(self, config: PolicyConfig) -> None:
@@ -31,7 +31,7 @@ class MixingEncoder(nn.Module):
         blocks: list[EncoderBlock] | list[RwkvBlock]
         if config.encoder == "attention":
             blocks = [EncoderBlock(d, config.heads) for _ in range(config.blocks)]
-            self.final_norm: nn.Module = nn.Identity()  # a post-LN block ends in one already
+            self.final_norm: nn.Module = nn.Identity()  # a post-LN block already ends in a norm
         else:
             blocks = [
                 RwkvBlock(config.encoder, d, config.heads, i, config.blocks, bidirectional=config.encoder_bidirectional)

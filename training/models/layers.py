@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The few layers that every policy shares, with the initialisation that MAT trains from."""
+"""Define the layers that every policy shares, with the initialisation that MAT trains from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 BEFORE_GELU = math.sqrt(2.0)  # orthogonal gain of a layer that feeds a GELU
-ELSEWHERE = 0.01  # near zero, so that a fresh policy is nearly the mean action and a fresh block nearly its residual
+ELSEWHERE = 0.01  # near zero, so that a new policy acts near zero and a new block returns nearly its residual
 
 
 def linear(inputs: int, outputs: int, gain: float = ELSEWHERE, *, bias: bool = True, fused: int = 1) -> nn.Linear:
-    """Make a linear layer with orthogonal weights, each of `fused` stacked matrices on its own."""
+    """Return a linear layer with orthogonal weights. Each of `fused` stacked matrices is orthogonal on its own."""
     layer = nn.Linear(inputs, outputs * fused, bias=bias)
     for weight in layer.weight.data.chunk(fused):
         if gain == 0.0:
@@ -28,7 +28,7 @@ def linear(inputs: int, outputs: int, gain: float = ELSEWHERE, *, bias: bool = T
 
 
 class Head(nn.Module):
-    """Read a number per output from a row: Linear, GELU, LayerNorm, Linear."""
+    """Compute the outputs of a row: Linear, GELU, LayerNorm, Linear."""
 
     def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Head(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Think for each slot on its own: Linear, GELU, Linear, as wide as the stream (not four times, as in text)."""
+    """Transform each slot on its own: Linear, GELU, Linear. The hidden layer is as wide as the stream."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -53,11 +53,11 @@ class Mlp(nn.Module):
 
 
 def previous_slot(x: Tensor) -> Tensor:
-    """Shift the slots by one, so that slot i sees slot i-1 and the first sees zeros."""
+    """Return the slots shifted by one: slot i holds slot i-1, and the first slot holds zeros."""
     return F.pad(x, (0, 0, 1, -1))  # (B, n, d)
 
 
 def blend(x: Tensor, before: Tensor, *mixes: Tensor) -> list[Tensor]:
-    """Interpolate between the previous slot (mix 0) and this one (mix 1), once per mix."""
+    """Return, for each mix, an interpolation between the previous slot (mix 0) and this slot (mix 1)."""
     difference = x - before
     return [torch.addcmul(before, difference, mix) for mix in mixes]

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sequence policy: encode once, then decide slot after slot, each knowing what its predecessors decided.
+"""Encode a tick once, then decide slot after slot, each from its encoding and its predecessors' decisions.
 
     obs ─ encode ─> enc ─ step(1) ─ step(2) ─ ... ─ step(n)          act:      one pass with carried state
                            a₁,s₁     a₂,s₂                           evaluate: the same in parallel, actions known
@@ -8,8 +8,8 @@
 Shapes: B batch, n agents (slots), d width. obs (B, n, obs_dim) float, already normalised. actions (B, n, act_dim)
 float, or (B, n, 1) long where discrete. Values are (B, n, 1) in the trainer's normalised value space.
 
-Parameter names are a contract: they are the keys of weights.safetensors. `python -m training.models --names mat`
-prints them with their shapes. Where a name is fused (query_key_value, key_value), its rows are stacked in that order.
+Parameter names are a contract: they are the keys of weights.safetensors. `python -m training.models --names mat` prints
+the names with their shapes. A fused name (query_key_value, key_value) lists its stacked rows in their order.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["Policy", "PolicyConfig", "build_policy", "policy_config"]
 
 
 class Policy(nn.Module):
-    """The one interface of the whole family: act, evaluate, values, encode, step.
+    """Offer the one interface of all policies: act, evaluate, values, encode, step.
 
     `order` (a permutation of the agents, (n,) long) lets the chain run in another order than that of the rows: slot s
     decides agent order[s]. Inputs and outputs stay in agent order. A deployed chain has its rows in slot order already.
@@ -57,35 +57,35 @@ class Policy(nn.Module):
     # ---- the deployed pair: encode once per tick, step once per slot -------------------------------------------------
 
     def encode(self, obs: Tensor, order: Tensor | None = None) -> Tensor:
-        """Encode the joint observation: (B, n, obs_dim) -> (B, n, enc_dim), rows in slot order.
+        """Return the encoded joint observation: (B, n, obs_dim) -> (B, n, enc_dim), rows in slot order.
 
-        For MAT-Dec a row is the agent's own observation (with its id where configured), all that its step reads.
+        For MAT-Dec a row is the agent's own observation (with its id where configured): its step reads nothing else.
         """
         rows = self._observe(obs, order)
         return rows if self.config.decoder == "none" else self.encoder(rows)
 
     def encode_with_values(self, obs: Tensor, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Give the encoding (B, n, enc_dim) and the values (B, n, 1), both in slot order, from one pass."""
+        """Return the encoding (B, n, enc_dim) and the values (B, n, 1), both in slot order, from one pass."""
         rows = self._observe(obs, order)
         enc = self.encoder(rows)
         return (rows if self.config.decoder == "none" else enc), self.value_head(enc)
 
     def encode_first(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode as if the chain ended after its first n slots: (B, n, obs_dim) -> enc, values, for any n <= agents."""
+        """Return enc and values as if the chain ended after its first n slots: (B, n, obs_dim), for any n <= agents."""
         rows = self._rows(obs, obs.shape[1])
         enc = self.encoder(rows)
         return (rows if self.config.decoder == "none" else enc), self.value_head(enc)
 
     def step(self, enc_i: Tensor, a_prev: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Decide one slot: (B, enc_dim), (B, action_input_dim), state -> distribution parameters (B, act_dim), state.
+        """Compute one slot: (B, enc_dim), (B, action_input_dim), state -> distribution parameters (B, act_dim), state.
 
         The parameters are means, or logits where discrete. `a_prev` is the predecessor's action as `action_input`
-        shows it, padding zeroed; the first slot gets `start_action` and `initial_state`.
+        returns it, with padding zeroed. The first slot receives `start_action` and `initial_state`.
         """
         return self.decoder.step(enc_i, a_prev, state)
 
     def initial_state(self, batch: int) -> Tensor:
-        """Give the state that enters the first slot; `state_layout` says how it is cut."""
+        """Return the state that enters the first slot. `state_layout` describes its parts."""
         layout = self.state_layout()
         shape = layout.shape(batch, slot=0)
         like = self.value_head.out.bias
@@ -95,18 +95,18 @@ class Policy(nn.Module):
         return torch.cat(parts).repeat(layout.blocks).expand(shape).clone()
 
     def start_action(self, batch: int) -> Tensor:
-        """Give the first slot's `a_prev`: zeros, or where discrete a one-hot whose column 0 means start."""
+        """Return the first slot's `a_prev`: zeros or, where discrete, a one-hot whose column 0 means start."""
         return self.actions.start(batch, self.value_head.out.bias)
 
     def action_input(self, actions: Tensor) -> Tensor:
-        """Show decided actions to the next slot: as they are, or one-hot behind the start column where discrete."""
+        """Return decided actions as the next slot receives them: unchanged, or one-hot behind the start column."""
         return self.actions.as_input(actions).to(self.value_head.out.bias.dtype)
 
     def state_layout(self) -> HopLayout:
-        """Say what the state holds, in which order, and how many floats hop to each slot."""
+        """Return the layout of the state: its parts in order, and the floats that hop to each slot."""
         return self.decoder.layout
 
-    # ---- what training asks for --------------------------------------------------------------------------------------
+    # ---- the calls of a trainer --------------------------------------------------------------------------------------
 
     def act(
         self,
@@ -116,15 +116,15 @@ class Policy(nn.Module):
         generator: torch.Generator | None = None,
         order: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decide all slots, one step each; give actions, log-probabilities (one per action dimension) and values."""
-        with torch.inference_mode():  # books less than no_grad, which a tick of small calls feels
+        """Decide all slots, one step each; return actions, log-probabilities (one per action dimension) and values."""
+        with torch.inference_mode():  # cheaper bookkeeping than no_grad, which matters for many small calls
             noise = None if deterministic else self.draw_noise(obs.shape[0], generator)
             actions, log_probs, values = self.decide(obs, noise, available, order)
-        # Copies, made outside: an inference tensor itself could not take part in a backward pass.
+        # Copies, made outside the block: an inference tensor could not take part in a backward pass.
         return actions.clone(), log_probs.clone(), values.clone()
 
     def draw_noise(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw the randomness of one tick of `decide`, (B, n, act_dim)."""
+        """Return the random numbers of one tick of `decide`, (B, n, act_dim)."""
         return self.actions.noise((batch, self.config.agents), self.value_head.out.bias, generator)
 
     def decide(
@@ -137,10 +137,11 @@ class Policy(nn.Module):
         step: Step | None = None,
         share: Tensor | None = None,  # (B, n, act_dim), continuous only
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Act with given randomness (none means the mean action); compiled forms may stand in for the two networks.
+        """Return actions, log-probabilities and values from given noise (None takes the mean action).
 
-        `share` is the part of each action that its joint really does. Each slot is then told action * share of the slot
-        before it, and not the intended action. The returned actions and their log-probabilities are the intended ones.
+        Compiled forms may replace the two networks. `share` is the part of each action that its joint really does. Each
+        slot is then told action * share of the slot before it, and not the intended action. The returned actions and
+        their log-probabilities are the intended ones.
         """
         if share is not None and self.config.discrete:
             raise ValueError("expected no share for a discrete policy, got one; a choice cannot be done in part")
@@ -176,7 +177,7 @@ class Policy(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-probabilities, entropy and values of known actions, all slots in parallel.
 
-        `told` is what each slot's successor was told. Without it, the successors were told the actions themselves.
+        `told` is what each slot's successor was told. Without `told`, the successors were told the actions themselves.
         """
         enc, values = self.encode_with_values(obs, order)
         decided = _to_slots(actions, order)
@@ -188,13 +189,13 @@ class Policy(nn.Module):
     def distribution(self, obs: Tensor, told: Tensor, order: Tensor | None = None) -> Tensor:
         """Return the parameters (means or logits, (B, n, act_dim)) of every slot.
 
-        `told` (B, n, act_dim) is what each slot's successor was told: the actions, where nobody was told otherwise.
+        `told` (B, n, act_dim) is what each slot's successor was told: the actions, unless a fault changed them.
         """
         params = self.decoder.parallel(self.encode(obs, order), self._shifted(_to_slots(told, order)))
         return _to_agents(params, order)
 
     def values(self, obs: Tensor, order: Tensor | None = None) -> Tensor:
-        """Give each agent's value, (B, n, 1)."""
+        """Return each agent's value, (B, n, 1)."""
         return _to_agents(self.value_head(self.encoder(self._observe(obs, order))), order)
 
     # ---- agents to slots and back ------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ class Policy(nn.Module):
         return _to_slots(self._rows(obs, self.config.agents), order)
 
     def _rows(self, obs: Tensor, slots: int) -> Tensor:
-        """Blank what the first `slots` agents do not observe, and append their ids where configured."""
+        """Return the rows of the first `slots` agents with unobserved columns zeroed, and with ids where configured."""
         if self.observation_mask is not None:
             obs = torch.where(self.observation_mask[:slots], obs, 0.0)
         if self.config.agent_id:
@@ -215,7 +216,7 @@ class Policy(nn.Module):
         return obs
 
     def _allowed(self, available: Tensor | None, order: Tensor | None, batch: int) -> Tensor | None:
-        """Merge what an agent has (its mask) with what it may do now (available), in slot order."""
+        """Return an agent's mask merged with the actions available now, in slot order."""
         if available is not None and not self.config.discrete:
             raise ValueError("expected no available actions for a continuous policy, got some; use action_mask instead")
         mask = self.action_mask
@@ -226,13 +227,13 @@ class Policy(nn.Module):
         return None if mask is None else _to_slots(mask, order)
 
     def _shifted(self, told: Tensor) -> Tensor:
-        """Move what was told to the slot that heard it: (B, n, ...) -> (B, n, action_input_dim)."""
+        """Return what each slot was told by its predecessor: (B, n, ...) -> (B, n, action_input_dim)."""
         start = self.start_action(told.shape[0]).unsqueeze(1)
         return torch.cat([start, self.action_input(told[:, :-1])], dim=1)
 
 
 def build_policy(config: PolicyConfig) -> Policy:
-    """Build a freshly initialised policy; seed torch before for a repeatable one."""
+    """Return a newly initialised policy. Seed torch before for a repeatable one."""
     return Policy(config)
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""MAT written the plain way: the slow twin that tests compare the fast one to, and that benchmarks measure against.
+"""Compute MAT the plain way: the slow reference for tests, and the baseline for benchmarks.
 
-Separate query, key and value projections, attention spelled out with its mask, a distribution object, and decoding
-that runs the whole decoder over all n slots n times, keeping one slot of each run.
+Query, key and value have separate projections. Attention is written out with its mask. A distribution object holds the
+actions. Decoding runs the whole decoder over all n slots n times and keeps one slot of each run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from training.models.policy import Policy
 
 
 class PlainAttention(nn.Module):
-    """Project three times, mask with -inf, softmax, weigh, project."""
+    """Project three times, mask with -inf, apply the softmax, weigh, and project."""
 
     def __init__(self, source: SelfAttention | CrossAttention) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class PlainAttention(nn.Module):
 
 
 class PlainMat(nn.Module):
-    """A continuous MAT policy that shares (unfused copies of) another's weights and computes everything plainly."""
+    """Hold unfused copies of a continuous MAT policy's weights and compute everything plainly."""
 
     def __init__(self, policy: Policy) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class PlainMat(nn.Module):
 def decide_naively(
     decode: Callable[[Tensor, Tensor], Tensor], enc: Tensor, std: Tensor, deterministic: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Decide slot after slot by running the whole decoder for each: actions and log-probabilities, (B, n, act_dim)."""
+    """Return actions and log-probabilities, (B, n, act_dim). Run the whole decoder once for every slot."""
     a_prev = enc.new_zeros(*enc.shape[:2], std.shape[0])
     actions, log_probs = torch.zeros_like(a_prev), torch.zeros_like(a_prev)
     for slot in range(enc.shape[1]):
@@ -124,7 +124,7 @@ def _decoder_blocks(policy: Policy) -> list[DecoderBlock]:
 
 
 def _unfuse(layer: nn.Linear, parts: int) -> list[nn.Linear]:
-    """Copy a stacked projection into separate ones."""
+    """Return separate copies of the parts of a stacked projection."""
     separate = []
     for weight, bias in zip(layer.weight.detach().chunk(parts), layer.bias.detach().chunk(parts), strict=True):
         part = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)

@@ -1,9 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RWKV block that every version shares: a time mixer, then a channel mixer, both with token shift.
+"""Build the RWKV block that every version shares: a time mixer, then a channel mixer, both with token shift.
 
-x = x + time_mix(LN(x));  x = x + channel_mix(LN(x))
-channel_mix: sigmoid(W_r x'_r) ⊙ W_v relu(W_k x'_k)²           (version 7 leaves the gate out)
+    x = x + time_mix(LN(x));  x = x + channel_mix(LN(x))
+    channel_mix: sigmoid(W_r x'_r) ⊙ W_v relu(W_k x'_k)²           (version 7 leaves the gate out)
+
+Each version of the time mixer has its own module.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ TIME_MIX: dict[str, type[TimeMix4] | type[TimeMix5] | type[TimeMix6] | type[Time
 
 
 class ChannelMix(nn.Module):
-    """Think for each slot, four times as wide, with a look at the previous slot's thought."""
+    """Transform each slot from its own row and the previous slot's, with a hidden layer four times as wide."""
 
     def __init__(self, width: int, *, gated: bool) -> None:
         super().__init__()
@@ -43,7 +45,7 @@ class ChannelMix(nn.Module):
 
     @staticmethod
     def state_parts(width: int) -> tuple[StatePart, ...]:
-        """Name the one vector of memory: the input of the previous slot."""
+        """Return the one vector of memory: the input of the previous slot."""
         return (StatePart("ffn_x", (width,)),)
 
     def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)
@@ -61,7 +63,7 @@ class ChannelMix(nn.Module):
 
 
 class RwkvBlock(nn.Module):
-    """One pre-LN block of any RWKV version. Its state is one vector: the time mixer's, then the channel mixer's."""
+    """Compute one pre-LN block of any RWKV version. Its state is the time mixer's, then the channel mixer's."""
 
     def __init__(self, version: str, width: int, heads: int, index: int, blocks: int, *, bidirectional: bool) -> None:
         super().__init__()
@@ -74,7 +76,7 @@ class RwkvBlock(nn.Module):
 
     @staticmethod
     def state_parts(version: str, width: int, heads: int) -> tuple[StatePart, ...]:
-        """Name one block's memory in the order in which it travels."""
+        """Return one block's memory in the order in which the memory travels."""
         return (*TIME_MIX[version].state_parts(width, heads), *ChannelMix.state_parts(width))
 
     def parallel(self, x: Tensor) -> Tensor:  # (B, n, d) -> (B, n, d)

@@ -1,10 +1,12 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RWKV-4 time mixer: a per-channel moving average whose weights are keys, with slots for time.
+"""Mix time by RWKV-4: a moving average per channel, weighted by keys, with slots in the place of time.
 
-x'_c = x_i ⊙ μ_c + x_{i-1} ⊙ (1 - μ_c)                 c in {key, value, receptance}
-k = W_k x'_k,  v = W_v x'_v,  r = sigmoid(W_r x'_r)
-out = W_o (r ⊙ wkv4(k, v))                              the recurrence stands beside its two forms in wkv_reference.py
+    x'_c = x_i ⊙ μ_c + x_{i-1} ⊙ (1 - μ_c)                 c in {key, value, receptance}
+    k = W_k x'_k,  v = W_v x'_v,  r = sigmoid(W_r x'_r)
+    out = W_o (r ⊙ wkv4(k, v))
+
+The recurrence stands beside the two forms of wkv4 in wkv_reference.py.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class TimeMix4(nn.Module):
 
     @staticmethod
     def state_parts(width: int, heads: int) -> tuple[StatePart, ...]:
-        """Name the vectors that one slot hands to the next."""
+        """Return the vectors that one slot passes to the next."""
         del heads
         zero = tuple(StatePart(name, (width,)) for name in ("att_x", "num", "den"))
         return (*zero, StatePart("max", (width,), NEVER))

@@ -1,9 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RWKV-5 time mixer: the memory becomes a matrix per head, read by a query and gated on the way out.
+"""Mix time by RWKV-5: the memory is a matrix per head, read by a query and gated on the way out.
 
-r = W_r x'_r,  k = W_k x'_k,  v = W_v x'_v,  g = silu(W_g x'_g)         token shift as in version 4
-out = W_o (GroupNorm(wkv5(r, k, v)) ⊙ g)                                the recurrence: wkv_reference.py
+    r = W_r x'_r,  k = W_k x'_k,  v = W_v x'_v,  g = silu(W_g x'_g)         token shift as in version 4
+    out = W_o (GroupNorm(wkv5(r, k, v)) ⊙ g)
+
+The recurrence stands in wkv_reference.py.
 """
 
 from __future__ import annotations
@@ -17,32 +19,32 @@ from training.models.state import StatePart
 from training.models.wkv import wkv5
 from training.models.wkv_reference import at_least_float32, decay_rate, wkv5_step
 
-GROUP_EPS = 64e-5  # RWKV divides by 8 before the norm, which is this epsilon without the division
+GROUP_EPS = 64e-5  # RWKV divides by 8 before the norm; this epsilon has the same effect without the division
 
 
 def channel_ramp(width: int) -> Tensor:
-    """Count the channels from 0 to 1."""
+    """Return a ramp over the channels from 0 to 1."""
     return torch.arange(width) / max(1, width - 1)
 
 
 def log_decay_ramp(width: int, depth: float) -> Tensor:
-    """Spread the channels from slow to fast forgetting."""
+    """Return log-decays that spread the channels from slow to fast fading."""
     return -6.0 + 5.0 * channel_ramp(width) ** (0.7 + 1.3 * depth)
 
 
 def bonus_zigzag(width: int, depth: float) -> Tensor:
-    """Weigh the slot itself a little differently from channel to channel."""
+    """Return bonuses that weigh the slot itself a little differently from channel to channel."""
     return depth * (1.0 - channel_ramp(width)) + 0.1 * ((torch.arange(width) + 1) % 3 - 1)
 
 
 def matrix_state_parts(width: int, heads: int) -> tuple[StatePart, ...]:
-    """Name the memory of versions 5, 6 and 7: the previous slot's input, and S[head][key channel][value channel]."""
+    """Return the memory of versions 5, 6 and 7: the previous slot's input, and S[head][key channel][value channel]."""
     size = width // heads
     return (StatePart("att_x", (width,)), StatePart("wkv", (heads, size, size)))
 
 
 def per_head(x: Tensor, heads: int) -> Tensor:
-    """Cut the width into heads: (..., d) -> (..., h, c)."""
+    """Return the width cut into heads: (..., d) -> (..., h, c)."""
     return x.unflatten(-1, (heads, -1))
 
 

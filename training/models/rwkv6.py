@@ -1,11 +1,13 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RWKV-6 time mixer: every slot chooses how far to look back at its neighbour and how fast memory fades.
+"""Mix time by RWKV-6: each slot chooses how much of its neighbour it reads, and how fast the memory fades.
 
-m = tanh((x + δ ⊙ μ_x) A) B,   δ = x_{i-1} - x_i                        one low-rank answer per use
-x'_c = x + δ ⊙ (μ_c + m_c)                                              c in {decay, key, value, receptance, gate}
-rate = exp(λ + tanh(x'_decay C) D)                                      w of this slot, per channel
-out = W_o (GroupNorm(wkv6(r, k, v, rate)) ⊙ silu(W_g x'_gate))          the recurrence: wkv_reference.py
+    m = tanh((x + δ ⊙ μ_x) A) B,   δ = x_{i-1} - x_i                        one low-rank answer per use
+    x'_c = x + δ ⊙ (μ_c + m_c)                                              c in {decay, key, value, receptance, gate}
+    rate = exp(λ + tanh(x'_decay C) D)                                      w of this slot, per channel
+    out = W_o (GroupNorm(wkv6(r, k, v, rate)) ⊙ silu(W_g x'_gate))
+
+The recurrence stands in wkv_reference.py.
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ USES = ("decay", "key", "value", "receptance", "gate")
 
 
 def low_rank(width: int) -> int:
-    """Choose the rank of the small corrections: the published 32 and 64 would exceed a robot policy's own width."""
+    """Return the rank of the small corrections. The published 32 and 64 would exceed the width of a robot policy."""
     return max(4, width // 4)
 
 
 class TimeMix6(nn.Module):
-    """Mix across slots through a matrix per head whose fading depends on the data."""
+    """Mix across slots through a matrix per head that fades at a rate computed from the data."""
 
     def __init__(self, width: int, heads: int, depth: float, *, bidirectional: bool = False) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RWKV-7 time mixer: before it writes, every slot takes out of memory what was stored under the same key.
+"""Mix time by RWKV-7: before a slot writes, it removes from memory the value stored under the same key.
 
     x'_c = x + (x_{i-1} - x_i) ⊙ μ_c                         c in {receptance, decay, key, value, rate, gate}
     w = e^{-1/2} sigmoid(λ + tanh(x'_decay A) B)             so memory never fades by more than e^{-0.61} per slot
@@ -8,8 +8,8 @@
     κ = (k ⊙ μ_κ) / |k ⊙ μ_κ|,   k ← k ⊙ (1 + (a - 1) ⊙ μ_a),   g = sigmoid(x'_gate E) F
     out = W_o ((GroupNorm(wkv7(r, k, v, w, κ, a ⊙ κ)) + (r · (ρ ⊙ k)) v) ⊙ g)
 
-The published model also lends the first block's values to later blocks; with the one or two blocks of a robot policy
-that is left out.
+The published model also lends the first block's values to later blocks. A robot policy has one or two blocks, so this
+model leaves that out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FASTEST = math.exp(-0.5)
 
 
 class TimeMix7(nn.Module):
-    """Mix across slots through a matrix per head that each slot edits by the delta rule."""
+    """Mix across slots through a matrix per head, which each slot edits by the delta rule."""
 
     def __init__(self, width: int, heads: int, depth: float, *, bidirectional: bool = False) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class TimeMix7(nn.Module):
         return self._read(wkv, inputs, gate), torch.cat([x_i, memory.flatten(1)], dim=-1)
 
     def _project(self, x: Tensor, before: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Give (r, k, v, rate, remove, replace), each (..., h, c), and the gate (..., d)."""
+        """Return (r, k, v, rate, remove, replace), each (..., h, c), and the gate (..., d)."""
         seen = x.unsqueeze(-2) + (before - x).unsqueeze(-2) * self.look  # (..., 6, d)
         for_receptance, for_decay, for_key, for_value, for_rate, for_gate = seen.unbind(-2)
         key = self.key(for_key)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of what `step` carries from slot to slot, so that it can travel in a message."""
+"""Lay out the state that `step` carries from slot to slot, so that the state can travel in a message."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class StatePart:
 
     @property
     def size(self) -> int:
-        """Count the floats of this part."""
+        """Return the count of floats of this part."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class HopLayout:
-    """Say how the flat state is cut: `blocks` times `parts`, in that order, per row.
+    """Lay out the flat state: `blocks` times `parts`, in that order, per row.
 
-    A recurrent state is one row of constant size, shape (batch, width). A key/value state has one row per slot that
-    has already decided, shape (batch, slot, width). MAT-Dec carries nothing: shape (batch, 0).
+    A recurrent state is one row of constant size, shape (batch, width). A key/value state has one row per slot that has
+    already decided, shape (batch, slot, width). The state of MAT-Dec is empty, shape (batch, 0).
     """
 
     kind: str  # 'recurrent', 'rows' or 'empty'
@@ -36,19 +36,19 @@ class HopLayout:
 
     @property
     def width(self) -> int:
-        """Count the floats of one row."""
+        """Return the count of floats of one row."""
         return self.blocks * sum(part.size for part in self.parts)
 
     def floats_into(self, slot: int) -> int:
-        """Count the floats that travel to `slot` (0 is the first, which receives the initial state)."""
+        """Return the count of floats that travel to `slot`. Slot 0 is the first; it receives the initial state."""
         return slot * self.width if self.kind == "rows" else self.width
 
     def shape(self, batch: int, slot: int) -> tuple[int, ...]:
-        """Give the shape of the state that enters `slot`."""
+        """Return the shape of the state that enters `slot`."""
         return (batch, slot, self.width) if self.kind == "rows" else (batch, self.width)
 
     def offsets(self) -> dict[str, tuple[int, int]]:
-        """Find every part by name, as `block.part` -> (first float, one past the last)."""
+        """Return the place of every part, as `block.part` -> (first float, one past the last)."""
         table: dict[str, tuple[int, int]] = {}
         start = 0
         for block in range(self.blocks):

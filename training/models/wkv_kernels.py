@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Call the kernels of cuda/wkv.cu as torch operators with gradients.
 
-The source is compiled at first use by torch's extension builder, where there is a GPU and nvcc. Nothing is said and
-nothing fails where there is not: `fits` then answers no, and wkv.py takes the parallel form. The operators are known to
-torch.compile, which does not look inside them.
+Where there is a GPU and nvcc, torch's extension builder compiles the source at first use. Elsewhere `fits` returns
+False, without a message or an error, and wkv.py takes the parallel form. torch.compile treats each operator as one
+opaque call.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import torch
 from torch import Tensor
 
 SOURCE = Path(__file__).parents[2] / "cuda" / "wkv.cu"
-HEAD_SIZES = (8, 16, 32, 64)  # as compiled into the source
+HEAD_SIZES = (8, 16, 32, 64)  # the sizes that the source is compiled for
 TYPES = (torch.float32, torch.bfloat16)
 
 _libraries: dict[str, ctypes.CDLL | None] = {}  # device type -> library
 
 
 def fits(x: Tensor, head_size: int = HEAD_SIZES[0]) -> bool:
-    """Say whether a kernel exists for this tensor's device, type and head size."""
+    """Return whether a kernel exists for this tensor's device, type and head size."""
     return x.dtype in TYPES and head_size in HEAD_SIZES and _library(x.device.type) is not None
 
 
 def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
-    """Compute the causal wkv_reference.wkv4 by kernel; rate and bonus are float32, the output is of the key's type."""
+    """Return the causal wkv_reference.wkv4 from a kernel. Rate and bonus are float32; the output has the key's type."""
     return torch.ops.mat_ros.wkv4(key.contiguous(), value.contiguous(), rate.contiguous(), bonus.contiguous())
 
 
 def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor) -> Tensor:
-    """Compute the causal wkv_reference.wkv6 by kernel or, where `rate` is (h, c), wkv5."""
+    """Return the causal wkv_reference.wkv6 or, where `rate` is (h, c), wkv5 from a kernel."""
     return torch.ops.mat_ros.wkv6(*(x.contiguous() for x in (r, k, v, rate, bonus)))
 
 
@@ -45,7 +45,7 @@ def _library(device: str) -> ctypes.CDLL | None:
 
 
 def _build() -> ctypes.CDLL | None:
-    from torch.utils import cpp_extension
+    from torch.utils import cpp_extension  # looks for CUDA and needs setuptools, which a machine without a GPU may lack
 
     if not SOURCE.exists() or cpp_extension.CUDA_HOME is None:
         return None
@@ -87,7 +87,7 @@ def _wkv4_backward(
     batch, _, width = key.shape
     workspace = rate.new_empty(2, *key.shape)
     grad_key, grad_value = torch.empty_like(key), torch.empty_like(value)
-    partial = rate.new_empty(2, batch, width)  # one sum per batch row: no atomics, so the same bits every time
+    partial = rate.new_empty(2, batch, width)  # one sum per batch row: without atomics the bits are the same every time
     arguments = (key, value, rate, bonus, grad, workspace, grad_key, grad_value, partial[0], partial[1])
     _call("wkv4_backward", key, *key.shape, *arguments)
     return grad_key, grad_value, partial[0].sum(0), partial[1].sum(0)

@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The WKV operators of RWKV in plain torch: the exact parallel form and the recurrent form of each.
+"""Compute the WKV operators of RWKV in plain torch: the exact parallel form and the recurrent form of each.
 
-These are the reference that every compiled kernel is compared to. All arithmetic is in float32 or better. Shapes: B
-batch, n slots, d width; the matrix-valued versions cut d into h heads of c channels, and write S[key channel][value
-channel] for a head's memory. A bidirectional form (encoders) has no recurrent twin: it looks ahead.
+Tests compare every compiled kernel with these. All arithmetic is in float32 or better. Shapes: B batch, n slots, d
+width. The matrix-valued versions cut d into h heads of c channels, and write S[key channel][value channel] for a head's
+memory. A bidirectional form (encoders) reads later slots, so it has no recurrent form.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-NEVER = -1e30  # a log-weight so small that it counts for nothing; -inf would make NaN of (-inf) - (-inf)
-LOG_DECAY_LIMIT = 60.0  # beyond it exp(log_decay) nears the end of float32, and inf * 0 is NaN
-_longest: list[int] = []  # see lengthened
+NEVER = -1e30  # a log-weight whose weight is 0; with -inf, (-inf) - (-inf) would be NaN
+LOG_DECAY_LIMIT = 60.0  # beyond this limit exp(log_decay) nears the end of float32, and inf * 0 is NaN
+_longest: list[int] = []  # the lengths that `lengthened` has set, the innermost last
 
 
 @contextmanager
 def lengthened(slots: int) -> Iterator[None]:
-    """While a graph for chains of up to `slots` slots is written, let every parallel form be that long.
+    """Make every parallel form `slots` slots long while a graph for chains of up to that length is written.
 
-    It is lengthened by slots that nobody hears, and its answer is cut again. So the tables of distances depend on
-    parameters only, and a runtime computes them once, when it loads the graph, not for the length of each call. A
-    causal encoder has no need of this: see training.exporting.graphs.EncoderGraph.
+    The added slots add nothing to the others, and each form cuts its result back. The tables of distances then depend
+    on parameters only. A runtime therefore computes them once, when it loads the graph, and not for the length of each
+    call. A causal encoder needs no such length: see training.exporting.graphs.EncoderGraph.
     """
     _longest.append(slots)
     try:
@@ -37,23 +37,23 @@ def lengthened(slots: int) -> Iterator[None]:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Raise half-precision inputs to float32 and leave the others."""
+    """Return half-precision inputs as float32 and other inputs unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def decay_rate(log_decay: Tensor) -> Tensor:
-    """Give the positive rate w at which a channel forgets per slot."""
+    """Return the positive rate w at which a channel fades per slot."""
     return torch.exp(at_least_float32(log_decay).clamp(max=LOG_DECAY_LIMIT))
 
 
 def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
-    """Average the values by softmax weights: each slot's key, less `rate` per slot of distance beyond the first.
+    """Return the values averaged by softmax weights: each slot's key, less `rate` per slot of distance after the first.
 
     wkv_t = Σ_i exp(s_ti) v_i / Σ_i exp(s_ti),   s_tt = u + k_t,   s_ti = k_i - (|t - i| - 1) w,   i <= t if causal
     """
     slots = key.shape[1]
     key, value = _lengthen(at_least_float32(key), NEVER), _lengthen(at_least_float32(value))
-    ahead = _places_ahead(key)  # (t, i): how far slot i lies before slot t
+    ahead = _places_ahead(key)  # (t, i): number of slots by which slot i precedes slot t
     bias = -(ahead.abs() - 1).to(rate.dtype)[..., None] * rate  # (t, i, d)
     bias = torch.where((ahead == 0)[..., None], bonus, bias)
     if not bidirectional:
@@ -65,7 +65,7 @@ def wkv4(key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, *, bidirection
 def wkv4_step(
     key: Tensor, value: Tensor, rate: Tensor, bonus: Tensor, state: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """Do the same for one slot from running sums (num, den), both scaled by exp(-max); everything (B, d).
+    """Return `wkv4` of one slot from running sums (num, den), both scaled by exp(-max), and the new sums; all (B, d).
 
     out = (e^{max-p} num + e^{u+k-p} v) / (e^{max-p} den + e^{u+k-p}),   p = max(max, u + k)
     num' = e^{max-w-q} num + e^{k-q} v,   den' likewise with v = 1,      q = max' = max(max - w, k)
@@ -84,10 +84,12 @@ def wkv4_step(
 
 
 def wkv5(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
-    """Remember key-value products in a matrix that fades at a constant rate; rate, bonus (h, c), the rest (B, n, h, c).
+    """Return readings of a matrix of key-value products that fades at a constant rate.
 
     out_t = r_tᵀ (S_t + (u ⊙ k_t) v_tᵀ),   S_{t+1} = e^{-w} ⊙ S_t + k_t v_tᵀ   and in parallel
     out_t = Σ_i (r_t · (f_ti ⊙ k_i)) v_i,   f_tt = u,   f_ti = e^{-(|t - i| - 1) w},   i <= t if causal
+
+    Rate and bonus are (h, c), the rest is (B, n, h, c).
     """
     slots, dtype = k.shape[1], at_least_float32(k).dtype
     r, k, v = (_lengthen(accurate(x)) for x in (r, k, v))
@@ -98,7 +100,7 @@ def wkv5(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
 
 
 def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidirectional: bool = False) -> Tensor:
-    """Do the same with a rate that every slot chooses; bonus (h, c), the rest (B, n, h, c).
+    """Return `wkv5` with a rate that every slot chooses; bonus (h, c), the rest (B, n, h, c).
 
     S_{t+1} = e^{-w_t} ⊙ S_t + k_t v_tᵀ,   so in parallel   f_ti = exp(-Σ w_j over the slots j strictly between i and t)
     """
@@ -108,14 +110,14 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, *, bidire
     place = torch.arange(longest, device=k.device)
     low, high = torch.minimum(place[:, None], place), torch.maximum(place[:, None], place)  # (t, i)
     between = (low[..., None] < place) & (place < high[..., None])  # (t, i, j)
-    # A sum over exactly the slots between: the difference of two running sums would lose small rates beside large ones.
+    # Sum over exactly the slots between: the difference of two running sums would lose small rates beside large ones.
     faded = between.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
     fade = torch.exp(-faded).unflatten(1, (longest, longest)).unflatten(-1, k.shape[-2:])  # (B, t, i, h, c)
     return _cut(_weigh(r, k, v, _with_now(fade, ahead, bonus, bidirectional)), slots).to(dtype)
 
 
 def wkv5_step(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """Do one slot of version 5, or of 6 with this slot's rate: vectors (B, h, c), memory (B, h, c, c)."""
+    """Return one slot of version 5, or of 6 with its rate, and the memory: vectors (B, h, c), memory (B, h, c, c)."""
     dtype = memory.dtype
     r, k, v, rate, bonus, memory = (accurate(x) for x in (r, k, v, rate, bonus, memory))
     product = k.unsqueeze(-1) * v.unsqueeze(-2)  # (B, h, c, c)
@@ -126,16 +128,17 @@ def wkv5_step(r: Tensor, k: Tensor, v: Tensor, rate: Tensor, bonus: Tensor, memo
 def wkv7(
     r: Tensor, k: Tensor, v: Tensor, rate: Tensor, remove: Tensor, replace: Tensor, *, bidirectional: bool = False
 ) -> Tensor:
-    """Let each slot first take out of memory what is stored under a key; everything (B, n, h, c).
+    """Return readings of a matrix from which each slot first removes the value under a key; all (B, n, h, c).
 
     S_t = e^{-w_t} ⊙ S_{t-1} - b_t (κ_tᵀ S_{t-1}) + k_t v_tᵀ,   out_t = r_tᵀ S_t   κ: remove (unit), b: replace = a ⊙ κ
 
-    What slot t takes out, z_t = κ_tᵀ S_{t-1}, depends on what its predecessors took out. That is one unit triangular
-    system per head, (I + N) Z = M V, where M and N couple κ_t to the earlier k_i and b_i through the fading between.
+    The removed value of slot t, z_t = κ_tᵀ S_{t-1}, depends on what its predecessors removed. That is one unit
+    triangular system per head, (I + N) Z = M V, where M and N couple κ_t to the earlier k_i and b_i through the fading
+    between.
     """
     dtype = at_least_float32(r).dtype
     r, k, v, rate, remove, replace = (accurate(x) for x in (r, k, v, rate, remove, replace))
-    if bidirectional:  # the delta rule has no symmetric form: read once from each end
+    if bidirectional:  # the delta rule has no symmetric form: compute one reading from each end
         inputs = (r, k, v, rate, remove, replace)
         return (wkv7(*inputs) + wkv7(*(part.flip(1) for part in inputs)).flip(1)).to(dtype)
     slots = k.shape[1]
@@ -146,7 +149,7 @@ def wkv7(
     upto = (place < place[:, None, None]) & (place > place[:, None])  # (t, i, j): i < j < t
     between = upto.flatten(0, 1).to(rate.dtype) @ rate.flatten(2)  # (B, t * i, h * c)
     fade = torch.exp(-between).unflatten(1, (longest, longest)).unflatten(-1, k.shape[-2:])  # decay over i+1 .. t-1
-    fade_now = torch.where(below[..., None, None], fade * torch.exp(-rate).unsqueeze(2), 1.0)  # and over t as well
+    fade_now = torch.where(below[..., None, None], fade * torch.exp(-rate).unsqueeze(2), 1.0)  # and over slot t as well
 
     taken = _couple(remove, k, fade, below) @ _by_head(v)  # (B, h, n, c)
     taken = torch.linalg.solve_triangular(_couple(remove, replace, fade, below), taken, upper=False, unitriangular=True)
@@ -158,7 +161,7 @@ def wkv7(
 def wkv7_step(
     r: Tensor, k: Tensor, v: Tensor, rate: Tensor, remove: Tensor, replace: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Do one slot of version 7: vectors (B, h, c), memory (B, h, c, c)."""
+    """Return one slot of version 7 and the new memory: vectors (B, h, c), memory (B, h, c, c)."""
     dtype = memory.dtype
     r, k, v, rate, remove, replace, memory = (accurate(x) for x in (r, k, v, rate, remove, replace, memory))
     taken = remove.unsqueeze(-2) @ memory  # (B, h, 1, c)
@@ -167,9 +170,9 @@ def wkv7_step(
 
 
 def accurate(x: Tensor) -> Tensor:
-    """Give float64 on a processor: what a matrix memory leaves of a value may be small, and its readers divide by it.
+    """Return a tensor as float64 on a CPU. A matrix memory may keep little of a value, and GroupNorm divides by it.
 
-    Exported graphs stay in float32, the only type that every engine has, and so do GPUs, where float64 is slow.
+    Exported graphs stay in float32, the only type that every engine has. So do GPUs, where float64 is slow.
     """
     return x.double() if x.device.type == "cpu" and not torch.compiler.is_exporting() else at_least_float32(x)
 
@@ -180,12 +183,12 @@ def _places_ahead(x: Tensor) -> Tensor:
 
 
 def _lengthen(x: Tensor, value: float = 0.0) -> Tensor:
-    """Append slots (the second axis) that add nothing, up to the longest chain; see lengthened."""
+    """Append slots (the second axis) that add nothing, up to the length of `lengthened`."""
     return _pad(x, _longest[-1] - x.shape[1], value) if _longest else x
 
 
 def _cut(x: Tensor, slots: int) -> Tensor:
-    """Take the appended slots off again. Padding by less than nothing asks no question about n, as a slice would."""
+    """Remove the appended slots. Padding by a negative count puts no condition on n into a graph; a slice would."""
     return _pad(x, slots - _longest[-1], 0.0) if _longest else x
 
 
@@ -194,7 +197,7 @@ def _pad(x: Tensor, slots: int, value: float) -> Tensor:
 
 
 def _with_now(fade: Tensor, ahead: Tensor, bonus: Tensor, bidirectional: bool) -> Tensor:
-    """Put the bonus where i = t and, if causal, nothing where i > t."""
+    """Return fadings with the bonus where i = t and, if causal, zeros where i > t."""
     fade = torch.where((ahead == 0)[..., None, None], bonus, fade)
     return fade if bidirectional else fade.masked_fill((ahead < 0)[..., None, None], 0.0)
 
@@ -205,7 +208,7 @@ def _weigh(r: Tensor, k: Tensor, v: Tensor, fade: Tensor) -> Tensor:
 
 
 def _couple(left: Tensor, right: Tensor, fade: Tensor, where: Tensor) -> Tensor:
-    """Dot every pair through the fading between them: (B, n, h, c) twice -> (B, h, t, i), zero outside `where`."""
+    """Return the product of every pair through the fading: (B, n, h, c) twice -> (B, h, t, i), zero outside `where`."""
     score = (left.unsqueeze(2) * (right.unsqueeze(1) * fade)).sum(-1)
     return score.masked_fill(~where[..., None], 0.0).permute(0, 3, 1, 2)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The papers' settings as files: `python -m training.train --preset mat_halfcheetah`."""
+"""Read the papers' settings from files: `python -m training.train --preset mat_halfcheetah`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FOLDER = Path(__file__).parent
 
 
 def preset_names() -> list[str]:
-    """List the shipped presets."""
+    """Return the names of the shipped presets."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def load_preset(name: str) -> TrainConfig:
-    """Read a preset: a shipped one by name, or a YAML file."""
+    """Return the settings of a preset: a shipped one by name, or a YAML file."""
     path = FOLDER / f"{name}.yaml" if name in preset_names() else Path(name)
     try:
         data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))

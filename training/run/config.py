@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every setting of a training run, once: default, type and meaning. `python -m training.train --help` prints them."""
+"""Declare every setting of a training run: default, type and meaning. `python -m training.train --help` prints them."""
 
 from __future__ import annotations
 
@@ -20,106 +20,106 @@ class TrainConfig:
     """Train a policy on a task."""
 
     task: str = "halfcheetah_6x1"
-    """Robot and split, as in halfcheetah_6x1, ant_8x1, catch_over2underarm_hand."""
+    """The policy is trained on this task: robot and split, as in halfcheetah_6x1, catch_over2underarm_hand."""
     algorithm: Algorithm = "mat"
-    """How the policy learns: mat is PPO over a sequence policy, the others train separate networks per agent."""
+    """The policy learns by this algorithm. mat is PPO over a sequence policy; the others train separate networks."""
     policy: Policy = "mat"
-    """Sequence policy of the algorithm mat; the others always use multilayer perceptrons."""
+    """The algorithm mat trains this sequence policy. The other algorithms always train perceptrons (mlp)."""
     run: Path = Path("runs/halfcheetah_6x1")
-    """Folder of the run: configuration, metrics and checkpoints go there."""
+    """The run writes its configuration, metrics and checkpoints into this folder."""
     resume: bool = False
-    """Continue the newest checkpoint of the run folder, bit for bit."""
+    """The run continues from the newest checkpoint of its folder, bit for bit."""
     seed: int = 1
-    """Everything random is drawn from this number."""
+    """Every random number of the run is drawn from this seed."""
     steps: int = 10_000_000
-    """Environment steps to train for, counted over all copies."""
+    """The run ends after this many environment steps, counted over all copies."""
     envs: int = 40
-    """Copies of the environment."""
+    """The run steps this many copies of the environment together."""
     ticks: int = 100
-    """Ticks that each copy runs between two updates."""
+    """Each copy runs this many ticks between two updates."""
     epochs: int = 10
-    """Passes over the experience in each update."""
+    """Each update passes over the collected experience this many times."""
     minibatches: int = 40
-    """Parts that a pass is cut into; each is one optimiser step."""
+    """Each pass is cut into this many parts, and each part is one step of the optimiser."""
     learning_rate: float = 5e-5
-    """Of Adam."""
+    """Adam trains the policy with this learning rate."""
     critic_learning_rate: float = 5e-3
-    """Of the critic's Adam where actors and critic are separate networks."""
+    """Adam trains the critic with this learning rate where actors and critic are separate networks."""
     adam_epsilon: float = 1e-5
-    """Of Adam."""
+    """Adam adds this number to the root that it divides by, so that tiny gradients make small steps."""
     gamma: float = 0.99
-    """Discount per tick."""
+    """A reward is multiplied by this factor for every tick that it lies ahead."""
     lam: float = 0.95
-    """Decay of generalised advantage estimation."""
+    """Generalised advantage estimation decays by this factor per tick: 0 trusts the critic, 1 the returns."""
     clip: float = 0.05
-    """How far the probability ratio and the value may move before their gradient stops."""
+    """The probability ratio and the value may move this far before their gradient stops."""
     huber: float = 10.0
-    """Where the value loss turns from squared to linear, in normalised returns."""
+    """The value loss turns from squared to linear at this error, in normalised returns."""
     entropy: float = 0.001
-    """Weight of the entropy bonus."""
+    """The loss counts the entropy bonus with this weight."""
     value_weight: float = 1.0
-    """Weight of the value loss."""
+    """The loss counts the value loss with this weight."""
     gradient_norm: float = 0.5
-    """Longest gradient; longer ones are shortened."""
+    """A gradient that is longer than this is shortened to it."""
     ratio: Literal["dimension", "agent"] = "dimension"
-    """Clip the probability ratio of each action dimension, or the product over an agent's dimensions."""
+    """The probability ratio is clipped for each action dimension, or as the product over those of an agent."""
     target_kl: float = 0.0
-    """Stop the passes of an update when the policy has moved this far; 0 never stops early."""
+    """An update ends early when the policy has moved by this KL divergence. 0 never ends it early."""
     kl_limit: float = 0.005
-    """Trust region of hatrpo."""
+    """The algorithm hatrpo moves an actor by at most this KL divergence in an update."""
     width: int = 64
-    """Width of the networks."""
+    """The networks have this width."""
     blocks: int = 1
-    """Mixer blocks of a sequence policy."""
+    """The encoder and the decoder of a sequence policy have this many mixer blocks each."""
     heads: int = 1
-    """Attention heads, or heads of a matrix state."""
+    """Attention, or the matrix state of RWKV-5, 6 and 7, has this many heads."""
     log_std: float = 1.0
-    """Initial parameter of the action spread; the spread is half its logistic function."""
+    """The parameter of the actions' spread begins at this number. The spread is half its logistic function."""
     bidirectional: bool = False
-    """Let a recurrent encoder see all agents instead of the predecessors only."""
+    """A recurrent encoder lets an agent see all agents instead of its predecessors only."""
     hops: int = 0
-    """How far along the skeleton an agent sees other joints; -1 sees the whole robot."""
+    """An agent sees the joints that lie up to this many hops away along the skeleton. -1 shows it all joints."""
     observation: Literal["full_state", "compact"] = "full_state"
-    """What dexterous hands see: the published full state, or only what a real robot can measure."""
+    """Dexterous hands observe the published full state, or only what a real robot can measure (compact)."""
     reward: Literal["paper", "shaped"] = "paper"
-    """Reward of the dexterous hands: the published formula, or one that also pays for progress."""
+    """Dexterous hands earn the published reward (paper), or one that also pays for progress (shaped)."""
     curriculum: float = 0.0
-    """Share of the episodes of a door to pull that begin along a scripted demonstration, first at its end, then earlier
-    as they succeed; evaluation has none."""
+    """This share of the episodes of a door to pull begins along a scripted demonstration.
+    The beginnings lie at its end first, then earlier as episodes succeed. Evaluation has none."""
     imitate: int = 0
-    """Environment steps of the beginning in which a task's script is imitated; after that it is gone.
-    Doors to pull and `over` have one."""
+    """The policy imitates the task's script for this many environment steps, then learns without it.
+    Doors to pull and `over` have a script."""
     legacy: bool = False
-    """Reproduce the quirks of the first public environment copies, to compare with old curves."""
+    """The environment repeats quirks of the first public copies, so that old curves can be compared."""
     normalise: bool = True
-    """Normalise observations by running statistics."""
+    """Observations are normalised by their running mean and deviation."""
     randomisation: str = ""
-    """Table that varies the physics of hands (a YAML file, or a shipped one: bidexhands, gap); empty: none."""
+    """This table varies the physics of hands: a YAML file, bidexhands or gap. Empty varies nothing."""
     faults: str = ""
-    """Fault plan that breaks things while training: a YAML file, or a shipped one's name; empty: nothing breaks."""
+    """This fault plan breaks things while training: a YAML file or a shipped plan. Empty breaks nothing."""
     information: Literal["intent", "truth"] = "intent"
-    """What the chain is told of a broken joint: the intended action, or what the joint really does."""
+    """Successors of a broken joint are told its intended action (intent), or what it really does (truth)."""
     fault_flag: bool = False
-    """Append to each agent's observation whether its own joints are broken."""
+    """Each agent observes whether its own joints are broken."""
     engine: Literal["auto", "torch", "fused"] = "auto"
-    """What computes the update: torch, or the compiled loop (mat, marwkv4, hybrid on a CPU). auto takes the faster."""
+    """Torch or the compiled loop (fused: mat, marwkv4, hybrid on a CPU) computes updates. auto takes the faster."""
     device: str = "cpu"
-    """Torch device: cpu, cuda, cuda:1."""
+    """Torch computes on this device: cpu, cuda, cuda:1."""
     amp: bool = False
-    """Automatic mixed precision on a GPU."""
+    """A GPU computes updates with automatic mixed precision."""
     threads: int = 1
-    """Threads of the update."""
+    """An update is computed by this many threads."""
     physics_threads: int = 1
-    """Threads that step the copies of the environment; the results do not depend on it."""
+    """The copies of the environment are stepped by this many threads. No result depends on it."""
     checkpoint_minutes: float = 3.0
-    """Minutes between two checkpoints."""
+    """The run writes a checkpoint when this many minutes have passed since the last."""
     keep: int = 3
-    """Checkpoints to keep."""
+    """The run keeps this many of its newest checkpoints."""
     start_from: str = ""
-    """Checkpoint whose weights and observation statistics begin a new run (few-shot); empty: a fresh policy."""
+    """A new run takes weights and observation statistics from this checkpoint. Without one it begins afresh."""
 
     def check(self) -> None:
-        """Refuse numbers that cannot work. The trainer calls it; a command line would quote a traceback otherwise."""
+        """Refuse numbers that cannot work. The trainer calls this; a command line would print a traceback otherwise."""
         for name in ("steps", "envs", "ticks", "epochs", "minibatches", "width", "blocks", "heads", "threads",
                      "physics_threads"):
             if getattr(self, name) < 1:
@@ -130,16 +130,16 @@ class TrainConfig:
 
     @property
     def samples(self) -> int:
-        """Count the joint samples of one update."""
+        """Return the number of joint samples of one update."""
         return self.envs * self.ticks
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values."""
+        """Return the settings as plain values."""
         return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
-        """Read what `to_dict` wrote; unknown settings are refused."""
+        """Return the settings that `to_dict` wrote. Refuse unknown settings."""
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(data) - known):
             raise Refused("training configuration", f"settings {sorted(known)}", unknown, "remove or rename them")

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train on several processes: each rank has its own copies of the environment and its share of every minibatch.
 
-`torchrun --nproc-per-node 2 -m -- training.train ...` starts it. The batch of the configuration is the whole batch: the
-ranks exchange what they collected, so that each sees the same rollout, order and statistics as one process would, and
-average the gradients of their shares (gloo on CPUs, NCCL on GPUs). Two ranks do what one does, up to the order of sums.
+`torchrun --nproc-per-node 2 -m -- training.train ...` starts two ranks. The batch of the configuration is the whole
+batch. The ranks exchange their rollouts, so each rank has the same rollout, order and statistics as one process would.
+The ranks average the gradients of their shares (gloo on CPUs, NCCL on GPUs). Two ranks compute what one rank computes,
+up to the order of sums.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ from training.run.config import TrainConfig
 
 @dataclass(frozen=True)
 class Team:
-    """The ranks of a run; one process alone is a team of one."""
+    """Describe this process among the ranks of a run. One process alone is a team of one."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
-        """Say whether this rank writes files."""
+        """Return whether this rank writes files."""
         return self.rank == 0
 
     def copies(self, config: TrainConfig) -> int:
-        """Count this rank's copies of the environment."""
+        """Return the number of this rank's copies of the environment."""
         if config.envs % self.size or (config.samples // config.minibatches) % self.size:
             raise Refused("setting envs", f"copies and minibatches that {self.size} ranks can share evenly",
                           f"{config.envs} copies and {config.minibatches} minibatches", "change them or the ranks")
         return config.envs // self.size
 
     def own(self, rows: Tensor) -> Tensor:
-        """Give this rank's share of the first dimension."""
+        """Return this rank's share of the first dimension."""
         return rows.chunk(self.size)[self.rank]
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Make every rank's gradient that of the whole minibatch."""
+        """Replace every rank's gradient by the gradient of the whole minibatch."""
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -61,11 +62,11 @@ class Team:
             place += gradient.numel()
 
     def mean(self, values: Tensor) -> Tensor:
-        """Average over the ranks."""
+        """Return the mean over the ranks."""
         return torch.from_numpy(self.gather(values.detach().cpu().numpy()[None], axis=0)).mean(0)
 
     def gather(self, array: NDArray[Any], axis: int) -> NDArray[Any]:
-        """Join an array of all ranks along an axis, in the ranks' order."""
+        """Return an array of all ranks, joined along an axis in the ranks' order."""
         if self.size == 1:
             return array
         mine = torch.from_numpy(np.ascontiguousarray(array))
@@ -83,7 +84,7 @@ ALONE = Team()
 
 
 def join_team(device: str) -> Team:
-    """Join the ranks that torchrun started; without torchrun this process is alone."""
+    """Join the ranks that torchrun started, and return the team. Without torchrun the team is this process."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE
@@ -93,7 +94,7 @@ def join_team(device: str) -> Team:
 
 
 def leave_team() -> None:
-    """Part from the other ranks."""
+    """Leave the group of ranks."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
@@ -101,8 +102,8 @@ def leave_team() -> None:
 def end(status: int) -> NoReturn:
     """End the process.
 
-    A rank does without taking the interpreter down: a thread of gloo may still have to give back the last tensor, and
-    where it asks the dying interpreter for leave, the process aborts (about 1 of 15 trainings of two ranks).
+    A rank ends without the shutdown of the interpreter. A thread of gloo may still have to free the last tensor. When
+    that thread asks the ending interpreter for its lock, the process aborts (about 1 of 15 trainings of two ranks).
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         sys.stdout.flush()

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what the trainer asks of an algorithm."""
+"""Define what an algorithm offers to the trainer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Float32 = NDArray[np.float32]
 
 
 class Learner(Protocol):
-    """Decide, value, and learn from what came of it."""
+    """Decide, value, and learn from a rollout."""
 
     value_normaliser: ValueNormaliser
 
@@ -30,27 +30,27 @@ class Learner(Protocol):
         """
 
     def values(self, obs: Float32) -> Float32:
-        """Value obs (B, n, obs_dim) in the normalised space: (B, n)."""
+        """Return the values (B, n) of obs (B, n, obs_dim) in the normalised space."""
 
     def update(self, rollout: Rollout, generator: torch.Generator) -> dict[str, float]:
-        """Learn from a rollout; give what is worth logging."""
+        """Learn from a rollout and return scores for the log."""
 
     def policy_tensors(self) -> dict[str, torch.Tensor]:
-        """Give the weights that decide and value, by name."""
+        """Return the weights by name."""
 
     def load_policy(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Take weights."""
+        """Load weights by name."""
 
     def training_tensors(self) -> dict[str, torch.Tensor]:
-        """Give what learning needs beside the weights, by name: optimiser and value normaliser."""
+        """Return the tensors that learning needs beside the weights, by name: optimiser and value normaliser."""
 
     def load_training(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Continue learning from a checkpoint."""
+        """Load the tensors that `training_tensors` returned."""
 
 
 @runtime_checkable
 class ImitatingLearner(Learner, Protocol):
-    """A learner that can also be shown what to do."""
+    """Learn also from the actions of a script."""
 
     def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
-        """Learn to do what was shown (T, N, n, act) in a rollout's states; return what is worth logging."""
+        """Learn a script's actions (T, N, n, act) in a rollout's states and return scores for the log."""

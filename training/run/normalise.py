@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep running statistics: of observations, which travel with the policy, and of returns, which only training needs."""
+"""Keep running statistics of observations, which travel with the policy, and of returns, which only training needs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch import Tensor
 class ObservationNormaliser:
     """Normalise each column of each agent by its running mean and standard deviation, then clip.
 
-    Statistics are per agent and column because the same column holds another joint's angle, in another range, for every
-    agent. Columns outside `mask` (ids, flags, padding) pass unchanged.
+    Statistics are per agent and column, because the same column holds another joint's angle, in another range, for
+    every agent. Columns outside `mask` (ids, flags, padding) stay unchanged.
     """
 
-    LEAST_VARIANCE = 1e-8  # of a column: one that never changed is shifted but not blown up
+    LEAST_VARIANCE = 1e-8  # of a column; a column that never changed is shifted and not scaled
 
     def __init__(self, mask: NDArray[np.bool_], clip: float = 10.0) -> None:
         self.mask, self.clip = mask, clip  # (agent, obs_dim)
@@ -28,7 +28,7 @@ class ObservationNormaliser:
         self._refresh()
 
     def update(self, obs: NDArray[np.float32]) -> None:
-        """Take in a batch of observations (batch, agent, obs_dim)."""
+        """Add a batch of observations (batch, agent, obs_dim) to the statistics."""
         batch = obs.astype(np.float64)
         size, mean = len(batch), batch.mean(axis=0)
         square = np.square(batch - mean).sum(axis=0)
@@ -46,12 +46,12 @@ class ObservationNormaliser:
         self._limit = np.where(self.mask, self.clip, np.inf).astype(np.float32)
 
     def apply(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Normalise observations (..., agent, obs_dim)."""
+        """Return normalised observations (..., agent, obs_dim)."""
         normal: NDArray[np.float32] = np.clip((obs - self.mean) / self.std, -self._limit, self._limit)
         return normal
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give everything that `restore` needs."""
+        """Return everything that `restore` needs."""
         return {"count": np.array(self.count), "mean": self._mean.copy(), "square": self._square.copy()}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
@@ -62,9 +62,9 @@ class ObservationNormaliser:
 
 
 class ValueNormaliser:
-    """Scale returns by slowly forgetting, debiased moments, so that the value head always predicts numbers near one."""
+    """Scale returns by debiased moments that fade slowly, so that the value head always predicts numbers near one."""
 
-    # The compiled loop updates the same moments. It is given these three numbers.
+    # The compiled loop updates the same moments and receives these three numbers.
     FORGET = 0.99999  # factor of the old moments at each batch
     LEAST_WEIGHT = 1e-5  # divisor of the moments before the first batch, whose weight is zero
     LEAST_VARIANCE = 1e-2  # of returns
@@ -73,25 +73,25 @@ class ValueNormaliser:
         self.moments = torch.zeros(3, dtype=torch.float64)  # running mean, mean square, and weight (for debiasing)
 
     def update(self, returns: Tensor) -> None:
-        """Take in a batch of returns of any shape."""
+        """Add a batch of returns of any shape to the moments."""
         exact = returns.double()
         seen = torch.stack([exact.mean(), exact.square().mean(), torch.ones_like(exact.mean())])
         self.moments.mul_(self.FORGET).add_(seen.to(self.moments.device), alpha=1.0 - self.FORGET)
 
     def scale(self) -> tuple[float, float]:
-        """Give mean and standard deviation of returns."""
+        """Return the mean and the standard deviation of the returns."""
         mean, square, weight = self.moments.tolist()
         weight = max(weight, self.LEAST_WEIGHT)
         mean, square = mean / weight, square / weight
         return mean, max(square - mean * mean, self.LEAST_VARIANCE) ** 0.5
 
     def normalise(self, returns: Tensor) -> Tensor:
-        """Map returns to the space in which values are predicted."""
+        """Return returns in the space in which values are predicted."""
         mean, std = self.scale()
         return (returns - mean) / std
 
     def denormalise(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map predicted values to returns."""
+        """Return predicted values in units of reward."""
         mean, std = self.scale()
         back: NDArray[np.float32] = (values * std + mean).astype(np.float32)
         return back

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold what happened between two updates, and say how much better than expected each action was."""
+"""Hold the experience between two updates, and estimate the advantage of each action."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Float32 = NDArray[np.float32]
 
 @dataclass
 class Rollout:
-    """One block of experience: T ticks of N copies with n agents."""
+    """Hold one block of experience: T ticks of N copies with n agents."""
 
-    obs: Float32  # (T, N, n, obs_dim), as the policy saw them: normalised
-    actions: NDArray[Any]  # (T, N, n, act_dim): what the policy decided
-    told: NDArray[Any]  # (T, N, n, act_dim): what successors were told: the action, or action * share
+    obs: Float32  # (T, N, n, obs_dim), normalised, as the policy received them
+    actions: NDArray[Any]  # (T, N, n, act_dim), the decisions of the policy
+    told: NDArray[Any]  # (T, N, n, act_dim), the input of the successors: the action, or action * share
     log_probs: Float32  # (T, N, n, action_terms)
     values: Float32  # (T + 1, N, n), in the normalised space of the value head
-    rewards: Float32  # (T, N, n), with the value of the cut-off future added where an episode was truncated
-    ended: NDArray[np.bool_]  # (T, N): the episode ended with this tick
+    rewards: Float32  # (T, N, n); an episode's truncated future is added as its value
+    ended: NDArray[np.bool_]  # (T, N), True where the episode ended with this tick
     returns: Float32 = field(default_factory=lambda: np.empty(0, np.float32))  # (T, N, n)
     advantages: Float32 = field(default_factory=lambda: np.empty(0, np.float32))  # (T, N, n), normalised
 
     @classmethod
     def empty(cls, spec: Spec, ticks: int, count: int) -> Rollout:
-        """Allocate a block for a task."""
+        """Return a block of zeros for a task."""
         n = spec.agent_count
         action_type, terms = (np.int64, 1) if spec.discrete else (np.float32, spec.act_dim)
         shape = (ticks, count, n)
@@ -47,7 +47,7 @@ class Rollout:
         )
 
     def joined(self, team: Team) -> Rollout:
-        """Give the block of all ranks, copies in the ranks' order."""
+        """Return the block of all ranks, with the copies in the ranks' order."""
         if team.size == 1:
             return self
         names = ("obs", "actions", "told", "log_probs", "values", "rewards", "ended")
@@ -55,11 +55,11 @@ class Rollout:
 
     @property
     def samples(self) -> int:
-        """Count the joint samples."""
+        """Return the number of joint samples."""
         return int(self.ended.size)
 
     def flat(self, name: str) -> NDArray[Any]:
-        """Give a block with time and copies joined: (T * N, n, ...)."""
+        """Return a block with time and copies joined: (T * N, n, ...)."""
         block = getattr(self, name)[: len(self.ended)]
         return block.reshape(self.samples, *block.shape[2:])
 
@@ -68,8 +68,8 @@ def generalised_advantages(rewards: Float32, values: Float32, ended: NDArray[np.
                            lam: float) -> Float32:
     """Estimate advantages (T, N, n) from rewards (T, N, n), values (T + 1, N, n) in units of reward, and ends (T, N).
 
-    An end cuts the sum. Whether the future behind it counts is the reward's affair: a truncated episode's last reward
-    already includes the discounted value of the state in which it was cut off.
+    An end cuts the sum. The last reward of a truncated episode already includes the discounted value of the state in
+    which the episode was truncated.
     """
     going = (~ended)[..., None].astype(np.float32)  # (T, N, 1)
     error = rewards + gamma * going * values[1:] - values[:-1]
@@ -81,7 +81,7 @@ def generalised_advantages(rewards: Float32, values: Float32, ended: NDArray[np.
 
 
 def standardise(advantages: Float32) -> Float32:
-    """Shift and scale advantages to mean 0 and deviation 1 over everything collected."""
+    """Return advantages with mean 0 and deviation 1 over the whole block."""
     exact = advantages.astype(np.float64)
     standard: Float32 = ((exact - exact.mean()) / (exact.std() + 1e-5)).astype(np.float32)
     return standard

@@ -37,7 +37,7 @@ class Setup:
 
     policy: str  # folder
     backend: str
-    grid: str
+    grid: str  # file
     episodes: int
     seed: int
     ticks: int | None

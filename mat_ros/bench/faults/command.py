@@ -1,63 +1,22 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros bench faults: break one thing after the other and measure what is left of a policy.
-
-Every cell of the grid runs the same episodes: the same starts, and for every policy the same faults (paired seeds). The
-raw table `episodes.csv` is written cell by cell, so that a run that was killed goes on where it was.
-"""
+"""mat-ros bench faults: break one thing after the other and measure what is left of a policy."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
-import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from mat_ros.backends.choose import BACKENDS
-from mat_ros.bench.faults.cells import Setup, Worker, rows_of
-from mat_ros.bench.faults.figures import headline, read_table, scenes, truth_against_intent
-from mat_ros.bench.faults.film import strip
-from mat_ros.bench.faults.findings import CloseUp, Findings
-from mat_ros.bench.faults.grid import Cell, Grid, matching
-from mat_ros.bench.faults.live import Live, compare
 from mat_ros.bench.faults.report import write_report
 from mat_ros.bench.faults.summary import write_summary
-from mat_ros.bench.faults.table import COLUMNS, Rows, Table
-from mat_ros.core import shipped
-from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.spread import spread
 from mat_ros.core.tick.chain import MODES
 
 
-def run(setup: Setup, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:
-    """Run the cells that `out` lacks, over processes or a Ray cluster, and append their rows."""
-    table = Table(out, COLUMNS, setup.episodes, setup.origin())
-    done = table.finished()
-    left = [cell for cell in cells if cell.key not in done]
-    began = time.monotonic()
-    for count, (cell, rows) in enumerate(spread(rows_of, setup, left, processes, ray), 1):
-        table.add(rows)
-        spent = time.monotonic() - began
-        mean = float(np.mean([row["return"] for row in rows]))
-        print(f"{len(cells) - len(left) + count}/{len(cells)}  {spent / count * (len(left) - count) / 60:5.1f} min left"
-              f"   {cell.words}: {mean:.4g}", file=sys.stderr, flush=True)
-
-
-def look_closely(setup: Setup, episodes: Rows) -> CloseUp:
-    """Look at a policy's slots, and film its worst and its mildest cell."""
-    shown = scenes(episodes)
-    worker = Worker(replace(setup, episodes=1), learn=bool(shown))
-    return CloseUp(worker.bundle.manifest.name, worker.influence(), tuple(strip(worker, scene) for scene in shown))
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros bench faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench faults", description="Measure what faults leave of a policy.")
     parser.add_argument("--policy", action="append", required=True, help="bundle, by name or folder; may be repeated")
     parser.add_argument("--grid", default="grid", help="grid of faults: a shipped name or a YAML file")
@@ -84,24 +43,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `mat-ros bench faults`."""
-    given = make_parser().parse_args(arguments)
-    grid = shipped.config_file("grids", given.grid).resolve()
-    setups, live = {}, Live()
-    for name in given.policy:
-        folder = shipped.policy_folder(name).resolve()
-        bundle = Bundle.load(folder)
-        setup = Setup(str(folder), given.backend, str(grid), given.episodes, given.seed, given.ticks, given.mode)
-        cells = matching(Grid.load(grid, bundle.manifest).cells, given.only)
-        setups[bundle.manifest.name] = setup
-        out = given.out / bundle.manifest.name
-        run(setup, cells, out / "episodes.csv", given.processes, given.ray)
-        if given.live:
-            live.run(setup, bundle, cells, given.live, given.live_only or (), out / "live.csv")
-    episodes = read_table([given.out / name / "episodes.csv" for name in setups])
-    close_ups = tuple(look_closely(setup, [row for row in episodes if row["policy"] == name])
-                      for name, setup in setups.items())
-    findings = Findings("mat-ros bench faults " + shlex.join(arguments), episodes, headline(episodes),
-                        truth_against_intent(episodes), compare(episodes, live.files), tuple(live.left_out), close_ups)
+    given = parser().parse_args(arguments)
+    from mat_ros.bench.faults import benchmark  # MuJoCo is an extra, and the arguments are explained without it
+
+    findings = benchmark.find(given, "mat-ros bench faults " + shlex.join(arguments))
     write_report(given.out / "report.html", findings)
     write_summary(given.out / "summary.md", findings)
     if given.json:

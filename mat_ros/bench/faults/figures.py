@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.bench.faults.findings import Scene
+from mat_ros.bench.faults.findings import ShownCell
 from mat_ros.bench.faults.table import GAP, KEY, NOMINAL, UNTOLD, Rows
 from mat_ros.core.faults.schedule import KINDS
 from mat_ros.core.statistics import estimate
@@ -117,7 +117,7 @@ def truth_against_intent(rows: Rows) -> Rows:
     return found
 
 
-def scenes(rows: Rows) -> tuple[Scene, ...]:
+def shown_cells(rows: Rows) -> tuple[ShownCell, ...]:
     """Return what a reader should see of a policy: nothing broken, the worst cell of a broken joint, and the mildest.
 
     There is none where no joint was broken, or where the policy earns nothing that could be kept.
@@ -130,4 +130,4 @@ def scenes(rows: Rows) -> tuple[Scene, ...]:
               "worst": min(kept, key=lambda key: kept[key])}
     if len(kept) > 1:
         chosen["mildest"] = max(kept, key=lambda key: kept[key])
-    return tuple(Scene(name, key, means[key]) for name, key in chosen.items())
+    return tuple(ShownCell(name, key, means[key]) for name, key in chosen.items())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.bench.faults.cells import Worker
-from mat_ros.bench.faults.findings import Scene, Strip
+from mat_ros.bench.faults.findings import ShownCell, Strip
 from mat_ros.core.errors import Missing
 from mat_ros.worlds.render import Camera, film_strip
 
@@ -16,8 +16,8 @@ PICTURES, WIDTH, HEIGHT = 6, 320, 240
 SPAN_S = 3.0  # of an episode, from the onset on
 
 
-def strip(worker: Worker, scene: Scene) -> Strip:
-    """Run the first episode of a scene and take pictures of it from the onset on."""
+def strip(worker: Worker, shown: ShownCell) -> Strip:
+    """Run the first episode of a shown cell and take pictures of it from the onset on."""
     onset, world = worker.onset(), worker.world
     every = max(1, round(SPAN_S * 1e9 / world.control_period_ns / PICTURES))
     taken: list[NDArray[np.uint8]] = []
@@ -29,9 +29,9 @@ def strip(worker: Worker, scene: Scene) -> Strip:
                 if tick >= onset and (tick - onset) % every == 0 and len(taken) < PICTURES:
                     taken.append(camera.take(name))
 
-            worker.episodes(worker.grid.cell(scene.key), onset + every * PICTURES, watch)
+            worker.episodes(worker.grid.cell(shown.key), onset + every * PICTURES, watch)
     except Missing as error:
-        return Strip(scene, None, str(error))
+        return Strip(shown, None, str(error))
     while 0 < len(taken) < PICTURES:
         taken.append(np.full_like(taken[0], 255))  # the episode ended before
-    return Strip(scene, film_strip(taken)) if taken else Strip(scene, None, "The episode ended before the onset.")
+    return Strip(shown, film_strip(taken)) if taken else Strip(shown, None, "The episode ended before the onset.")

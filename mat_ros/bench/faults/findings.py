@@ -23,7 +23,7 @@ class SlotInfluence:
 
 
 @dataclass(frozen=True)
-class Scene:
+class ShownCell:
     """A cell that a reader should see, and what it left of the return."""
 
     name: str
@@ -33,9 +33,9 @@ class Scene:
 
 @dataclass(frozen=True)
 class Strip:
-    """The first episode of a scene as pictures side by side."""
+    """The first episode of a shown cell as pictures side by side."""
 
-    scene: Scene
+    shown: ShownCell
     image: NDArray[np.uint8] | None  # (height, width, 3)
     trouble: str = ""  # why there is no image
 

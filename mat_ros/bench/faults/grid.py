@@ -18,7 +18,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, LEVELS, Fault, Schedule
 from mat_ros.core.faults.targets import targets
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.worlds.randomise import Row
+from mat_ros.worlds.randomise import Variation
 from mat_ros.worlds.scatter import Scatter
 
 TOGETHER = "together"
@@ -35,7 +35,7 @@ class Cell:
     target: str  # a name, or a pattern whose names all break at once
     information: str = "intent"
     together: bool = False
-    table: tuple[Row, ...] = ()  # of a gap
+    table: tuple[Variation, ...] = ()  # of a gap
 
     @property
     def key(self) -> Key:
@@ -123,9 +123,9 @@ def _gaps(row: Mapping[str, Any]) -> Iterator[Cell]:
     for value in row["values"]:
         normal = row.get("distribution") == "normal"
         span = (0.0, float(value)) if normal else (float(value), float(value))
-        variation = Row(str(row["what"]), str(row["how"]), "normal" if normal else "uniform", span,
-                        when="startup" if row["what"] not in ("observation_delay", "command_delay") else "reset",
-                        of=str(row.get("of", "*")))
+        variation = Variation(str(row["what"]), str(row["how"]), "normal" if normal else "uniform", span,
+                              when="startup" if row["what"] not in ("observation_delay", "command_delay") else "reset",
+                              of=str(row.get("of", "*")))
         yield Cell(GAP, str(row["what"]), float(value), str(row.get("of", "*")), table=(variation,))
 
 

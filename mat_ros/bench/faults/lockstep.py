@@ -33,8 +33,7 @@ from mat_ros.core.tick.safety import Gate
 from mat_ros.core.tick.wiring import spans
 from mat_ros.core.wire.fields import decision_fields, encoding_fields, override_fields, time_of
 from mat_ros.worlds.faults import FaultyWorld
-from mat_ros.worlds.randomise import Randomiser
-from mat_ros.worlds.randomise import Row as Variation
+from mat_ros.worlds.randomise import Randomiser, Variation
 from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.score import open_world, score_of
 

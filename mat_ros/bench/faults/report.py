@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mat_ros.bench.faults.figures import cell_words, column, condition, grouped, named
-from mat_ros.bench.faults.findings import CloseUp, Findings, Scene, SlotInfluence, Strip
+from mat_ros.bench.faults.findings import CloseUp, Findings, ShownCell, SlotInfluence, Strip
 from mat_ros.bench.faults.table import GAP, NOMINAL, Rows
 from mat_ros.view import charts
 from mat_ros.view.page import (
@@ -209,15 +209,15 @@ def _add_strips(page: Page, close_up: CloseUp) -> None:
 
 
 def _strip(strip: Strip) -> Block:
-    words = _scene_words(strip.scene)
+    words = _shown_words(strip.shown)
     if strip.image is None:
         return paragraph(f"{words}. {strip.trouble}", "quiet")
     return picture(strip.image, words, words)
 
 
-def _scene_words(scene: Scene) -> str:
-    level, kind, severity, target, information = scene.key
+def _shown_words(shown: ShownCell) -> str:
+    level, kind, severity, target, information = shown.key
     if level == NOMINAL:
-        return scene.name
-    return (f"{scene.name}: {condition(level, kind, severity)} {target}, chain told {information}, "
-            f"retention {scene.retention:.2f}")
+        return shown.name
+    return (f"{shown.name}: {condition(level, kind, severity)} {target}, chain told {information}, "
+            f"retention {shown.retention:.2f}")

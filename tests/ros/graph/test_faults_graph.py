@@ -172,9 +172,12 @@ def test_the_detector_says_how_every_joint_is(listener, every_node):
         assert listener.until(lambda: all(name in listener.reports for name in names))
 
 
-def test_no_policy_and_no_detector_hears_what_is_broken(listener, every_node):
-    with GraphRun(ARM, sim="lockstep", inject=True):
+def test_no_policy_and_no_detector_hears_what_is_broken(listener, every_node, tmp_path):
+    def hearing():
+        return {info.node_name for info in listener.node.get_subscriptions_info_by_topic("/fault_state")}
+
+    with GraphRun(ARM, sim="lockstep", inject=True, record=str(tmp_path / "run.mcap")) as run:
         assert started(listener)
-        for topic in ("/fault_state",):
-            hearing = {info.node_name for info in listener.node.get_subscriptions_info_by_topic(topic)}
-            assert hearing <= {"recorder"}
+        assert {"detector", "recorder", "encoder", "chain_elbow", "safety"} <= set(run.names)
+        assert listener.until(lambda: "recorder" in hearing())
+        assert hearing() == {"recorder"}

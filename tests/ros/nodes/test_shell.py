@@ -68,14 +68,14 @@ class Bench:
     def send(self, topic: topics.Topic, data: bytes) -> None:
         if topic.name not in self._publishers:
             publisher = self.hand.create_publisher(topic.type, topic.name, topic.qos)
-            self.until(lambda: publisher.get_subscription_count() > 0)
+            assert self.until(lambda: publisher.get_subscription_count() > 0)
             self._publishers[topic.name] = publisher
         self._publishers[topic.name].publish(data)
 
     def hear(self, topic: topics.Topic) -> list[bytes]:
         heard: list[bytes] = []
         self.hand.create_subscription(topic.type, topic.name, heard.append, topic.qos, raw=True)
-        self.until(lambda: self.hand.count_publishers(topic.name) > 0)
+        assert self.until(lambda: self.hand.count_publishers(topic.name) > 0)
         return heard
 
     def until(self, true, spins: int = 400) -> bool:

@@ -78,7 +78,7 @@ def test_exactly_the_nodes_that_exist_are_installed_as_executables(built):
     expected = sorted(name for name in EXECUTABLES if (ROOT / "mat_ros/nodes" / f"{name}.py").exists())
     folder = built / "install/mat_ros/lib/mat_ros"
     installed = sorted(path.name for path in folder.glob("*")) if folder.exists() else []
-    assert installed == expected
+    assert installed == expected != []
     assert all(os.access(folder / name, os.X_OK) for name in installed)
 
 

@@ -16,7 +16,7 @@ mujoco = pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
 from mat_ros.worlds.dexhands import SCENES, DexHands  # noqa: E402
-from mat_ros.worlds.door import Door  # noqa: E402
+from mat_ros.worlds.door import DoubleDoor  # noqa: E402
 from mat_ros.worlds.render import Camera, film_strip  # noqa: E402
 
 pytestmark = pytest.mark.sim
@@ -176,7 +176,7 @@ def test_another_thing_can_be_thrown(kind):
 
 
 def test_a_curriculum_may_give_hooking_fingers_more_room_behind_the_bar():
-    scene = dataclasses.replace(SCENES["door_open_inward"], prop=Door("inward", "closed", standoff=0.085))
+    scene = dataclasses.replace(SCENES["door_open_inward"], prop=DoubleDoor("inward", "closed", standoff=0.085))
     world = DexHands("door_open_inward", 1, scene=scene)
     bar = world.model.geom("bar_left_front")
     assert bar.pos[0] == pytest.approx(0.085)

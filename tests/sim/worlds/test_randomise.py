@@ -12,7 +12,7 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 import mat_ros
 from mat_ros.core.errors import Refused
 from mat_ros.worlds.dexhands import DexHands
-from mat_ros.worlds.randomise import Randomiser, Row, load_table
+from mat_ros.worlds.randomise import Randomiser, Variation, load_table
 
 pytestmark = pytest.mark.sim
 TABLES = sorted((Path(mat_ros.__file__).parent / "config" / "randomisation").glob("*.yaml"))
@@ -41,7 +41,7 @@ def test_a_shipped_table_reads_and_its_world_stays_finite(file):
 def test_a_scaled_mass_takes_its_inertia_along_and_stays_in_range():
     hands = world()
     nominal = hands.model.body_mass.copy(), hands.model.body_inertia.copy()
-    Randomiser(hands, [Row("mass", "scale", "uniform", (0.5, 1.5), "startup", "robot0:palm")], seed=2)
+    Randomiser(hands, [Variation("mass", "scale", "uniform", (0.5, 1.5), "startup", "robot0:palm")], seed=2)
     palm = hands.model.body("robot0:palm").id
     share = hands.vary("body_mass")[:, palm] / nominal[0][palm]
     assert ((share >= 0.5) & (share <= 1.5)).all()
@@ -53,7 +53,7 @@ def test_a_scaled_mass_takes_its_inertia_along_and_stays_in_range():
 
 def test_a_servo_stays_a_servo_when_its_stiffness_varies():
     hands = world()
-    Randomiser(hands, [Row("stiffness", "scale", "loguniform", (0.5, 2.0), "startup", "robot*A_*")], seed=0)
+    Randomiser(hands, [Variation("stiffness", "scale", "loguniform", (0.5, 2.0), "startup", "robot*A_*")], seed=0)
     motors = [k for k in range(hands.model.nu) if ":A_" in hands.model.actuator(k).name]
     np.testing.assert_array_equal(hands.vary("actuator_gainprm")[:, motors, 0],
                                   -hands.vary("actuator_biasprm")[:, motors, 1])
@@ -61,7 +61,7 @@ def test_a_servo_stays_a_servo_when_its_stiffness_varies():
 
 def test_a_row_drawn_at_reset_changes_with_each_episode_and_only_where_it_starts():
     hands = world()
-    varied = Randomiser(hands, [Row("gravity", "absolute", "uniform", (-9.0, -1.0))], seed=3)
+    varied = Randomiser(hands, [Variation("gravity", "absolute", "uniform", (-9.0, -1.0))], seed=3)
     varied.begin(np.arange(3))
     first = hands.vary("opt.gravity")[:, 2].copy()
     varied.begin(np.array([1]))
@@ -74,7 +74,7 @@ def test_the_same_seed_varies_alike_and_another_differently():
     found = []
     for seed in (5, 5, 6):
         hands = world()
-        Randomiser(hands, [Row("friction", "scale", "normal", (1.0, 0.1), "startup")], seed)
+        Randomiser(hands, [Variation("friction", "scale", "normal", (1.0, 0.1), "startup")], seed)
         found.append(hands.vary("geom_friction").copy())
     np.testing.assert_array_equal(found[0], found[1])
     assert (found[0] != found[2]).any()
@@ -82,7 +82,7 @@ def test_the_same_seed_varies_alike_and_another_differently():
 
 def test_a_delay_gives_the_reading_of_that_many_ticks_ago():
     hands = world(1)
-    varied = Randomiser(hands, [Row("observation_delay", "absolute", "uniform", (2, 2))], seed=0)
+    varied = Randomiser(hands, [Variation("observation_delay", "absolute", "uniform", (2, 2))], seed=0)
     varied.begin(np.arange(1))
     varied.arrive(np.arange(1))
     start = hands.measure()
@@ -91,8 +91,8 @@ def test_a_delay_gives_the_reading_of_that_many_ticks_ago():
 
 
 def test_an_episode_that_begins_within_a_tick_is_read_beside_the_others_whose_delay_and_noise_stay():
-    table = [Row("observation_delay", "absolute", "uniform", (2, 2)),
-             Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")]
+    table = [Variation("observation_delay", "absolute", "uniform", (2, 2)),
+             Variation("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")]
     found = []
     for begins in (False, True):
         hands = world()
@@ -118,7 +118,7 @@ def test_an_episode_that_begins_within_a_tick_is_read_beside_the_others_whose_de
 
 def test_the_first_reading_of_an_episode_has_noise_of_its_own():
     hands = world()
-    varied = Randomiser(hands, [Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
+    varied = Randomiser(hands, [Variation("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
     noises = [varied.readings(np.zeros_like(hands.measure()))[1], varied.first_readings(
         np.zeros_like(hands.measure())[:1], np.array([1]))[0], varied.readings(np.zeros_like(hands.measure()))[1]]
     assert len({noise.tobytes() for noise in noises}) == 3
@@ -142,7 +142,7 @@ def test_an_empty_table_passes_everything_on_as_it_is_and_has_nothing_to_remembe
 
 def test_noise_touches_only_the_terms_that_it_names():
     hands = world(2)
-    varied = Randomiser(hands, [Row("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
+    varied = Randomiser(hands, [Variation("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")], seed=0)
     clean = hands.measure()
     touched = np.flatnonzero((varied.readings(clean) != clean).any(axis=0))
     assert len(touched) == 48
@@ -156,9 +156,9 @@ def test_noise_touches_only_the_terms_that_it_names():
 ])
 def test_a_row_that_makes_no_sense_is_refused(row, reason):
     with pytest.raises(Refused, match=reason):
-        Row(**{"what": "mass", "how": "scale", "distribution": "uniform", "range": (0.5, 1.5), **row})
+        Variation(**{"what": "mass", "how": "scale", "distribution": "uniform", "range": (0.5, 1.5), **row})
 
 
 def test_a_pattern_that_selects_nothing_is_refused():
     with pytest.raises(Refused, match="robot9"):
-        Randomiser(world(), [Row("mass", "scale", "uniform", (1.0, 1.0), of="robot9*")], seed=0)
+        Randomiser(world(), [Variation("mass", "scale", "uniform", (1.0, 1.0), of="robot9*")], seed=0)

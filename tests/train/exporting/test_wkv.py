@@ -17,11 +17,11 @@ pytest.importorskip("onnxruntime", reason="needs the onnx extra")
 
 import onnx  # noqa: E402
 
-from mat_ros.backends.engines.fingerprint import plan_path, read  # noqa: E402
-from mat_ros.backends.engines.flavour import Flavour  # noqa: E402
 from mat_ros.backends.golden import verify  # noqa: E402
 from mat_ros.backends.native_library import LIBRARY  # noqa: E402
 from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
+from mat_ros.backends.tensorrt_fingerprint import plan_path, read  # noqa: E402
+from mat_ros.backends.tensorrt_flavour import Flavour  # noqa: E402
 from mat_ros.core.errors import Missing, Refused  # noqa: E402
 from mat_ros.core.policy.bundle import Bundle  # noqa: E402
 from support.places import BUNDLES  # noqa: E402

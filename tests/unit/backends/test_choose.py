@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mat_ros.backends import choose
+from mat_ros.backends import tensorrt_opening as opening
 from mat_ros.backends.backend import BackendInfo
-from mat_ros.backends.engines import opening
 from mat_ros.backends.golden import require, verify
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle

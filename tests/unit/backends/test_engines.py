@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mat_ros.backends.choose import open_backend
-from mat_ros.backends.engines.fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write
-from mat_ros.backends.engines.flavour import MODULES, Flavour
-from mat_ros.backends.engines.machine import Machine, this_machine
+from mat_ros.backends.tensorrt_fingerprint import Fingerprint, checked_plan, digest, plan_path, read, write
+from mat_ros.backends.tensorrt_flavour import MODULES, Flavour
+from mat_ros.backends.tensorrt_machine import Machine, this_machine
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from support.places import BUNDLES
@@ -94,7 +94,7 @@ def test_a_fingerprint_reads_back_as_it_was_written(engine: Any) -> None:
 
 
 def test_an_engine_that_was_never_built_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mat_ros.backends.engines.opening.load_flavour", lambda name: Flavour(name, None, "1"))
+    monkeypatch.setattr("mat_ros.backends.tensorrt_opening.load_flavour", lambda name: Flavour(name, None, "1"))
     with pytest.raises(Refused, match=r"expected a fingerprint beside it, got No such file"):
         open_backend("tensorrt", Bundle.load(BUNDLES / "rwkv4"))
 
@@ -123,6 +123,7 @@ KERNELS = {  # after fusion; with more than before, a graph has lost something
 def test_every_graph_builds_into_no_more_kernels_than_before(rtx: Flavour, kind: str, tmp_path: Path) -> None:
     bundle = Bundle.load(BUNDLES / kind)
     marks = build_engines(bundle, tmp_path, rtx, say=lambda line: None)
+    assert {mark.graph for mark in marks} == set(KERNELS[kind])
     for mark in marks:
         assert 1 <= mark.kernels <= KERNELS[kind][mark.graph]
     for mark in marks:

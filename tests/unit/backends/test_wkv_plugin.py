@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 
-from mat_ros.backends.engines.flavour import Flavour
+from mat_ros.backends.tensorrt_flavour import Flavour
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from support.places import ROOT

@@ -1,17 +1,21 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros shows three doors, opens fast, and refuses in one sentence."""
+"""mat-ros shows its commands by audience, opens fast, and refuses in one sentence."""
 
+import importlib.machinery
+import importlib.util
 import json
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 import yaml
 
 import mat_ros
-from mat_ros.cli import check, faults
+from mat_ros.cli import check, faults, table
 from mat_ros.cli import main as cli
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
@@ -23,16 +27,15 @@ def offer(monkeypatch):
     """Offer one command `try`, which does what the test says."""
 
     def register(function, extra=""):
-        monkeypatch.setattr(sys.modules[__name__], "run_command", function)
-        command = cli.Command("try", "does what the test says", f"{__name__}:run_command", extra)
-        monkeypatch.setattr(cli, "DOORS", (cli.Door("a door", (command,)),))
-        monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+        module = types.ModuleType("a_command")
+        module.main, module.__spec__ = function, importlib.machinery.ModuleSpec("a_command", None)
+        monkeypatch.setitem(sys.modules, "a_command", module)
+        command = table.Command("try", "does what the test says", extra, own="a_command")
+        audiences = (table.Audience("somebody", (command,)),)
+        monkeypatch.setattr(table, "AUDIENCES", audiences)
+        monkeypatch.setattr(cli, "AUDIENCES", audiences)
 
     return register
-
-
-def run_command(arguments):
-    raise NotImplementedError("replaced by the fixture")
 
 
 def the_one_sentence(capsys) -> str:
@@ -42,20 +45,20 @@ def the_one_sentence(capsys) -> str:
     return captured.err
 
 
-def test_help_shows_the_three_doors_and_only_commands_that_exist(capsys):
+def test_help_shows_the_three_audiences_and_only_commands_that_exist(capsys):
     assert cli.main([]) == 0
     text = capsys.readouterr().out
-    assert all(f"\n{door}: " in text for door in ("operate", "train", "integrate"))
+    assert all(f"\n{audience}: " in text for audience in ("operate", "train", "integrate"))
     listed = {line.split()[0] for line in text.split("\n") if line.startswith("  ")}
-    registered = {command.name for door in cli.DOORS for command in door.commands}
-    assert listed & registered == set(cli.commands())
+    registered = {command.name for audience in table.AUDIENCES for command in audience.commands}
+    assert listed & registered == set(table.commands())
 
 
-def test_every_listed_command_can_be_imported_by_its_target():
-    for command in cli.commands().values():
-        module, _, function = command.target.partition(":")
+def test_every_listed_command_is_a_module_with_a_main():
+    for command in table.commands().values():
         # Its imports may be missing here, so the file is read instead of run.
-        assert f"\ndef {function}(" in cli.importlib.util.find_spec(module).loader.get_source(module)
+        source = importlib.util.find_spec(command.module).loader.get_source(command.module)
+        assert re.search(r"^def main\(|^from \S+ import main\b", source, re.MULTILINE)
 
 
 def test_the_version_is_printed_alone(capsys):

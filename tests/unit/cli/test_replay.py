@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mat_ros.backends import tensorrt_opening as opening
 from mat_ros.backends.backend import BackendInfo
 from mat_ros.backends.choose import BACKENDS, ENGINES
-from mat_ros.backends.engines import opening
 from mat_ros.bench import backends, chain, recovery
 from mat_ros.bench.faults import command as faults
 from mat_ros.cli import check, replay

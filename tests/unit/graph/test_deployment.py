@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -89,6 +90,20 @@ def test_the_graph_keeps_to_this_machine_unless_opened_in_so_many_words(monkeypa
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in environment("open")
     with pytest.raises(Refused, match="expected one of loopback, open, got world"):
         environment("world")
+
+
+@pytest.mark.parametrize("profile", [ros_environment.LOOPBACK_PROFILE, ros_environment.OPEN_PROFILE])
+def test_no_profile_shares_memory_in_files_that_a_killed_process_would_leave(profile: Path):
+    shared = {"data_writer": [], "data_reader": []}
+    transports = []
+    for element in ElementTree.parse(profile).iter():
+        name = element.tag.rpartition("}")[2]
+        if name in shared and element.get("is_default_profile") == "true":
+            shared[name] += [kind.text for kind in element.iterfind(".//{*}data_sharing/{*}kind")]
+        elif name in ("type", "useBuiltinTransports"):
+            transports.append(element.text)
+    assert shared == {"data_writer": ["OFF"], "data_reader": ["OFF"]}
+    assert transports == ["UDPv4", "false"]
 
 
 def test_a_robot_file_that_is_not_the_policys_is_refused_before_any_node(tmp_path: Path):

@@ -58,7 +58,7 @@ def full_page() -> page.Page:
         page.figure(charts.histogram([1.0, 2.0, np.nan], EVIL, marks={EVIL: 1.5}), EVIL),
         page.figure(charts.heat_map([[0.5, np.nan]], [EVIL], [EVIL, "b"])),
         page.figure(charts.lines([charts.Line(EVIL, [0, 1], [1, 2], [0, 1], [2, 3])], EVIL, EVIL, marks={EVIL: 0.5})),
-        page.figure(charts.timeline([charts.Span(EVIL, 0, 1, "own", EVIL)], EVIL, kinds={"own": "red"},
+        page.figure(charts.timeline([charts.LaneSpan(EVIL, 0, 1, "own", EVIL)], EVIL, kinds={"own": "red"},
                                     marks={EVIL: 1})),
         page.picture(np.zeros((2, 3, 3), np.uint8), EVIL, EVIL),
         page.folded(EVIL, page.code(EVIL)),
@@ -136,7 +136,7 @@ def test_a_curve_lifts_the_pen_where_a_value_is_missing():
 
 
 def test_a_timeline_shows_an_instant_and_keeps_the_order_of_its_lanes():
-    drawn = Reader(charts.timeline([charts.Span("b", 2, 2, "bad"), charts.Span("a", 0, 4, "good")], "tick",
+    drawn = Reader(charts.timeline([charts.LaneSpan("b", 2, 2, "bad"), charts.LaneSpan("a", 0, 4, "good")], "tick",
                                    kinds={"good": "green", "bad": "red"}, lanes=["a", "b"]))
     assert drawn.count("rect", "lane") == 2 and drawn.count("rect", "span") == 2
     assert drawn.words.index("a") < drawn.words.index("b: bad, 2 to 2")

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,7 @@ from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.messages import Applied, Observation, Outcome, Validity
 from mat_ros.core.tick.safety import Reason
 from mat_ros.view.terminal import Screen
-from mat_ros.view.watch import Watch
+from mat_ros.view.watch import GraphWatch
 
 MS = 1_000_000
 
@@ -39,23 +41,23 @@ def outcome(tick: int, validity: tuple[int, int] = (0, 0), reasons: tuple[int, i
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch(StandInManifest())
+def watch() -> GraphWatch:
+    return GraphWatch(StandInManifest())
 
 
-def follow(watch: Watch, tick: int, **what) -> None:
+def follow(watch: GraphWatch, tick: int, **what) -> None:
     watch.on_observation(observation(tick))
     watch.on_applied(outcome(tick, **what), tick * 20 * MS + 3 * MS)
 
 
-def test_a_tick_joins_what_was_measured_with_what_was_applied(watch: Watch):
+def test_a_tick_joins_what_was_measured_with_what_was_applied(watch: GraphWatch):
     follow(watch, 7)
     (tick,) = watch.ticks
     assert (tick.tick, tick.latency_ms, tick.states) == (7, 3.0, ("own", "own"))
     assert tick.signals.tolist() == [7.0, 7.0] and tick.applied.tolist() == [7.0] * 3
 
 
-def test_a_command_that_overtakes_its_observation_is_not_lost(watch: Watch):
+def test_a_command_that_overtakes_its_observation_is_not_lost(watch: GraphWatch):
     watch.on_applied(outcome(1), 23 * MS)
     assert not watch.ticks
     watch.on_observation(observation(1))
@@ -67,19 +69,19 @@ def test_a_command_that_overtakes_its_observation_is_not_lost(watch: Watch):
     (int(Validity.ZERO), 0, "zero"), (NONE, int(Reason.MISSING), "silent"),
     (NONE, int(Reason.MISSING | Reason.FALLBACK), "fallback"), (int(Validity.OWN), int(Reason.STOPPED), "stopped"),
     (int(Validity.OWN), int(Reason.RATE), "own")])
-def test_the_state_of_an_agent_is_the_worst_that_is_true_of_its_joints(watch: Watch, validity, reasons, state):
+def test_the_state_of_an_agent_is_the_worst_that_is_true_of_its_joints(watch: GraphWatch, validity, reasons, state):
     follow(watch, 0, validity=(validity, 0), reasons=(0, reasons, 0))
     assert watch.ticks[0].states == (state, "own")
 
 
-def test_every_change_of_state_is_an_event_once(watch: Watch):
+def test_every_change_of_state_is_an_event_once(watch: GraphWatch):
     for tick, validity in enumerate([0, 0, 255, 1, 1, 0]):
         follow(watch, tick, validity=(0, validity))
     assert [(event.tick, event.what) for event in watch.events] == [
         (2, "b own \u2192 silent"), (3, "b silent \u2192 redecided"), (5, "b redecided \u2192 own")]
 
 
-def test_rate_and_percentiles_are_those_of_the_recent_ticks(watch: Watch):
+def test_rate_and_percentiles_are_those_of_the_recent_ticks(watch: GraphWatch):
     assert watch.rate_hz() == 0.0 and np.isnan(watch.latency_ms(50)[0])
     for tick in range(200):
         follow(watch, tick)
@@ -87,7 +89,7 @@ def test_rate_and_percentiles_are_those_of_the_recent_ticks(watch: Watch):
     assert watch.latency_ms(50, 99) == (3.0, 3.0)
 
 
-def test_without_a_terminal_the_screen_is_plain_lines(watch: Watch):
+def test_without_a_terminal_the_screen_is_plain_lines(watch: GraphWatch):
     output = io.StringIO()
     with Screen(watch, "title", lambda watch: "door shut", output) as screen:
         screen.say("sim", "hello")
@@ -100,7 +102,7 @@ def test_without_a_terminal_the_screen_is_plain_lines(watch: Watch):
     assert "\x1b" not in output.getvalue()
 
 
-def test_the_table_shows_every_agent_with_its_state_and_recent_past(watch: Watch):
+def test_the_table_shows_every_agent_with_its_state_and_recent_past(watch: GraphWatch):
     for tick in range(12):
         follow(watch, tick, validity=(0, 0 if tick < 6 else 1))
     screen = Screen(watch, "title", output=io.StringIO())
@@ -111,3 +113,11 @@ def test_the_table_shows_every_agent_with_its_state_and_recent_past(watch: Watch
     assert "title" in text and "b own \u2192 redecided" in text
     (row,) = [line for line in text.splitlines() if line.split()[:3] == ["1", "b", "redecided"]]
     assert row.count("\u25aa") == 3
+
+
+def test_a_view_is_drawn_without_ros():
+    program = ("import sys\n"
+               "from mat_ros.view import axes, charts, page, style, terminal, watch\n"
+               "print([name for name in ('rclpy', 'mat_ros.nodes', 'mat_ros.msg') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -21,7 +21,7 @@ SPLITS = ("hand", "finger", "joint")
 
 
 def make(name: str, count: int, **options: Any) -> HandsEnvironment:
-    """Make copies of a task such as `door_open_outward_finger`: its name, then how the hands are split into agents."""
+    """Return copies of a task such as `door_open_outward_finger`: the task, then the split of the hands into agents."""
     task, _, split = name.rpartition("_")
     if task not in TASKS or split not in SPLITS:
         raise Refused("task", f"one of {sorted(TASKS)} and then one of {SPLITS}, as in over_hand", name,

@@ -9,7 +9,7 @@ from training.envs.dexhands import SPLITS, TASKS, make
 
 
 def table() -> Table:
-    """Tabulate every task with its sizes at each split."""
+    """Return a table of every task with its sizes at each split."""
     found = Table("task", "aim", "ticks", *(f"{split}: agents x actions, obs" for split in SPLITS))
     for name, task in TASKS.items():
         specs = [make(f"{name}_{split}", 1).spec for split in SPLITS]

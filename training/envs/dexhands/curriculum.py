@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Begin episodes at the end of a demonstration, and earlier and earlier as they succeed.
+"""Begin episodes near the end of a demonstration, and move the beginnings earlier as episodes succeed.
 
-Beginnings drawn evenly from the whole way teach little: from most of them success is as far off as from the start. Here
-the next lesson always begins where the last one is mastered, so that what pulling is worth travels back step by step.
+Beginnings drawn evenly from the whole demonstration teach little: from most of them, success is as far away as from the
+start. Here each lesson begins a little before the lesson that was mastered. The value of pulling therefore spreads
+backwards step by step.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 
 from mat_ros.worlds.dexhands import DexHands
 
-FIRST = 0.05  # share of the demonstration, from its end, along which the first episodes begin
-STEP = 0.05  # by which that share grows
-MASTERED = 0.6  # share of a lesson's episodes that succeed before the next
-LESSON = 100  # episodes
+FIRST = 0.05  # share of the demonstration, counted from its end, in which the first episodes begin
+STEP = 0.05  # by which that share grows after a mastered lesson
+MASTERED = 0.6  # share of a lesson's episodes that must succeed before the next lesson
+LESSON = 100  # episodes per lesson, at least
 
 
 class Curriculum:
-    """One task's demonstration (moment, nq), and how far back along it episodes begin."""
+    """Set how far before the end of a demonstration (moment, nq) the episodes of one task begin."""
 
     def __init__(self, world: DexHands, moments: NDArray[np.float64], share: float) -> None:
         self._world = world
@@ -30,7 +31,10 @@ class Curriculum:
         world.begin_at(moments, share, FIRST)
 
     def learn(self, ended: NDArray[np.intp], success: NDArray[np.bool_]) -> None:
-        """Take in the episodes that have ended, of those that began along the demonstration."""
+        """Count the ended episodes that began along the demonstration.
+
+        A mastered lesson is followed by the next one, which begins earlier.
+        """
         along = self._world.along[ended]
         self._tried += int(along.sum())
         self._succeeded += int(success[along].sum())
@@ -41,7 +45,7 @@ class Curriculum:
         self._tried = self._succeeded = 0
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give what coming episodes depend on."""
+        """Return the numbers that the next episodes depend on."""
         return {"curriculum": np.array([self._world.reach, self._tried, self._succeeded]),
                 "along": self._world.along.copy()}
 
@@ -53,13 +57,13 @@ class Curriculum:
 
 
 class FromTheStart:
-    """The curriculum of a training that has none: every episode begins where its task starts."""
+    """Begin every episode at the start of its task: the curriculum of a training without one."""
 
     def learn(self, ended: NDArray[np.intp], success: NDArray[np.bool_]) -> None:
-        """Change nothing, however the episodes have ended."""
+        """Change nothing: the outcome of an episode moves no beginning."""
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Return nothing: coming episodes depend on no others."""
+        """Return nothing: no episode depends on an earlier one."""
         return {}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:

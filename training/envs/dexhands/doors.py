@@ -7,8 +7,8 @@
 R, L     distance of a hand's five fingertips to its handle, summed, in m
 dy       distance between the two handles across the door, in m: about 0.07 closed, 0.8 fully open
 
-The published formula pays well for hands that only hover at the handles; the shaped one adds PROGRESS per metre that
-the door has moved, wherever the hands are.
+The published formula pays well for hands that only hover at the handles. The shaped reward adds PROGRESS per metre
+that the door has moved, wherever the hands are.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import door_moved, handles_apart
-from training.envs.dexhands.task import Outcome, Task, distances_to
+from training.envs.dexhands.task import Judgement, Task, distances_to
 
-NEAR = 0.5  # m, of five fingertips together: 10 cm each
-FAR = 1.5  # m, where the episode ends
+NEAR = 0.5  # m, summed over five fingertips: 10 cm each
+FAR = 1.5  # m, sum at which the episode ends
 OPENING = 2.0  # reward per m
 PROGRESS = 4.0  # reward per m, shaped
-SHUT = 0.75  # m between the handles of an open door, from which closing is measured
+SHUT = 0.75  # m between the handles of an open door; progress of closing is measured from here
 
 
-class Door(Task):
-    """What the four door tasks share."""
+class DoorTask(Task):
+    """Judge the state of a door, in the same way for the four door tasks."""
 
     robot = "dexhands_door"
     horizon = 250
@@ -37,14 +37,14 @@ class Door(Task):
     bonus: ClassVar[float] = 2.0
     far: ClassVar[float] = FAR
 
-    def judge(self, world: DexHands) -> Outcome:
-        """Judge the present state of every simulation."""
+    def judge(self, world: DexHands) -> Judgement:
+        """Return the judgement of the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)  # right, left
         right, left = (distances_to(world, hand, handles[:, hand]) for hand in (0, 1))
         apart = handles_apart(world)
         near = (right < NEAR) & (left < NEAR)
         pull = OPENING * apart if self.opening else 1.0 - OPENING * apart
-        return Outcome(
+        return Judgement(
             reward=self.bonus - right - left + np.where(near, pull, 0.0),
             progress=PROGRESS * (apart if self.opening else SHUT - apart),
             success=door_moved(world, self.opening),
@@ -52,26 +52,26 @@ class Door(Task):
         )
 
 
-class DoorOpenOutward(Door):
+class DoorOpenOutward(DoorTask):
     """Push both leaves away."""
 
     name, opening, aim = "door_open_outward", True, "push both leaves of a door open"
 
 
-class DoorOpenInward(Door):
+class DoorOpenInward(DoorTask):
     """Pull both leaves towards the hands."""
 
     name, opening, aim = "door_open_inward", True, "pull both leaves of a door open by their handles"
 
 
-class DoorCloseInward(Door):
+class DoorCloseInward(DoorTask):
     """Push two open leaves shut."""
 
     name, opening, aim = "door_close_inward", False, "push both leaves of an open door shut"
 
 
-class DoorCloseOutward(Door):
-    """Pull two open leaves shut; the hands start further from the handles, so the limits are wider."""
+class DoorCloseOutward(DoorTask):
+    """Pull two open leaves shut. The hands start further from the handles than usual, so the limits are wider."""
 
     name, opening, aim = "door_close_outward", False, "pull both leaves of an open door shut by their handles"
     bonus, far = 6.0, 3.0

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run many copies of a task of two hands, over the physics that the runtime steps as well."""
+"""Step many copies of a task of two hands, with the physics that the runtime also steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Observer
 from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
-from mat_ros.worlds.randomise import Randomiser, Row, load_table
+from mat_ros.worlds.randomise import Randomiser, Variation, load_table
 from training.envs.breakage import EpisodeFaults
 from training.envs.dexhands.curriculum import Curriculum, FromTheStart
 from training.envs.dexhands.guide import Guide, guide_of
@@ -32,7 +32,7 @@ REWARDS = ("paper", "shaped")
 
 
 class HandsEnvironment:
-    """Many copies of a task; see `training.envs.protocol.Environment`."""
+    """Step many copies of a task; see `training.envs.protocol.Environment`."""
 
     def __init__(self, task: Task, split: str, count: int, *, observation: str = "full_state", reward: str = "paper",
                  faults: str = "", information: Literal["intent", "truth"] = "intent", randomisation: str = "",
@@ -65,7 +65,7 @@ class HandsEnvironment:
         looked_at = [term.name for term in layout.terms]
         widths = {term.name: len(term.elements) for term in self.world.terms}
         starts = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
-        # The layout's terms, cut out of the world's longer measurement vector.
+        # The columns of the layout's terms in the world's longer measurement vector.
         self._columns = np.concatenate([np.arange(starts[n], starts[n] + widths[n]) for n in looked_at])
         place = {joint: (i, k) for i, agent in enumerate(agents) for k, joint in enumerate(agent.joints)}
         self._agent_column = tuple(np.array([place[joint] for joint in self.world.joint_names]).T)
@@ -73,7 +73,7 @@ class HandsEnvironment:
         self._succeeded = np.zeros(count, dtype=bool)
 
     def reset(self, seed: int) -> Float32:
-        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        """Start all copies anew and return observations (env, agent, obs_dim)."""
         self._return[:], self._succeeded[:] = 0.0, False
         self._begin(np.arange(self.count), seed, self._faults.restart())
         return self._observe()
@@ -84,16 +84,16 @@ class HandsEnvironment:
         self._randomiser.arrive(rows)
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
-        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
         command = self._randomiser.command(self.action_map.to_command(actions))
         self._faulty.step(np.clip(command, self.world.command_lower, self.world.command_upper))
-        outcome = self.task.judge(self.world)
-        reward = outcome.reward + outcome.progress if self._shaped else outcome.reward
-        broken = self.world.warnings() > 0  # physics that has come apart proves nothing
+        judgement = self.task.judge(self.world)
+        reward = judgement.reward + judgement.progress if self._shaped else judgement.reward
+        broken = self.world.warnings() > 0  # a simulation that has diverged earns no reward and no success
         reward = np.where(broken, 0.0, reward)
-        self._return += np.where(broken, 0.0, outcome.reward)
-        self._succeeded |= outcome.success & ~broken
-        terminated = outcome.failed | broken
+        self._return += np.where(broken, 0.0, judgement.reward)
+        self._succeeded |= judgement.success & ~broken
+        terminated = judgement.failed | broken
         truncated = (self.world.ticks >= self.task.horizon) & ~terminated
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
@@ -101,7 +101,7 @@ class HandsEnvironment:
         return obs, reward.astype(np.float32), terminated, truncated, info
 
     def _restart(self, obs: Float32, ended: NDArray[np.intp]) -> dict[str, Any]:
-        """Begin the next episode of copies that have ended; its first observation takes the place of the last one."""
+        """Begin the next episode of ended copies, put their first observations into `obs`, and return the info."""
         info = {"ended": ended, "final_obs": obs[ended].copy(), "episode_return": self._return[ended].copy(),
                 "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
         self._curriculum.learn(ended, self._succeeded[ended])
@@ -112,26 +112,26 @@ class HandsEnvironment:
         return info
 
     def _observe(self) -> Float32:
-        """Return what all copies see in this tick."""
+        """Return the observations of all copies in this tick."""
         return self.observer.observe(self._randomiser.readings(self._faulty.measure())[:, self._columns])
 
     @cached_property
     def _guide(self) -> Guide:
-        """Return the task's script. It is made when it is first asked for: making one may step a world of its own."""
+        """Return the task's script. The first call makes the script, because making it may step a world of its own."""
         return guide_of(self.task)
 
     def shown(self) -> Float32:
-        """Return the actions (env, agent, act_dim) that the task's script would take now."""
+        """Return the actions (env, agent, act_dim) that the task's script takes in this tick."""
         return self.action_map.to_actions(self._guide.command(self.world)).astype(np.float32)
 
     def share(self) -> Float32:
-        """Give the share (env, agent, act_dim) of each coming action that its broken or whole joint really does."""
+        """Return the share (env, agent, act_dim) of each next action that its joint, broken or whole, really does."""
         share = np.ones((self.count, *self.spec.act_mask.shape), np.float32)
         share[(slice(None), *self._agent_column)] = self._faults.joints(self.world.ticks)[1]
         return share
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give all that the future depends on."""
+        """Return everything that the future of the copies depends on."""
         return {**self._faulty.state(), **self._randomiser.state(), **self._curriculum.snapshot(),
                 "returns": self._return.copy(), "succeeded": self._succeeded.copy(),
                 "fault_episodes": self._faults.snapshot()}
@@ -145,8 +145,8 @@ class HandsEnvironment:
         self._faulty.set_state(kept, self._faults.schedules)
 
 
-def _find_table(name: str) -> tuple[Row, ...]:
-    """Read a randomisation table: a shipped one by name, or a YAML file; empty for none."""
+def _find_table(name: str) -> tuple[Variation, ...]:
+    """Return a randomisation table: a shipped one by name, or a YAML file. An empty name returns no variation."""
     if not name:
         return ()
     known = shipped.config_names("randomisation")

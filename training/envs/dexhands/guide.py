@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the script that shows a task's way, where there is one."""
+"""Choose the script that demonstrates a task, where the task has one."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from training.envs.dexhands.throw import Throw
 
 
 class Guide(Protocol):
-    """A script, for any number of simulations at any tick."""
+    """Command the joints by a script, for any number of simulations at any tick."""
 
     def command(self, world: DexHands) -> NDArray[np.float64]:
-        """Give what the script commands now, (env, joint)."""
+        """Return the script's commands (env, joint) for the present tick."""
         ...
 
 
 def guide_of(task: Task) -> Guide:
-    """Give a task's script."""
+    """Return the script of a task."""
     if task.name in WAYS:
         return Pull(task)
     if task.name == "over":

@@ -1,15 +1,16 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what the agents of two hands see: the published full state, or only what a real robot can measure.
+"""Lay out what the agents of two hands observe: the published full state, or what a real robot can measure.
 
-full_state   of each hand (199 numbers; 187 where the mounts are fixed): 24 joint positions as shares of their range,
-             24 velocities / 5, 24 efforts * 10; for each of five fingertips position, quaternion x y z w, velocity,
-             angular velocity; for each fingertip force and torque * 10; position and Euler angles of the hand; its
-             last action. Then of the task: a door's 19 numbers or a thrown object's 24. All clipped to [-5, 5].
-compact      joint positions and velocities, pose of the hand with a quaternion (the Euler angles of a hand at a door
-             jump: it stands where they are not unique), its last action, and of the task what a camera sees.
+  full_state   of each hand (199 numbers; 187 where the mounts are fixed): 24 joint positions as shares of their range,
+               24 velocities / 5, 24 efforts * 10; for each of five fingertips position, quaternion x y z w, velocity,
+               angular velocity; for each fingertip force and torque * 10; position and Euler angles of the hand; its
+               last action. Then of the task: a door's 19 numbers or a thrown object's 24. All clipped to [-5, 5].
+  compact      joint positions and velocities, the pose of the hand with a quaternion, its last action, and of the task
+               what a camera can measure. A quaternion, because the Euler angles of a hand at a door are not unique and
+               jump.
 
-All agents of one hand see the same; where a hand has several agents, a one-hot id tells them apart.
+All agents of one hand have the same observation. A one-hot id tells the agents of a hand apart.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LAYOUTS = ("full_state", "compact")
 
 
 def layout_of(terms: Sequence[Term], agents: Sequence[Agent], hands: Sequence[str], name: str) -> Layout:
-    """Lay out what each agent sees; an agent belongs to the hand whose joints it moves."""
+    """Return the layout of what each agent observes. An agent belongs to the hand whose joints it moves."""
     if name not in LAYOUTS:
         raise Refused("observation", f"one of {LAYOUTS}", name, "choose one of them")
     offered = {term.name: term for term in terms}
@@ -38,13 +39,13 @@ def layout_of(terms: Sequence[Term], agents: Sequence[Agent], hands: Sequence[st
         own = _full_hand(hand, offered) if name == "full_state" else _compact_hand(hand, offered)
         task = _full_task(offered) if name == "full_state" else _compact_task(offered)
         views.append(View(agent.name, tuple(own + task)))
-    # The layout lists only the terms that are looked at, so that a robot need not measure the others.
+    # List only the terms that some agent observes: a robot need not measure the others.
     looked_at = {part.term for view in views for part in view.parts}
     return Layout(tuple(t for t in terms if t.name in looked_at), tuple(views), CLIP, len(agents) > len(hands))
 
 
 def _joints(hand: str) -> list[Part]:
-    """Give joint positions as shares of their range: -1 lowest, 1 highest."""
+    """Return the joint positions as shares of their range: -1 is the lowest position, 1 the highest."""
     return [Part("joint_position", (f"{hand}:{j.name}",), 2.0 / (j.upper - j.lower),
                  -(j.upper + j.lower) / (j.upper - j.lower)) for j in JOINTS]
 
@@ -72,7 +73,7 @@ def _compact_hand(hand: str, offered: dict[str, Term]) -> list[Part]:
 
 
 def _pose(hand: str, offered: dict[str, Term], turned: str) -> list[Part]:
-    """Give position and orientation of a hand that flies; a fixed one has none."""
+    """Return the position and the orientation of a hand that flies. A hand on a fixed mount has neither."""
     if not any(element.startswith(f"{hand}:base_") for element in offered["last_command"].elements):
         return []
     return [Part(term, _of_hand(hand, offered[term].elements)) for term in ("hand_position", turned)]

@@ -7,7 +7,7 @@
 R, L     distance of a hand's centre to its handle, in m
 d        distance of the pot to its goal above, in m
 
-The shaped reward adds RISE per metre that the pot has come nearer to the goal.
+The shaped reward adds RISE per metre by which the pot has come nearer to the goal.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import LIFTED, goal_distance
-from training.envs.dexhands.task import Outcome, Task
+from training.envs.dexhands.task import Judgement, Task
 
 BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
 WEIGHT, HEIGHT = 3.0, 0.385  # per m, m from the table to the goal
 RISE = 2.0  # reward per m, shaped
-DROPPED = 0.3  # m above the floor
+DROPPED = 0.3  # m above the floor, at or below which the pot counts as dropped
 
 
 class LiftUnderarm(Task):
@@ -29,15 +29,15 @@ class LiftUnderarm(Task):
 
     name, robot, aim, horizon = "lift_underarm", "dexhands_lift_underarm", "lift a heavy pot by both handles", 500
 
-    def judge(self, world: DexHands) -> Outcome:
-        """Judge the present state of every simulation."""
+    def judge(self, world: DexHands) -> Judgement:
+        """Return the judgement of the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)
         palms = world.signal("hand_position").reshape(world.count, 2, 3)
         gap = np.linalg.norm(handles - palms, axis=-1)  # (env, hand)
         place = world.signal("object_position")
         distance = goal_distance(world)
         near = (gap < NEAR).all(axis=1)
-        return Outcome(
+        return Judgement(
             reward=BONUS - gap.sum(axis=1) + np.where(near, WEIGHT * (HEIGHT - distance), 0.0),
             progress=RISE * (HEIGHT - distance),
             success=distance < LIFTED,

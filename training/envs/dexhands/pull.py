@@ -1,11 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pull a door: the script that takes hold of the bars and moves the leaves.
+"""Pull a door by a script that takes hold of the bars and moves the leaves.
 
-A door that has to be pulled pays nothing until fingers are behind its bars, which chance does not bring about. A simple
-script can. Episodes of a curriculum may begin at moments of it, or a policy imitates it before it learns by itself.
+A door that has to be pulled pays nothing until fingers are behind its bars, and chance does not bring them there. A
+simple script does. Episodes of a curriculum may begin at its moments, or a policy imitates it before it learns alone.
 
-Lengths in m, angles in rad. A leg says where the right hand's palm goes; the other hand mirrors it in y and yaw.
+Lengths are in m, angles in rad. A leg states where the right hand's palm goes; the other hand mirrors it in y and yaw.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from training.envs.dexhands.task import Task
 
 Float = NDArray[np.float64]
 
-PULL, TWIST = 12_000.0, 80.0  # N/m and N*m/rad: gains of the script, far inside what the bases are limited to
+PULL, TWIST = 12_000.0, 80.0  # N/m and N*m/rad: gains of the script, far below the limits of the bases
 LONG_FINGERS = ("FF", "MF", "RF", "LF")
 MIRROR = np.array([1.0, -1.0, 1.0])
-BAR = 0.68  # height of the bars' middle
+BAR = 0.68  # height of the middle of the bars
 
 
 @dataclass(frozen=True)
 class Leg:
-    """Glide to a place in a straight line."""
+    """Move the palms to a place in a straight line."""
 
     ticks: int
-    palm: tuple[float, float]  # x, y; the height is that of the bars
-    yaw: float  # about the vertical, from how the hand stands at the start
-    bend: float = 0.0  # of the last driven joints of the long fingers
+    palm: tuple[float, float]  # x, y; the height is always that of the bars
+    yaw: float  # about the vertical, from the orientation at the start
+    bend: float = 0.0  # of the last driven joint of each long finger
 
 
 WAYS: Mapping[str, tuple[Leg, ...]] = {
@@ -52,7 +52,7 @@ WAYS: Mapping[str, tuple[Leg, ...]] = {
 
 
 class Pull:
-    """The script of one door; see `training.envs.dexhands.guide.Guide`."""
+    """Command the hands at one door; see `training.envs.dexhands.guide.Guide`."""
 
     def __init__(self, task: Task) -> None:
         world = DexHands(task.name, 1)
@@ -70,7 +70,7 @@ class Pull:
         return len(self._aims)
 
     def command(self, world: DexHands) -> Float:
-        """Give the commands (env, joint) that draw both hands to where they should be by now."""
+        """Return the commands (env, joint) that draw both hands to their aims of the present tick."""
         command = np.zeros((world.count, len(world.joint_names)))
         x, y, yaw, bend = self._aims[np.minimum(world.ticks, len(self) - 1)].T  # (env,)
         palms = world.signal("hand_position").reshape(-1, 2, 3)
@@ -90,7 +90,7 @@ class Pull:
 
 
 def demonstrate(task: Task) -> Float:
-    """Give the positions (moment, nq) of a door's script, up to where the task is done."""
+    """Return the positions (moment, nq) of a door's script, up to the tick before the task is done."""
     if task.name not in WAYS:
         raise Refused(f"curriculum of {task.name}", f"a door to pull: {sorted(WAYS)}", task.name, "leave it at 0")
     guide, world = Pull(task), DexHands(task.name, 1)
@@ -105,7 +105,7 @@ def demonstrate(task: Task) -> Float:
 
 
 def _product(one: Float, other: Float) -> Float:
-    """Multiply quaternions (..., 4): x, y, z, w."""
+    """Return the product of two quaternions (..., 4), each x, y, z, w."""
     (x, y, z, w), (a, b, c, d) = np.moveaxis(one, -1, 0), np.moveaxis(other, -1, 0)
     return np.stack([w * a + x * d + y * c - z * b, w * b - x * c + y * d + z * a, w * c + x * b - y * a + z * d,
                      w * d - x * a - y * b - z * c], axis=-1)

@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Throw from a fixed hand to the other: the script of a wrist that flicks.
+"""Throw an egg from a fixed hand to the other by a script that flicks the wrist.
 
-Found by search (cross-entropy over the numbers below, 24 starts each) and rounded. It looks at nothing but the clock,
-and the object lies differently in the hand each time: two of three throws come within 3 cm of the goal. That is enough
-to show a policy what a throw is; it learns to aim by itself.
+A search found the numbers below (cross-entropy, 24 starts each), and they were rounded. The script reads nothing but
+the clock, and the egg lies differently in the hand each time. Two of three throws come within 3 cm of the goal. That is
+enough to teach a policy the motion of a throw; the policy learns to aim without the script.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ Float = NDArray[np.float64]
 
 LONG_FINGERS = ("FF", "MF", "RF", "LF")
 JOINTS = (("WRJ0",), *(tuple(finger + joint for finger in LONG_FINGERS) for joint in ("J2", "J1")),
-          ("THJ4",), ("THJ3",))  # what each angle of a posture is of
+          ("THJ4",), ("THJ3",))  # the joints that each angle of a posture sets
 
 
 @dataclass(frozen=True)
 class Posture:
-    """How a hand stands, in rad."""
+    """Hold the angles of a hand's joints, in rad."""
 
-    wrist: float = 0.0  # less bends it upwards
+    wrist: float = 0.0  # a smaller angle bends the wrist upwards
     knuckles: float = 0.0  # of the long fingers
     middles: float = 0.0
     thumb: float = 0.0  # across the palm
     thumb_bend: float = 0.0
 
 
-# When the thrower has glided into which posture, in ticks.
+# Tick at which the throwing hand has reached each posture.
 THROW = (
     (13, Posture(wrist=-0.2, knuckles=0.8, middles=0.45)),
     (19, Posture(wrist=-0.7, thumb_bend=0.5)),
@@ -44,10 +44,10 @@ CATCHER = Posture(wrist=-0.2, knuckles=0.3, thumb=0.3, thumb_bend=0.3)
 
 
 class Throw:
-    """The script of the task `over`; see `training.envs.dexhands.guide.Guide`."""
+    """Command the two hands of the task `over`; see `training.envs.dexhands.guide.Guide`."""
 
     def command(self, world: DexHands) -> Float:
-        """Give the commands (env, joint) of both hands by now."""
+        """Return the commands (env, joint) of both hands for the present tick."""
         command = np.zeros((world.count, len(world.joint_names)))
         times, postures = zip((0, Posture()), *THROW, strict=True)
         thrower = [np.interp(world.ticks, times, angles) for angles in zip(*map(astuple, postures), strict=True)]

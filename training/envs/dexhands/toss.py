@@ -7,8 +7,8 @@
 d        distance of the object to its goal, in m
 turn     angle between the object's orientation and the goal's, in rad
 
-The shaped reward adds APPROACH * exp(-d / REACH), which is felt further away, and forgets the orientation of a thing
-that looks the same from every side.
+The shaped reward adds APPROACH * exp(-d / REACH). This term has a slope further away from the goal, and it ignores
+the orientation, since the object looks the same from every side.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
 from mat_ros.worlds.score import CAUGHT, goal_distance
-from training.envs.dexhands.task import Float, Outcome, Task
+from training.envs.dexhands.task import Float, Judgement, Task
 
 DECAY = 0.2
 APPROACH, REACH = 1.0, 0.25  # reward, m
-DRIFT = 0.1  # m that a flying mount may leave its place
+DRIFT = 0.1  # m, largest distance that a flying mount may move from its start
 
 
-class Toss(Task):
-    """What the three throwing tasks share."""
+class TossTask(Task):
+    """Judge the state of a throw, in the same way for the three throwing tasks."""
 
     horizon = 75
     weight: ClassVar[float] = 50.0  # per m
-    lost: ClassVar[float]  # m, height at which the object counts as dropped
-    tethered: ClassVar[bool] = False  # the hands must stay where they started
+    lost: ClassVar[float]  # m, height at or below which the object counts as dropped
+    tethered: ClassVar[bool] = False  # True where the hands must stay near their start
 
-    def judge(self, world: DexHands) -> Outcome:
-        """Judge the present state of every simulation."""
+    def judge(self, world: DexHands) -> Judgement:
+        """Return the judgement of the present state of every simulation."""
         place = world.signal("object_position")
         distance = goal_distance(world)
         turn = 2.0 * np.arcsin(np.clip(np.linalg.norm(world.signal("object_from_goal")[:, :3], axis=1), 0.0, 1.0))
         failed = place[:, 2] <= self.lost
         if self.tethered:
             failed = failed | (self._drift(world) >= DRIFT).any(axis=1)
-        return Outcome(
+        return Judgement(
             reward=np.exp(-DECAY * (self.weight * distance + turn)),
             progress=APPROACH * np.exp(-distance / REACH),
             success=distance < CAUGHT,
@@ -50,26 +50,26 @@ class Toss(Task):
         )
 
     def _drift(self, world: DexHands) -> Float:
-        """Measure how far each mount is from where it started, (env, hand), in m."""
+        """Return the distance (env, hand), in m, of each mount from its start."""
         return np.asarray(np.linalg.norm(world.mount_positions() - np.asarray(world.scene.hands), axis=-1))
 
 
-class Over(Toss):
-    """Throw from one fixed hand to the other."""
+class Over(TossTask):
+    """Throw an egg from one fixed hand to the other."""
 
     name, robot, aim = "over", "dexhands_over", "throw an egg from hand to hand, mounts fixed"
     lost = 0.2
 
 
-class CatchUnderarm(Toss):
-    """Throw underarm between two hands that fly."""
+class CatchUnderarm(TossTask):
+    """Throw an egg underarm between two hands whose mounts fly."""
 
     name, robot, aim = "catch_underarm", "dexhands_catch_underarm", "throw an egg underarm, mounts free"
     lost = 0.1
 
 
-class CatchOver2Underarm(Toss):
-    """Throw from an upright hand to an open palm."""
+class CatchOver2Underarm(TossTask):
+    """Throw an egg from an upright hand to an open palm."""
 
     name, robot = "catch_over2underarm", "dexhands_catch_over2underarm"
     aim = "throw an egg from an upright hand to an open palm"

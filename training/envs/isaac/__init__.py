@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the tasks of Isaac Gym and Isaac Lab behind our protocol, where they are installed.
 
-Neither runs on the machines that test this project: the adapters have met stand-ins that keep the documented contracts,
-never the real thing.
+The machines that test this project have neither simulator. The tests run the adapters against stand-ins that keep the
+documented contracts.
 """

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run Bi-DexHands in Isaac Gym as an environment of ours: `server.py`, in a process under its own Python.
 
-Names, splits and the order of observations and actions are those of our own task, which has the published layout, so
-that a policy trained on one runs on the other. What Isaac Gym cannot do is said here and nowhere hidden:
+Names, splits and the order of observations and actions are those of our own task, which has the published layout. A
+policy trained on one therefore runs on the other. Isaac Gym has three limits:
 
-- An ended copy restarts at the start of the next step. Its new first observation is therefore never seen: the row still
-  holds the last one of the old episode, and the first action of an episode is chosen on that.
+- An ended copy restarts at the start of the next step, so the first observation of its new episode is never seen. The
+  row still holds the last observation of the old episode, and the first action of the new episode is chosen from it.
 - There is no snapshot: a resumed run starts new episodes.
-- The seed counts when the process starts; later resets go on with its random numbers.
+- The seed counts when the process starts. Later resets continue with the random numbers of the process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.envs import dexhands
 from training.envs.isaac import server
 from training.envs.protocol import Bool, Float32
 
-PYTHON = "ISAAC_GYM_PYTHON"  # environment variable: the interpreter that has isaacgym and bidexhands
+PYTHON = "ISAAC_GYM_PYTHON"  # environment variable: path of an interpreter that has isaacgym and bidexhands
 PUBLISHED: Mapping[str, str] = {
     "door_open_outward": "ShadowHandDoorOpenOutward", "door_open_inward": "ShadowHandDoorOpenInward",
     "door_close_outward": "ShadowHandDoorCloseOutward", "door_close_inward": "ShadowHandDoorCloseInward",
@@ -40,12 +40,12 @@ PUBLISHED: Mapping[str, str] = {
 
 
 class IsaacGymHands:
-    """Many copies of a published task; see `training.envs.protocol.Environment`."""
+    """Step many copies of a published task; see `training.envs.protocol.Environment`."""
 
     def __init__(self, task: str, count: int, *, python: str = "", factory: str = "") -> None:
-        """Take a name such as `door_open_outward_finger`; `factory` (MODULE:FUNCTION) replaces Bi-DexHands."""
+        """Make copies of a task such as `door_open_outward_finger`; `factory` (MODULE:FUNCTION) makes them instead."""
         name, _, _ = task.rpartition("_")
-        ours = dexhands.make(task, 1)  # names, splits and sizes; its physics is not stepped
+        ours = dexhands.make(task, 1)  # for names, splits and sizes; the physics of this copy is not stepped
         self.spec, self.count = replace(ours.spec, task=f"isaacgym_{task}"), count
         agents = ours.robot.agents(self.spec.split)
         place = {joint: (i, k) for i, agent in enumerate(agents) for k, joint in enumerate(agent.joints)}
@@ -62,7 +62,7 @@ class IsaacGymHands:
         self._return, self._length = np.zeros(count), np.zeros(count, dtype=np.int64)
 
     def _start(self, seed: int) -> None:
-        """Start the process and hold its sizes against ours."""
+        """Start the process and compare its sizes with ours."""
         if not self._python:
             raise Missing("the Python of Isaac Gym", f"set {PYTHON} to an interpreter that has isaacgym and bidexhands")
         ours, theirs = socket.socketpair()
@@ -79,7 +79,7 @@ class IsaacGymHands:
         self._connection = ours
         verb, _, facts = self._receive()
         if verb == "failed":
-            raise Missing(f"Bi-DexHands under {self._python}", f"it says: {facts['error']}")
+            raise Missing(f"Bi-DexHands under {self._python}", f"its message is: {facts['error']}")
         hand_obs = self.spec.obs_dim - self._ids.shape[1]
         expected = {"envs": self.count, "agents": 2, "obs": hand_obs, "horizon": self.spec.horizon,
                     "acts": [self._width] * 2}
@@ -92,11 +92,11 @@ class IsaacGymHands:
         try:
             found: tuple[str, dict[str, NDArray[Any]], dict[str, Any]] = server.receive(self._connection)
         except (EOFError, ConnectionError) as error:
-            raise Missing(f"the process of {self._published}", "it has ended; its last words are above") from error
+            raise Missing(f"the process of {self._published}", "it has ended; read its output above") from error
         return found
 
     def reset(self, seed: int) -> Float32:
-        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        """Start all copies anew and return observations (env, agent, obs_dim)."""
         if self._connection is None:
             self._start(seed)
         assert self._connection is not None
@@ -105,13 +105,13 @@ class IsaacGymHands:
         return self._observe(self._receive()[1]["obs"])
 
     def _observe(self, obs: NDArray[Any]) -> Float32:
-        """Give each agent its hand's observation (env, hand, number), and its id."""
+        """Return each agent's row: the observation (env, hand, number) of its hand, and its id."""
         own = obs[:, self._hand]
         ids = np.broadcast_to(self._ids, (len(obs), *self._ids.shape))
         return np.concatenate([own, ids], axis=-1).astype(np.float32)
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
-        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
         if self._connection is None:
             raise Refused("environment", "a reset before the first step", "none", "call reset(seed)")
         joints = np.clip(actions[(slice(None), *self._agent_column)], -1.0, 1.0)  # (env, joint)
@@ -131,20 +131,20 @@ class IsaacGymHands:
         return obs, reward, done & ~truncated, truncated, info
 
     def share(self) -> Float32:
-        """Give ones: nothing breaks here."""
+        """Return ones (env, agent, act_dim): Isaac Gym has no faults."""
         return np.ones((self.count, *self.spec.act_mask.shape), np.float32)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give nothing: Isaac Gym cannot be continued."""
+        """Return nothing: a simulation of Isaac Gym cannot be continued."""
         return {}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
-        """Go on with new episodes."""
+        """Ignore the snapshot: the next reset begins new episodes."""
 
     def close(self) -> None:
         """End the process."""
         if self._connection is not None:
-            with contextlib.suppress(OSError):  # it may have gone already
+            with contextlib.suppress(OSError):  # the process may have ended already
                 server.send(self._connection, "goodbye")
             self._connection.close()
             self._connection = None
@@ -157,7 +157,7 @@ class IsaacGymHands:
             self._process = None
 
     def __del__(self) -> None:
-        """End the process with the environment."""
+        """End the process when the environment is deleted."""
         self.close()
 
 

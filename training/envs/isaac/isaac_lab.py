@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a multi-agent task of Isaac Lab (`DirectMARLEnv`) as an environment of ours.
 
-Isaac Lab restarts ended copies within the step and gives the new episode's observation, as we do. It does not give the
-last one of the old episode, so `final_obs` holds the one before it: a time limit is then valued one tick early.
-Agents that see or do less than others are padded. The reward of a team is the mean of its agents'.
+Isaac Lab restarts ended copies within the step and returns the first observation of the new episode, as we do. It does
+not return the last observation of the old episode. `final_obs` therefore holds the observation of the tick before, and
+the critic values a time limit one tick early. Rows of agents with fewer observations or actions are padded. The reward
+of a team is the mean of its agents' rewards.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from training.envs.protocol import Bool, Float32, Spec
 
 
 class IsaacLabTeam:
-    """Many copies of a task; see `training.envs.protocol.Environment`."""
+    """Step many copies of a task; see `training.envs.protocol.Environment`."""
 
     def __init__(self, environment: Any, name: str) -> None:
-        """Wrap anything that keeps the contract of `DirectMARLEnv`."""
+        """Wrap any environment that keeps the contract of `DirectMARLEnv`."""
         self.environment = environment
         self.count = int(environment.num_envs)
         self._agents = tuple(environment.possible_agents)
@@ -41,7 +42,7 @@ class IsaacLabTeam:
         self._return, self._length = np.zeros(self.count), np.zeros(self.count, dtype=np.int64)
 
     def reset(self, seed: int) -> Float32:
-        """Start all copies anew; give observations (env, agent, obs_dim)."""
+        """Start all copies anew and return observations (env, agent, obs_dim)."""
         obs, _ = self.environment.reset(seed=seed)
         self._return[:], self._length[:] = 0.0, 0
         return self._observe(obs)
@@ -53,13 +54,13 @@ class IsaacLabTeam:
 
     @torch.no_grad()
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
-        """Apply actions (env, agent, act_dim); give obs, reward (env,), terminated (env,), truncated (env,), info."""
+        """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
         before = self._seen.copy()
         given = torch.as_tensor(np.clip(actions, -1.0, 1.0), dtype=torch.float32, device=self.environment.device)
         obs, rewards, failed, cut, _ = self.environment.step(
             {agent: given[:, k, :self._act_sizes[k]] for k, agent in enumerate(self._agents)})
         reward = self._stack(rewards).mean(axis=0).astype(np.float32)
-        # A copy restarts when all of its agents have failed, or when the time of all of them is up.
+        # A copy restarts when all of its agents have failed, or when all of them have reached the time limit.
         terminated: Bool = np.all(self._stack(failed), axis=0)
         truncated: Bool = np.all(self._stack(cut), axis=0) & ~terminated
         self._return += reward
@@ -73,27 +74,27 @@ class IsaacLabTeam:
         return self._observe(obs), reward, terminated, truncated, info
 
     def _stack(self, by_agent: dict[str, torch.Tensor]) -> NDArray[Any]:
-        """Give (agent, env)."""
+        """Return the agents' values as one array (agent, env)."""
         return np.stack([by_agent[agent].detach().cpu().numpy() for agent in self._agents])
 
     def share(self) -> Float32:
-        """Give ones: nothing breaks here."""
+        """Return ones (env, agent, act_dim): this adapter has no faults."""
         return np.ones((self.count, *self.spec.act_mask.shape), np.float32)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give nothing: Isaac Lab cannot be continued bit for bit."""
+        """Return nothing: Isaac Lab cannot be continued bit for bit."""
         return {}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
-        """Go on with new episodes."""
+        """Ignore the snapshot: the next reset begins new episodes."""
 
 
 def make(task: str, count: int) -> IsaacLabTeam:
     """Make copies of a task such as `isaaclab_Isaac-Shadow-Hand-Over-Direct-v0`; the simulator starts headless."""
     if any(importlib.util.find_spec(package) is None for package in ("isaacsim", "isaaclab", "isaaclab_tasks")):
         raise Missing("Isaac Lab", "install Isaac Sim and Isaac Lab into this Python, as their pages say")
-    importlib.import_module("isaaclab.app").AppLauncher(headless=True)  # everything else may be imported only after it
-    importlib.import_module("isaaclab_tasks")  # registers the tasks
+    importlib.import_module("isaaclab.app").AppLauncher(headless=True)  # every other import must follow this launch
+    importlib.import_module("isaaclab_tasks")  # this import registers the tasks
     name = task.removeprefix("isaaclab_")
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     config = importlib.import_module("isaaclab_tasks.utils").parse_env_cfg(name, device=device, num_envs=count)

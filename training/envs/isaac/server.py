@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve Isaac Gym's Bi-DexHands to another process.
 
-Isaac Gym runs under Python 3.6 to 3.8 only, so this file is started by that Python, by its path, and imports nothing of
-this project: NumPy and the standard library are enough until Isaac Gym itself is asked for. The other end is
-`isaac_gym.py`.
+Isaac Gym runs under Python 3.6 to 3.8 only. `isaac_gym.py`, the other end, therefore starts this file by its path under
+such a Python. This file imports nothing of this project; before Isaac Gym is made, it needs only NumPy and the standard
+library.
 
-One socket, inherited from the parent, is the whole connection: nothing listens, so nobody else can speak to it. A
+One socket, inherited from the parent, is the whole connection. No port listens, so no other process can connect. A
 message is a length, that many bytes of JSON, and the arrays that the JSON names, as raw little-endian numbers.
 """
 
@@ -38,7 +38,7 @@ def send(connection, verb, arrays=None, **facts):
 
 
 def receive(connection):
-    """Receive (verb, arrays, facts)."""
+    """Return one received message as (verb, arrays, facts)."""
     (length,) = LENGTH.unpack(_read(connection, LENGTH.size))
     if length > LONGEST_HEAD:
         raise ValueError(f"message head: expected at most {LONGEST_HEAD} bytes, got {length}")
@@ -65,28 +65,28 @@ def _read(connection, size):
 
 
 def bidexhands(task, envs, seed):
-    """Make a task of Bi-DexHands; it reads its settings from the command line, so they are put there."""
+    """Return an environment of Bi-DexHands. The package reads its settings from the command line, so set them there."""
     sys.argv = [sys.argv[0], f"--task={task}", "--algo=mappo", f"--num_envs={envs}", f"--seed={seed}", "--headless"]
-    importlib.import_module("isaacgym")  # before torch, or it refuses to load
+    importlib.import_module("isaacgym")  # isaacgym refuses to load after torch
     return importlib.import_module("bidexhands").make(task, "mappo")
 
 
 class Hands:
-    """Speak with a `MultiVecTaskPython`, whose agents are the two hands."""
+    """Step a `MultiVecTaskPython`, whose agents are the two hands."""
 
     def __init__(self, environment):
         self.environment = environment
         self.torch = importlib.import_module("torch")
 
     def facts(self):
-        """Say how large everything is, so that the other end can refuse a mismatch."""
+        """Return the number of copies, agents and columns, so that the other end can refuse a mismatch."""
         environment = self.environment
         return {"envs": int(environment.num_envs), "agents": int(environment.num_agents),
                 "obs": int(environment.num_observations), "horizon": int(environment.task.max_episode_length),
                 "acts": [int(space.shape[0]) for space in environment.action_space]}
 
     def reset(self):
-        """Start every copy anew. The environment's own reset only takes a step, so each copy is marked as ended."""
+        """Start every copy anew. The environment's own reset only takes a step, so mark each copy as ended before."""
         self.environment.task.reset_buf[:] = 1
         obs = self.environment.reset()[0]
         return {"obs": self._array(obs)}
@@ -111,7 +111,7 @@ class Hands:
 
 
 def serve(hands, connection):
-    """Answer until the other end says goodbye or goes away."""
+    """Answer requests until the other end sends "goodbye" or closes the connection."""
     send(connection, "ready", **hands.facts())
     while True:
         try:
@@ -127,9 +127,9 @@ def serve(hands, connection):
 
 
 def main(arguments=None):
-    """Run the command line that `isaac_gym.py` gives."""
+    """Run the command line that `isaac_gym.py` starts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="inherited socket")
+    parser.add_argument("--fd", type=int, required=True, help="number of the inherited socket")
     parser.add_argument("--task", required=True, help="class of the task, such as ShadowHandOver")
     parser.add_argument("--envs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
@@ -142,12 +142,12 @@ def main(arguments=None):
             module, name = parsed.factory.split(":")
             make = getattr(importlib.import_module(module), name)
         hands = Hands(make(parsed.task, parsed.envs, parsed.seed))
-    except Exception as error:  # whatever it is, the other end has to be told
+    except Exception as error:  # whatever the error is, the other end must receive its text
         send(connection, "failed", error=f"{type(error).__name__}: {error}")
         raise
     serve(hands, connection)
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder: no file in it may hide a package that Isaac Gym imports
+    sys.path.pop(0)  # no file of this folder may hide a package that Isaac Gym imports
     main()

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from mat_ros.bench.faults.figures import headline, read_table, scenes, truth_against_intent
+from mat_ros.bench.faults.figures import headline, read_table, shown_cells, truth_against_intent
 from mat_ros.bench.faults.findings import CloseUp, Findings, SlotInfluence, Strip
 from mat_ros.bench.faults.report import write_report
 from mat_ros.bench.faults.summary import write_summary
@@ -76,17 +76,17 @@ def test_the_page_warns_where_all_episodes_are_one(rows, tmp_path):
 
 
 def test_a_reader_sees_nothing_broken_then_the_worst_cell_then_the_mildest(rows):
-    assert [(scene.name, *scene.key[1:4:2], scene.key[4]) for scene in scenes(rows)] == [
+    assert [(shown.name, *shown.key[1:4:2], shown.key[4]) for shown in shown_cells(rows)] == [
         ("nothing broken", "none", "", "intent"), ("worst", "off", "b", "intent"), ("mildest", "off", "a", "truth")]
-    assert scenes([row for row in rows if row["level"] in ("nominal", "message", "gap")]) == ()
+    assert shown_cells([row for row in rows if row["level"] in ("nominal", "message", "gap")]) == ()
 
 
 def test_the_page_shows_each_film_or_says_why_there_is_none(rows, tmp_path):
     moved, values = np.array([[0.0, 0.5], [0.0, 0.0]], np.float32), np.zeros(2, np.float32)
     influence = SlotInfluence(("left", "right"), moved, values)
     images = (np.zeros((4, 6, 3), np.uint8), None, None)
-    strips = tuple(Strip(scene, image, "" if image is not None else "no way to draw")
-                   for scene, image in zip(scenes(rows), images, strict=True))
+    strips = tuple(Strip(shown, image, "" if image is not None else "no way to draw")
+                   for shown, image in zip(shown_cells(rows), images, strict=True))
     write_report(tmp_path / "report.html", findings(rows, close_ups=(CloseUp("toy", influence, strips),)))
     page = (tmp_path / "report.html").read_text()
     assert page.count('<img alt="nothing broken"') == 1
@@ -107,10 +107,11 @@ def test_what_ran_live_and_what_could_not_stand_on_the_page_and_in_the_summary(r
         assert "Left out: toy, message drop: no episode" in text
 
 
-def test_writing_needs_neither_a_backend_nor_a_simulator():
+@pytest.mark.parametrize(("modules", "absent"), [("report, summary", RUNS_SOMETHING), ("command", ("mujoco", "rclpy"))])
+def test_writing_runs_nothing_and_the_arguments_are_explained_without_a_simulator(modules, absent):
     program = ("import sys\n"
-               "from mat_ros.bench.faults import report, summary\n"
-               f"print([name for name in {RUNS_SOMETHING!r} if name in sys.modules])")
+               f"from mat_ros.bench.faults import {modules}\n"
+               f"print([name for name in {absent!r} if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -38,7 +38,9 @@ def fault(level, kind, target, severity=1.0, start=3, end=6):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_whole_chain_gives_the_central_bits_in_every_mode(mode):
-    for tick, (actions, validity) in enumerate(run(chain(mode), Schedule(0))):
+    found = run(chain(mode), Schedule(0))
+    assert len(found) == 12
+    for tick, (actions, validity) in enumerate(found):
         assert actions.tobytes() == decide_centrally(tick, SLOTS).tobytes()
         assert not validity.any()
 
@@ -66,7 +68,9 @@ def test_when_every_node_is_dead_nothing_is_decided():
 def test_doubled_overtaken_and_slightly_late_messages_change_no_bit(kind, severity, mode):
     links = [f"encoder->{name}" for name in NAMES] + [f"{name}->safety" for name in NAMES]
     schedule = Schedule(0, [fault("message", kind, link, severity) for link in links])
-    for tick, (actions, _) in enumerate(run(chain(mode), schedule)):
+    found = run(chain(mode), schedule)
+    assert len(found) == 12
+    for tick, (actions, _) in enumerate(found):
         assert actions.tobytes() == decide_centrally(tick, SLOTS).tobytes()
 
 

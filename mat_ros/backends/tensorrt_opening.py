@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mat_ros.backends.engines.fingerprint import GRAPHS, checked_plan, plan_path
-from mat_ros.backends.engines.flavour import load_flavour
-from mat_ros.backends.engines.machine import this_machine
 from mat_ros.backends.tensorrt_backend import TensorRTBackend
+from mat_ros.backends.tensorrt_fingerprint import GRAPHS, checked_plan, plan_path
+from mat_ros.backends.tensorrt_flavour import load_flavour
+from mat_ros.backends.tensorrt_machine import this_machine
 from mat_ros.core.policy.bundle import Bundle
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hear a running graph from outside it, in a thread of its own, and hand what is heard to a `Watch`."""
+"""Hear a running graph from outside it, in a thread of its own, and hand what is heard to a `GraphWatch`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mat_ros.core.wire import tick as wire
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.topics import Topic
-from mat_ros.view.watch import MODES, Watch
+from mat_ros.view.watch import MODES, GraphWatch
 
 DEPTH = 1024  # of what is heard: a viewer that is drawing must not lose a tick
 LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
@@ -34,7 +34,7 @@ LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
 class Listener:
     """Feed a watch from the topics of a namespace; use it in a `with` block."""
 
-    def __init__(self, watch: Watch, bundle: Bundle, namespace: str = "") -> None:
+    def __init__(self, watch: GraphWatch, bundle: Bundle, namespace: str = "") -> None:
         self.watch, self.namespace = watch, namespace
         self._manifest = struct.pack("<Q", bundle.hash64)
         self._act_dim = bundle.manifest.network.act_dim

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from mat_ros.backends.engines.machine import Machine
+from mat_ros.backends.tensorrt_machine import Machine
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 
