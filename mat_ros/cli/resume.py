@@ -17,20 +17,25 @@ from mat_ros.core.tick.latch import Stop, StopLatch, stops
 PATIENCE_S = 2.0  # for the safety node of a running graph
 
 
-def main(arguments: list[str]) -> int:
-    """Run `mat-ros resume`; the status is 1 where nothing was undone."""
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros resume`."""
     parser = argparse.ArgumentParser(prog="mat-ros resume", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("robot", nargs="?", default="", help="its name; without it, the stops are listed and it is asked")
+    parser.add_argument("name", nargs="?", default="", help="name of the robot; without it, the command asks for it")
     parser.add_argument("--namespace", default="", help="of the graph, where one runs")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros resume`; the status is 1 where nothing was undone."""
+    given = parser().parse_args(arguments)
     latched = stops()
     for stop in latched:
         print(f"{stop.robot}: stopped since {stop.at}: {stop.cause}")
     if not latched:
         print("no stop is latched")
-        return 0 if not given.robot else 1
-    name = given.robot or input("Name the robot that may move again: ").strip()
+        return 0 if not given.name else 1
+    name = given.name or input("Name the robot that may move again: ").strip()
     known = {stop.robot for stop in latched}
     if name not in known:
         raise Refused("robot", f"one of {sorted(known)}", name or "none", "look at the robot, then name it")

@@ -188,7 +188,10 @@ def serve(address: Path, driving: Driving, robot: HardwareIO, ended: Callable[[]
         door.listen(8)
         selector.register(door, selectors.EVENT_READ, None)
         try:
-            while not ended():
+            give_up_ns = None  # once the driver is told to end, the gate has so long to bring the robot to rest
+            while give_up_ns is None or (driving.wake_ns is not None and time.monotonic_ns() < give_up_ns):
+                if give_up_ns is None and ended():
+                    give_up_ns = time.monotonic_ns() + int(REST_S * 1e9)
                 wake_ns, now_ns = driving.wake_ns, time.monotonic_ns()
                 wait_s = 0.2 if wake_ns is None else min(0.2, max(0, wake_ns - now_ns) * 1e-9)
                 for key, _ in selector.select(wait_s):

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.hardware.io import Float, Reading
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.hardware.io import Description, Float, Reading, description_of
 from mat_ros.hardware.wire import LEAVE, READ, RELEASE, Answer, Command, read_answer, read_reading, write_command
 
 PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
@@ -94,11 +95,10 @@ class Guest:
         """Pass on that an operator has undone a stop."""
         self._send(RELEASE)
 
-    def leave(self) -> None:
-        """Say that the robot rests at its fallback, and let go of it."""
+    def let_go(self) -> None:
+        """Tell the driver that the robot rests at its fallback, so that no command is missed."""
         with contextlib.suppress(Missing):
             self._send(LEAVE)
-        self.close()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -131,3 +131,41 @@ class Guest:
             self.close()
             raise Missing("an answer of the driver", "see whether its process still runs")
         return data
+
+
+class DrivenRobot:
+    """A robot that this process only observes: its driver owns the adapter."""
+
+    def __init__(self, manifest: Manifest, address: Path) -> None:
+        self._description, self._guest, self._trouble = description_of(manifest), Guest(address), ""
+
+    def read(self) -> Reading | None:
+        """Return what the driver measures, or nothing."""
+        try:
+            found = self._guest.read()
+        except Missing as error:
+            found = str(error)
+        if isinstance(found, str):
+            self._trouble = found
+            return None
+        self._trouble = ""
+        return found
+
+    def write(self, command: Float) -> None:
+        """Refuse: only the safety gate commands."""
+        raise Refused("command", "one of the safety gate", "one of an observer", "leave commanding to the gate")
+
+    def listen(self) -> None:
+        """Begin to ask; the driver may still be starting."""
+
+    def missing(self) -> str:
+        """Return why nothing is measured; empty where all is there."""
+        return self._trouble
+
+    def describe(self) -> Description:
+        """Return what the robot has."""
+        return self._description
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._guest.close()

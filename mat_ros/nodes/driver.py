@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
     manifest = Bundle.load(policy_folder(settings.policy)).manifest
     robot = Robot.load(config_file("robots", settings.robot)) if settings.robot else None
     period_ns = round(1e9 / settings.rate_hz) if settings.rate_hz else manifest.period_ns
-    drive = Drive(ruling_joints(manifest.joints, robot), robot.guard if robot is not None else GuardSettings(), period_ns)
+    guard = robot.guard if robot is not None else GuardSettings()
+    drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)
     hardware = open_hardware(settings.hardware, _link(settings.hardware, namespace), manifest, settings.robot,
                              RobotTopics(command=settings.command_topic))
     measures = settings.hardware not in COMMANDS  # over ROS, the observer listens by itself
@@ -101,13 +103,16 @@ def _link(hardware: str, namespace: str) -> Any:
 
 def read_arguments(arguments: Sequence[str]) -> tuple[str, Mapping[str, options.Value]]:
     """Read the namespace and the parameters of a command line as ROS writes it, without ROS."""
-    namespace, values = "", {}
+    namespace, values = "", dict[str, options.Value]()
     for flag, value in itertools.pairwise(arguments):
         name, _, text = value.partition(":=")
         if flag == "-r" and name == "__ns":
             namespace = text.strip("/")
         elif flag == "-p":
             values[name] = yaml.safe_load(text)
+        elif flag == "--params-file":
+            for node in yaml.safe_load(Path(value).read_text(encoding="utf-8")).values():
+                values |= node.get("ros__parameters", {})
     known = {o.name for o in options.options(DriverSettings)}
     return namespace, {name: value for name, value in values.items() if name in known}
 

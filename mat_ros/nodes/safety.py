@@ -46,7 +46,7 @@ class SafetySettings(NodeSettings):
                              ROBOTS, 10**6)
     stop_ticks: int = option(ROBOTS, "missed ticks after which a stop is latched; 0: never; -1: as the robot file says",
                              ROBOTS, 10**6)
-    blend_s: float = option(float(ROBOTS), "time to go over to the requests after activation; -1: as the robot file says",
+    blend_s: float = option(float(ROBOTS), "time to go over to the requests once active; -1: as the robot file says",
                             float(ROBOTS), 60.0)
     trace: str = option("", "file for the times of every tick, an array (tick, 5) in ns; empty: none")
 
@@ -95,6 +95,8 @@ class SafetyNode(Shell):
         """Bring the robot to its fallback."""
         self._alarm.clear()
         self._rest()
+        if self._driver is not None:
+            self._driver.let_go()
 
     def leave(self) -> None:
         """Leave the robot in its fallback."""
@@ -103,7 +105,7 @@ class SafetyNode(Shell):
                 self._rest()
         finally:
             if self._driver is not None:
-                self._driver.leave()
+                self._driver.let_go()
             if self._trace:
                 np.save(self.settings.trace, np.array(self._trace, np.int64))
 

@@ -63,8 +63,9 @@ def test_a_joint_that_the_robot_lacks_is_refused():
 
 
 def test_the_guard_of_a_robot_file_is_read_and_its_mistakes_are_refused():
-    data = {"name": "arm", "rate_hz": 50, "joints": {"a": {"quantity": "position", "unit": "rad", "lower": -1, "upper": 1,
-            "rate": 1, "effort": 1, "scale": 1, "offset": 0, "default": 0, "fallback": "hold"}}}
+    joint = {"quantity": "position", "unit": "rad", "lower": -1, "upper": 1, "rate": 1, "effort": 1, "scale": 1,
+             "offset": 0, "default": 0, "fallback": "hold"}
+    data = {"name": "arm", "rate_hz": 50, "joints": {"a": joint}}
     assert Robot.from_dict(data).guard == GuardSettings()
     assert Robot.from_dict({**data, "guard": {"hold_ticks": 1, "stop_all": False}}).guard.hold_ticks == 1
     for wrong, message in (({"hold": 1}, "guard: expected a mapping with some of"), ([], "guard: expected a mapping"),
