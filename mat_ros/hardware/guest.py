@@ -31,7 +31,7 @@ def driver_address(namespace: str) -> Path:
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Refused(f"folder {folder}", "one that belongs to this user alone",
                       f"user {found.st_uid}, mode {found.st_mode & 0o777:o}", "remove it, or set XDG_RUNTIME_DIR")
-    plain = "".join(c if c.isalnum() else "_" for c in namespace)
+    plain = "".join(c if c.isalnum() else "_" for c in namespace.strip("/"))
     return folder / f"driver_{os.environ.get('ROS_DOMAIN_ID', '0')}_{plain}"
 
 
