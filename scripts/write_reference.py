@@ -8,6 +8,7 @@ behind their fields.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import importlib
@@ -102,14 +103,22 @@ def command_line() -> str:
     parts = [*page("Command line", "`mat-ros --help` and the help of each command"), "```text",
              _help(cli.main, ["--help"]), "```", ""]
     for name in sorted(commands()):
-        for words in ([name], *([name, part] for part in SUBCOMMANDS.get(name, ()))):
+        for words in ([name], *([name, part] for part in subcommands(name))):
             parts += [f"{'#' * (len(words) + 1)} mat-ros {' '.join(words)}", "", "```text",
                       _help(cli.main, [*words, "--help"]), "```", ""]
     return "\n".join(parts)
 
 
-SUBCOMMANDS = {"bench": ("backends", "chain", "recovery", "faults"), "engines": ("build", "verify", "list", "doctor"),
-               "faults": ("list", "inject", "clear")}
+def subcommands(name: str) -> Iterable[str]:
+    """Return the subcommands that a command declares."""
+    from mat_ros.cli import bench
+    from mat_ros.cli.table import commands
+
+    if name == "bench":
+        return bench.benches()
+    parser = importlib.import_module(commands()[name].module).parser()
+    return [sub for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+            for sub in action.choices]
 
 
 def _help(main: object, arguments: list[str]) -> str:

@@ -58,14 +58,14 @@ class EvaluateConfig:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the episodes of one cell came to."""
+    """Hold the results of one cell's episodes."""
 
     returns: NDArray[np.float64]  # (episode,)
     lengths: NDArray[np.float64]
     successes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def summary(self) -> dict[str, float]:
-        """Return the mean of the returns, its 95 % interval by bootstrap, their standard deviation and their median."""
+        """Return the mean return, its 95 % bootstrap interval, and the returns' standard deviation and median."""
         mean = estimate([self.returns], np.mean)
         return {"mean": float(mean.middle), "low": float(mean.low), "high": float(mean.high),
                 "std": float(self.returns.std()), "median": float(np.median(self.returns)),
@@ -74,7 +74,7 @@ class Evaluation:
 
 
 def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learner, ObservationNormaliser]:
-    """Build the policy of a checkpoint with its observation statistics."""
+    """Return the policy of a checkpoint and its observation statistics."""
     config = replace(TrainConfig.from_dict(checkpoint.manifest["config"]), threads=1, device="cpu")
     learner = build_learner(config, environment.spec)
     learner.load_policy(checkpoint.policy)
@@ -86,7 +86,7 @@ def load_policy(checkpoint: Checkpoint, environment: Environment) -> tuple[Learn
 
 def run_episodes(environment: Environment, learner: Learner, normaliser: ObservationNormaliser, seed: int,
                  deterministic: bool) -> Evaluation:
-    """Run one episode in every copy; statistics stay as they are."""
+    """Run one episode in every copy and return the results. The statistics stay unchanged."""
     obs, generator = environment.reset(seed), torch.Generator().manual_seed(seed)
     found: dict[str, NDArray[np.float64]] = {name: np.full(environment.count, np.nan)
                                              for name in ("episode_return", "episode_length", "success")}
@@ -107,7 +107,7 @@ def run_episodes(environment: Environment, learner: Learner, normaliser: Observa
 
 def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bool, fault: str = "",
              information: str = "trained") -> Evaluation:
-    """Evaluate one cell."""
+    """Evaluate one cell: one fault plan, one information, and mean or sampled actions."""
     config = TrainConfig.from_dict(checkpoint.manifest["config"])
     truth_or_intent: Any = config.information if information == "trained" else information
     options = environment_options(replace(config, faults=fault, information=truth_or_intent, curriculum=0.0,
@@ -118,7 +118,7 @@ def evaluate(checkpoint: Checkpoint, episodes: int, seed: int, deterministic: bo
 
 
 def fault_grid(names: Sequence[str], checkpoint: Checkpoint) -> list[str]:
-    """Replace `each:kind` by one plan per joint."""
+    """Return the fault plans, with `each:kind` replaced by one plan per joint."""
     grid = []
     for name in names:
         if name.startswith("each:"):

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Look at a policy: moments of a noiseless episode side by side: `python -m training.film runs/mat --out strip.png`."""
+"""Draw moments of a noiseless episode side by side: `python -m training.film runs/mat --out strip.png`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FilmConfig:
     seed: int = 1_000_000
     """The start state is drawn from this seed."""
     camera: str = ""
-    """This camera of the scene looks. Empty: the first camera looks."""
+    """This camera of the scene takes the pictures. Empty: the first camera takes them."""
     width: int = 480
     """Each moment is this many pixels wide."""
     height: int = 270
@@ -45,14 +45,14 @@ class FilmConfig:
 
 
 def film(config: FilmConfig) -> list[int]:
-    """Write the picture; give the ticks that it shows."""
+    """Write the picture and return the ticks that it shows."""
     checkpoint = read_checkpoint(newest_checkpoint(config.checkpoint))
     trained = replace(TrainConfig.from_dict(checkpoint.manifest["config"]), faults=config.faults, curriculum=0.0)
     environment = make(trained.task, 1, **environment_options(trained))
     if not hasattr(environment, "world"):
         raise Refused(f"film of {trained.task}", "a task with a simulated robot", "none", "choose another run")
     learner, normaliser = load_policy(checkpoint, environment)
-    generator = torch.Generator().manual_seed(config.seed)  # not drawn from
+    generator = torch.Generator().manual_seed(config.seed)  # a deterministic decision draws nothing
     obs, pictures, shown = environment.reset(config.seed), [], []
     name = config.camera or environment.world.model.camera(0).name
     with Camera(environment.world, config.width, config.height) as camera:
@@ -71,7 +71,7 @@ def film(config: FilmConfig) -> list[int]:
 
 
 def main() -> int:
-    """Run the command line; every refusal is one sentence."""
+    """Run the command line. Print every refusal as one sentence."""
     config = tyro.cli(FilmConfig, prog="python -m training.film", description=__doc__)
     torch.set_num_threads(1)
     try:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw learning curves over seeds: `python -m training.plot --runs MAT=runs/mat_s1,runs/mat_s2 PPO=runs/ppo_s1`.
 
-The line is the interquartile mean over the seeds, the band their 95 % bootstrap interval (with one seed there is none).
+The line is the interquartile mean over the seeds. The band is the 95 % bootstrap interval of the mean; one seed has
+none.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.statistics import estimate
 
 Float = NDArray[np.float64]
-POINTS = 200  # of the common grid
+POINTS = 200  # number of points of the common grid
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b83280", "#4a5568", "#975a16", "#0987a0")
-FEW = 5  # curves whose legend finds room among them
+FEW = 5  # largest number of curves whose legend fits among the curves
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class PlotConfig:
     runs: tuple[str, ...]
     """Each group is one curve: LABEL=FOLDER,FOLDER,... with one folder (or metrics file) per seed."""
     out: tuple[Path, ...] = (Path("curves.png"), Path("curves.svg"))
-    """The figure is written into these files, whose endings say the format."""
+    """The figure is written into these files. Their endings set the format."""
     column: str = "return"
     """The curves show this column of metrics.csv."""
     title: str = ""
@@ -47,7 +48,7 @@ class PlotConfig:
 
 @dataclass(frozen=True)
 class Curve:
-    """One group on a common grid."""
+    """Hold the statistics of one group of seeds on a common grid."""
 
     label: str
     x: Float  # (point,)
@@ -58,7 +59,7 @@ class Curve:
 
 
 def read_curve(path: Path, column: str, along: str) -> tuple[Float, Float]:
-    """Read one run's column, without lines that have no number yet."""
+    """Return one run's steps and the numbers of a column, without the lines that have no number."""
     file = path / "metrics.csv" if path.is_dir() else path
     try:
         with file.open(newline="", encoding="utf-8") as text:
@@ -81,7 +82,7 @@ def group_curve(label: str, runs: list[tuple[Float, Float]], draws: int = 1000) 
 
 
 def draw(curves: list[Curve], config: PlotConfig) -> None:
-    """Write the figure."""
+    """Draw the curves and write the figure."""
     figure = Figure(figsize=(7.5, 4.5))
     axes = figure.subplots()
     for k, curve in enumerate(curves):
@@ -93,7 +94,7 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
         if curve.seeds > 1:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
     axes.set_xlabel("seconds" if config.wall_clock else "environment steps")
-    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=" "))  # 2 M rather than 0.2 and a 1e7 in the corner
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=" "))  # writes 2 M, and not 0.2 with 1e7 in the corner
     axes.set_ylabel(config.column)
     axes.set_title(config.title)
     axes.grid(alpha=0.25)
@@ -110,7 +111,7 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
 
 
 def plot(config: PlotConfig) -> list[Curve]:
-    """Read, draw and give the curves."""
+    """Read the groups, draw them and return the curves."""
     curves = []
     along = "elapsed_s" if config.wall_clock else "steps"
     for group in config.runs:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run many trainings: `python -m training.sweep --presets mat_halfcheetah happo_halfcheetah --seeds 1 2 3`.
 
-Each run is its own process and folder and resumes where it stopped, so that a sweep that is started again goes on. With
-Ray (`pip install "mat_ros[ray]"`) the runs spread over a cluster and survive a killed worker; without it they go one
-after another, or `--parallel` at a time, on this machine.
+Each run has its own process and folder and resumes where it stopped, so a restarted sweep continues. With Ray (`pip
+install "mat_ros[ray]"`) the runs spread over a cluster and survive a killed worker. Without Ray they run one after
+another, or `--parallel` at a time, on this machine.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep."""
+    """Describe one run of a sweep."""
 
     name: str
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ class Job:
 
 
 def jobs_of(config: SweepConfig) -> list[Job]:
-    """List the runs of a sweep."""
+    """Return the runs of a sweep."""
     found = []
     for preset, fault, seed in itertools.product(config.presets, config.faults, config.seeds):
         name = "_".join(filter(None, (preset, fault.replace(":", "-").replace("/", "-"), f"s{seed}")))
@@ -75,41 +75,42 @@ def jobs_of(config: SweepConfig) -> list[Job]:
 
 
 def words_of(settings: Iterable[str]) -> list[str]:
-    """Turn NAME=VALUE into words of a training's command line."""
+    """Return NAME=VALUE settings as words of a training's command line."""
     pairs = (setting.partition("=") for setting in settings)
     return [word for name, _, value in pairs for word in (f"--{name}", value)]
 
 
 def run_job(retries: int, job: Job) -> tuple[str, int]:
-    """Train one run to its end, resuming it after every death; return its name and last exit status."""
+    """Train one run to its end and resume it after every death; return its name and last exit status."""
     status = 1
-    # The training ends with a worker that is killed: its run is resumed elsewhere, and two would write into it.
+    # When its worker is killed, the training ends too: Ray resumes the run elsewhere, and two would write into one
+    # folder.
     with_parent = partial(_end_with_parent, ctypes.CDLL(None)) if sys.platform == "linux" else None
     for _ in range(1 + retries):
         job.run.mkdir(parents=True, exist_ok=True)
         if not checkpoints_of(job.run):
-            (job.run / "metrics.csv").unlink(missing_ok=True)  # it died before its first checkpoint
+            (job.run / "metrics.csv").unlink(missing_ok=True)  # the run died before its first checkpoint
         with (job.run / "output.log").open("a", encoding="utf-8") as log:
             command = [sys.executable, "-m", "training.train", *job.words, "--resume"]
             status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False,
                                     preexec_fn=with_parent).returncode
-        if status in (0, 130):  # done, or stopped by a person
+        if status in (0, 130):  # finished, or stopped by the user
             break
     return job.name, status
 
 
 def _end_with_parent(libc: ctypes.CDLL) -> None:
-    """Ask the kernel for the signal; called in the new process."""
+    """Ask the kernel for a signal at the parent's end. The new process calls this function."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run_jobs(jobs: list[Job], parallel: int, ray: str, retries: int) -> list[tuple[str, int]]:
-    """Train all runs, on Ray where an address is given; return their names and exit statuses in the given order."""
+    """Train all runs, on Ray where an address is given; return names and exit statuses in the given order."""
     if ray:
-        # Ray starts a task whose worker died again, and the task resumes its run.
+        # Ray restarts a task whose worker died, and the task resumes its run.
         found = dict(spread(run_job, retries, jobs, ray=ray))
         return [(job.name, found[job.name]) for job in jobs]
-    with ThreadPoolExecutor(parallel) as pool:  # threads are enough: each waits for a process of its own
+    with ThreadPoolExecutor(parallel) as pool:  # threads suffice: each waits for a process of its own
         return list(pool.map(partial(run_job, retries), jobs))
 
 

@@ -26,7 +26,7 @@ DESCRIPTION = f"{__doc__}\n\n--preset NAME takes the defaults from a file: {', '
 
 
 def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trainer:
-    """Train from the beginning, or from the newest checkpoint where the configuration says so."""
+    """Train from the beginning, or from the newest checkpoint where the configuration requests it."""
     torch.set_num_threads(config.threads)
     team = join_team(config.device)
     started = (config.run / "metrics.csv").exists()
@@ -58,7 +58,7 @@ def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trai
 
 
 class Interrupt:
-    """Turn the first Ctrl-C (or request to terminate) into a wish to stop after the update; a second stops at once."""
+    """Turn the first Ctrl-C or SIGTERM into a request to stop after the update. A second signal stops at once."""
 
     def __init__(self) -> None:
         self.wished = False
@@ -69,15 +69,15 @@ class Interrupt:
         if self.wished:
             raise KeyboardInterrupt
         self.wished = True
-        print("\nstopping after this update; once more stops at once and loses it", file=sys.stderr, flush=True)
+        print("\nstopping after this update; a second signal stops now and loses it", file=sys.stderr, flush=True)
 
     def __call__(self) -> bool:
-        """Say whether to stop."""
+        """Return whether to stop."""
         return self.wished
 
 
 def read_command_line(words: Sequence[str]) -> TrainConfig:
-    """Read the settings; those of `--preset NAME` stand where the command line says nothing."""
+    """Return the settings. The preset of `--preset NAME` sets the values that the command line does not set."""
     words = list(words)
     defaults = TrainConfig()
     if "--preset" in words[:-1]:
@@ -88,7 +88,7 @@ def read_command_line(words: Sequence[str]) -> TrainConfig:
 
 
 def main() -> int:
-    """Run the command line; every refusal is one sentence."""
+    """Run the command line. Print every refusal as one sentence."""
     stop = Interrupt()
     try:
         trainer = train(read_command_line(sys.argv[1:]), stop)
@@ -102,7 +102,7 @@ def main() -> int:
         return 130
     if trainer.team.leads:
         print(f"{trainer.config.run}: kept at {trainer.steps:,} steps; "
-              f"{'--resume goes on' if stop() else 'python -m training.export packs it'}", file=sys.stderr)
+              f"{'--resume continues' if stop() else 'python -m training.export packs it'}", file=sys.stderr)
     return 130 if stop() else 0
 
 

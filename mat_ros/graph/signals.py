@@ -65,6 +65,12 @@ class NodeProcesses:
         """Let a stopped node go on."""
         return self._send(node, signal.SIGCONT)
 
+    def close(self) -> None:
+        """Let every stopped node go on, and end the process that would have done so after us."""
+        if self._guard is not None:
+            self._guard.communicate()
+            self._guard = None
+
     def _send(self, node: str, number: signal.Signals) -> bool:
         if not self.ours(node):
             return False

@@ -7,23 +7,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mat_ros.hardware.io import Float
-from mat_ros.hardware.link import Link
+from mat_ros.hardware.link import RobotLink
 
 Send = Callable[[Float], None]  # takes (hardware joint,)
 
 
-def forward_commands(link: Link, topic: str, joints: Sequence[str], period_ns: int) -> Send:
+def forward_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
     """Feed ros2_control's forward command controllers, whose `joints` parameter has to list the same order."""
     return link.floats(topic or "/forward_position_controller/commands")
 
 
-def trajectory_commands(link: Link, topic: str, joints: Sequence[str], period_ns: int) -> Send:
+def trajectory_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
     """Feed ros2_control's joint trajectory controller: one point per tick, to be reached when the next one comes."""
     send = link.trajectory(topic or "/joint_trajectory_controller/joint_trajectory", joints)
     return lambda values: send(values, period_ns)
 
 
-def shadow_commands(link: Link, topic: str, joints: Sequence[str], period_ns: int) -> Send:
+def shadow_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
     """Feed the Shadow Hand's position controllers, of which each joint has its own."""
     pattern = topic or "/sh_{joint}_position_controller/command"
     sends = [link.float(pattern.format(joint=joint.lower())) for joint in joints]
@@ -35,5 +35,5 @@ def shadow_commands(link: Link, topic: str, joints: Sequence[str], period_ns: in
     return send
 
 
-COMMANDS: Mapping[str, Callable[[Link, str, Sequence[str], int], Send]] = {
+COMMANDS: Mapping[str, Callable[[RobotLink, str, Sequence[str], int], Send]] = {
     "ros2_control": forward_commands, "trajectory": trajectory_commands, "shadow": shadow_commands}

@@ -31,7 +31,7 @@ class Pose:
     stamp_ns: int
 
 
-class Link(Protocol):
+class RobotLink(Protocol):
     """A way to a robot's topics."""
 
     def now_ns(self) -> int:

@@ -17,7 +17,7 @@ from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.io import HardwareIO, SimulatedRobotIO
-from mat_ros.hardware.link import Link
+from mat_ros.hardware.link import RobotLink
 from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
 from mat_ros.worlds.scatter import Scatter
 
@@ -25,7 +25,7 @@ METHODS = ("read", "write", "describe", "close")
 ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and hears what is applied
 
 
-def open_hardware(name: str, link: Link, manifest: Manifest, robot: str, topics: RobotTopics) -> HardwareIO:
+def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, topics: RobotTopics) -> HardwareIO:
     """Open the adapter of a robot that no node simulates."""
     description = find_robot(robot, manifest)
     if name == "fake":

@@ -19,7 +19,7 @@ SECOND_NS = 1_000_000_000
 
 
 class RosLink:
-    """See mat_ros.hardware.link.Link."""
+    """See mat_ros.hardware.link.RobotLink."""
 
     def __init__(self, node: Node) -> None:
         self._node = node

@@ -17,7 +17,7 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.joints import JointMap
 from mat_ros.hardware.commands import COMMANDS, Send
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
-from mat_ros.hardware.link import JointStates, Link, Pose
+from mat_ros.hardware.link import JointStates, Pose, RobotLink
 
 FRESH_PERIODS = 3  # older measurements are not measurements any more
 FUTURE_NS = 100_000_000  # a stamp further ahead than this comes from another clock
@@ -43,7 +43,8 @@ class _Source:
 class RosRobot:
     """Read and write by name. A process that only guards never listens, and one that only observes never commands."""
 
-    def __init__(self, link: Link, manifest: Manifest, kind: str, robot: Robot | None, topics: RobotTopics) -> None:
+    def __init__(self, link: RobotLink, manifest: Manifest, kind: str, robot: Robot | None,
+                 topics: RobotTopics) -> None:
         self.counts: Counter[str] = Counter()  # stale, future, not_finite
         self._link, self._topics, self._kind = link, topics, kind
         self._description = description_of(manifest)

@@ -71,6 +71,7 @@ class InjectorNode(Shell):
     def leave(self) -> None:
         """Mend everything."""
         self._mend(self.requests.clear("*"))
+        self._processes.close()
         self._publish()
 
     def _inject(self, request: Any, response: Any) -> Any:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every policy of the family becomes a bundle that all backends reproduce, and what cannot is refused with a reason."""
+"""Every sequence policy becomes a bundle that all backends reproduce. Other policies are refused with a reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BACKENDS = [pytest.param("native", marks=needs_native), "onnxruntime"]
 
 @pytest.fixture(scope="module", params=list(MIXERS_OF))
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """One bundle per policy: odd sizes, two blocks and heads, unequal agents, ids made by the policy."""
+    """Return one bundle per policy: odd sizes, two blocks and heads, unequal agents, ids made by the policy."""
     encoder, decoder = MIXERS_OF[request.param]
     return make_bundle(tmp_path_factory.mktemp("bundles") / request.param, encoder, decoder, agents=5, act_dim=2,
                        ragged=True, width=24, heads=2, blocks=2, agent_id=True)
@@ -86,7 +86,7 @@ def test_one_encoder_graph_answers_chains_of_any_length_as_the_policy_does(bundl
 
 
 def test_only_a_causal_encoder_says_of_the_first_slots_what_it_says_of_them_in_the_whole_chain(bundle: Bundle) -> None:
-    """Attention looks ahead: to it, fewer agents are another question."""
+    """Attention reads later slots, so fewer agents change its encodings."""
     ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
     observation = bundle.golden()["observation"]
     encoder = ort.InferenceSession(bundle.read("encoder.onnx"), providers=["CPUExecutionProvider"])
@@ -117,7 +117,7 @@ def test_the_whole_tick_in_one_file_takes_chains_of_any_length(bundle: Bundle) -
 
 @pytest.mark.parametrize("kind", ["rwkv4", "attention"])
 def test_a_graph_for_any_length_gives_the_bits_of_one_for_a_single_length(kind: str, tmp_path: Path) -> None:
-    """The kept bundles were exported when graphs had one length."""
+    """The stored bundles were exported when graphs had one length."""
     ort = pytest.importorskip("onnxruntime", reason="needs the onnx extra")
     bundle = Bundle.load(BUNDLES / kind)
     write_encoder(EncoderGraph(load_policy(bundle), bundle.manifest.normaliser), tmp_path / "encoder.onnx")

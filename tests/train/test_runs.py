@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whole runs: repeatable, resumable, refusing what cannot be, and the same on one process or two."""
+"""Whole runs are repeatable and resumable, refuse wrong settings, and are the same on one process or two."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_a_film_shows_the_moments_that_an_episode_reaches(tmp_path: Path) -> Non
     config = FilmConfig(tmp_path, tmp_path / "pictures" / "strip.png", ticks=(0, 10, 900), width=160, height=120)
     train(replace(SMALL, run=tmp_path, steps=80, task="hopper_3x1"))
     try:
-        assert film(config) == [0, 10]  # the hopper falls long before
+        assert film(config) == [0, 10]  # the hopper falls long before the third tick of the picture
     except Missing as error:
         pytest.skip(str(error))
     import matplotlib.image

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sweep trains every run in a process and a folder of its own, here or on Ray, and goes on where it stopped."""
+"""A sweep trains every run in its own process and folder, here or on Ray, and continues where it stopped."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorial's arm, from its YAML to running nodes, as a reader would go through it."""
+"""The tutorial's arm works from its YAML to running nodes, in the steps of the tutorial."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from support.places import ROOT  # noqa: E402
 pytestmark = pytest.mark.train
 
 FOLDER = ROOT / "docs" / "tutorials" / "arm"
-STEPS = 160_000  # a quarter of a minute's training on a quiet machine is enough to reach
+STEPS = 160_000  # a quarter of a minute of training on a quiet machine, enough to reach the target
 REACHED_M = 0.1
-STILL_RAD = 0.02  # per tick; an arm that is not taxed for haste shakes by four times as much
+STILL_RAD = 0.02  # per tick; an arm without the term for haste shakes by four times as much
 TARGETS = ((0.5, 0.3), (0.6, -0.25))
-PATIENCE_S = 120.0  # bounds a hang
+PATIENCE_S = 120.0  # limit of a wait, so that a hang ends
 
 
 @pytest.fixture(scope="module")
 def arm() -> Iterator[Any]:
-    """Import the tutorial's modules, with a port of their own for the box."""
+    """Import the tutorial's modules, with a free port for the box."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

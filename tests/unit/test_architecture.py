@@ -28,7 +28,6 @@ LOOSE = {"mat_ros", "mat_ros.api"}
 # Names that two modules share because each is the plain word in its own room, and no third module imports both.
 NAMESAKES: Mapping[str, tuple[str, ...]] = {
     "Robot": ("mat_ros.api", "mat_ros.core.robot.description"),  # the user's word for both
-    "Link": ("mat_ros.hardware.link", "mat_ros.worlds.hand"),
     "Policy": ("mat_ros.core.record.replay", "training.models.policy"),
     "Recording": ("mat_ros.bench.faults.lockstep", "mat_ros.core.record.replay"),
 }

@@ -1,3 +1,3 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks of training, one module each; `python -m training.bench --help` runs them."""
+"""Benchmark the training, one module for each benchmark; `python -m training.bench --help` lists them."""

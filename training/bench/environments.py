@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how fast environments step, beside their bare physics: `python -m training.bench environments --json`.
+"""Measure how fast environments step, compared with their bare physics: `python -m training.bench environments --json`.
 
-CPU seconds are counted, so that a busy machine does not change the figures much. `overhead` is the share of the whole
-step that observation, reward and reset take.
+The figures count CPU seconds, which a busy machine does not change much. `overhead` is the share of the whole step that
+observation, reward and reset take.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EnvironmentsConfig:
 
 
 def measure(task: str, config: EnvironmentsConfig) -> dict[str, float]:
-    """Measure one task."""
+    """Return the steps per CPU second of one task and of its bare physics, and the overhead."""
     environment = make(task, config.envs)
     spec, world = environment.spec, environment.world  # type: ignore[attr-defined]
     rng = np.random.default_rng(config.seed)

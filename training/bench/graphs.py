@@ -4,11 +4,12 @@
 
     python -m training.bench graphs [--agents 6 26] [--width 64]
 
-Times are those of ONNX Runtime on the CPU, one thread, µs, p50 of the quietest round. The graphs of a pair are timed in
-turns, and the turn of the median ratio is printed.
+Times are those of ONNX Runtime on one CPU thread, in µs, p50 of the quietest round. The graphs of a pair are timed in
+turns, and the table shows the turn with the median ratio.
 
-Kernels are those that TensorRT for RTX makes of a graph, where it is installed. It has no plugins, so that of a graph
-with the operator the rest is counted, its edges open where the operator was, and one kernel for the operator is added.
+Kernels are those that TensorRT for RTX makes of a graph, where TensorRT is installed. It has no plugins. For a graph
+with the operator, the benchmark therefore counts the kernels of the rest, with open edges in the operator's place, and
+adds one kernel for each operator.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ Shapes = dict[str, tuple[tuple[int, ...], ...]]
 
 
 def encode_us(bundle: Bundle, folder: Path) -> tuple[float, float]:
-    """Time the encoder for one length against the encoder for any."""
+    """Return the times of the encoder for one length and of the encoder for any length."""
     path = folder / "one_length.onnx"
     write_encoder(EncoderGraph(load_policy(bundle), bundle.manifest.normaliser), path, any_length=False)
     one = {"encoder": path.read_bytes(), "step": bundle.read("step.onnx")}
@@ -54,7 +55,7 @@ def encode_us(bundle: Bundle, folder: Path) -> tuple[float, float]:
 
 
 def operator_us(bundle: Bundle) -> dict[str, tuple[float, float]]:
-    """Time encode and step of the plain graphs against those with the operator."""
+    """Return the times of encode and step, of the plain graphs and of the graphs with the operator."""
     backends = [OnnxRuntimeBackend(bundle), OnnxRuntimeBackend(bundle, graphs=operator_graphs(bundle))]
     observation, state = bundle.golden()["observation"][0], bundle.manifest.state.start()
     nothing = np.zeros(bundle.manifest.network.act_dim, np.float32)
@@ -66,13 +67,13 @@ def operator_us(bundle: Bundle) -> dict[str, tuple[float, float]]:
 
 
 def in_turns(calls: Sequence[Callable[[], object]]) -> tuple[float, float]:
-    """Give the p50 of each of two calls in the turn of the median ratio: other programs may disturb one of them."""
+    """Return the p50 of two calls in the turn of the median ratio. Other programs may disturb one call of a turn."""
     turns = [(measure(calls[0]).p50, measure(calls[1]).p50) for _ in range(TURNS)]
     return sorted(turns, key=lambda pair: pair[1] / pair[0])[TURNS // 2]
 
 
 def kernels(bundle: Bundle) -> dict[str, tuple[int, int]]:
-    """Count kernels of each plain graph, and of the graph with the operator as a plugin."""
+    """Return the kernel counts of each plain graph and of the graph with the operator as a plugin."""
     rtx, counts = load_flavour("tensorrt_rtx"), {}
     for name, graph in operator_graphs(bundle).items():
         shapes = dict(profile(bundle, name))
@@ -84,7 +85,7 @@ def kernels(bundle: Bundle) -> dict[str, tuple[int, int]]:
 
 
 def without_operator(graph: bytes, bundle: Bundle) -> tuple[bytes, Shapes, int]:
-    """Take the operator's nodes out: what they read becomes outputs, what they wrote inputs, whose shapes are given."""
+    """Return a graph without the operator's nodes, the shapes of its new inputs, and the number of nodes."""
     model, shapes = onnx.load_from_string(graph), {}
     network = bundle.manifest.network
     nodes = [node for node in model.graph.node if node.domain == DOMAIN]
@@ -103,7 +104,7 @@ def without_operator(graph: bytes, bundle: Bundle) -> tuple[bytes, Shapes, int]:
 
 
 def rows_of(agents: int, width: int, folder: Path) -> list[tuple[str, float, float]]:
-    """Measure every pair at one chain length; return (what, first, second)."""
+    """Return a row (name, first, second) for every pair at one chain length."""
     rows: list[tuple[str, float, float]] = []
     for mixer in MIXERS:
         decoder = "attention" if mixer == "attention" else "rwkv4"

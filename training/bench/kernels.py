@@ -4,7 +4,8 @@
 
     python -m training.bench kernels --json
 
-Milliseconds per call between CUDA events, the median of many, for the sizes of three training batches.
+The figures are milliseconds per call between CUDA events, the median of many calls, for the sizes of three training
+batches.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Operator = Callable[..., Tensor]
 
 
 def operators() -> dict[str, tuple[Operator, Operator]]:
-    """Pair each kernel with the form that it replaces."""
+    """Return each kernel with the parallel form that it replaces."""
     return {
         "wkv4": (wkv_kernels.wkv4, wkv_reference.wkv4),
         "wkv5": (wkv_kernels.wkv6, wkv_reference.wkv5),
@@ -36,7 +37,7 @@ def operators() -> dict[str, tuple[Operator, Operator]]:
 
 
 def inputs(name: str, batch: int, agents: int, width: int, dtype: torch.dtype) -> list[Tensor]:
-    """Draw what the operator reads, on the GPU."""
+    """Return random inputs of an operator, on the GPU."""
     shape = (batch, agents, width) if name == "wkv4" else (batch, agents, width // HEAD_SIZE, HEAD_SIZE)
     streams = [torch.randn(shape, device="cuda").to(dtype) for _ in range(2 if name == "wkv4" else 3)]
     constant = shape[2:]
@@ -45,7 +46,7 @@ def inputs(name: str, batch: int, agents: int, width: int, dtype: torch.dtype) -
 
 
 def median_ms(call: Callable[[], object]) -> float:
-    """Time a call by CUDA events."""
+    """Return the median time of a call in ms, by CUDA events."""
     call()
     times = []
     for _ in range(REPEATS):
@@ -59,7 +60,7 @@ def median_ms(call: Callable[[], object]) -> float:
 
 
 def measure(operator: Operator, leaves: list[Tensor]) -> dict[str, float | str]:
-    """Time forward alone and forward with backward, or say that memory did not suffice."""
+    """Return the times of forward alone and of forward with backward, or the error where memory does not suffice."""
 
     def both() -> None:
         operator(*leaves).float().sum().backward()
@@ -75,7 +76,7 @@ def measure(operator: Operator, leaves: list[Tensor]) -> dict[str, float | str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure every kernel at every shape and type."""
+    """Run `python -m training.bench kernels`: measure every kernel at every shape and type."""
     parser = argparse.ArgumentParser(
         prog="python -m training.bench kernels", description=(__doc__ or "").partition("\n")[0]
     )

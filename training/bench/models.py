@@ -1,13 +1,13 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how long deciding and learning take, against the plain way.
+"""Measure how long deciding and learning take, compared with the plain way.
 
     python -m training.bench models --json                        MAT, MARWKV v4 and the hybrid
-    python -m training.bench models --policies mat --agents 6      only that
+    python -m training.bench models --policies mat --agents 6      MAT with six agents
 
-Times are microseconds of one thread's CPU time, the smallest of many short windows, so that other programs on the
-machine disturb them little. naive: the whole decoder run once per slot, as published. step: one pass with carried
-state. compiled: what `compile_forms` gives. update: forward and backward of `evaluate` on 100 joint samples.
+Times are microseconds of one thread's CPU time, the smallest of many short windows, so other programs on the machine
+disturb them little. naive: the whole decoder runs once per slot, as published. step: one pass with carried state.
+compiled: the forms of `compile_forms`. update: forward and backward of `evaluate` on 100 joint samples.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Evaluate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tens
 
 
 def shortest_us(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Give the CPU time of each call's quickest run, in microseconds.
+    """Return the CPU time of each call's quickest run, in microseconds.
 
-    The calls take turns, so that a busy minute of the machine falls on all of them.
+    The calls take turns, so that a busy minute of the machine affects all of them.
     """
-    for call in calls.values():  # compile, and settle the allocator
+    for call in calls.values():  # the first calls compile the forms and settle the allocator
         call()
         call()
     shortest = {name: _cpu_seconds(call) for name, call in calls.items()}
@@ -56,7 +56,7 @@ def _cpu_seconds(call: Callable[[], object]) -> float:
 
 
 def measure_act(policy: Policy, batch: int, seconds: float) -> dict[str, float]:
-    """Time one tick for `batch` robots at once."""
+    """Return the times of one tick for `batch` robots at once."""
     obs = torch.randn(batch, policy.config.agents, OBS_DIM)
     assert isinstance(policy.actions, GaussianActions)
     std = policy.actions.std().detach()
@@ -77,7 +77,7 @@ def measure_act(policy: Policy, batch: int, seconds: float) -> dict[str, float]:
 
 
 def measure_update(policy: Policy, seconds: float) -> dict[str, float]:
-    """Time forward and backward of `evaluate` over all parameters."""
+    """Return the times of forward and backward of `evaluate` over all parameters."""
     obs = torch.randn(UPDATE_SAMPLES, UPDATE_AGENTS, OBS_DIM)
     actions = torch.randn(UPDATE_SAMPLES, UPDATE_AGENTS, ACT_DIM)
 
@@ -99,7 +99,7 @@ def measure_update(policy: Policy, seconds: float) -> dict[str, float]:
 
 
 def measure(policies: list[str], agents: list[int], batches: list[int], seconds: float) -> dict[str, Any]:
-    """Measure everything and say on what machine."""
+    """Return all measurements, with the machine and the package versions."""
     report: dict[str, Any] = {"act": {}, "update": {}}
     for name in policies:
         by_agents = report["act"].setdefault(name, {})
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--policies", nargs="+", choices=tuple(MIXERS_OF), default=["mat", "marwkv4", "hybrid"])
     parser.add_argument("--agents", nargs="+", type=int, default=[6, 26, 52])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 40])
-    parser.add_argument("--seconds", type=float, default=1.0, help="of measuring, per figure")
+    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of measuring per figure")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     given = parser.parse_args(arguments)

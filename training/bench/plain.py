@@ -1,10 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The yardstick of the benchmark: HalfCheetah 6x1 trained in the structure of the first public code.
+"""Train HalfCheetah 6x1 in the structure of the first public code: the yardstick of the benchmark.
 
-A process and a pipe per environment, observations built agent by agent in Python, the whole decoder run once per slot,
-and an update that reads numpy minibatches, computes unfused layers and asks for three numbers of every step. The
-arithmetic is that of the fast path: same hyperparameters, same number of optimiser steps on minibatches of one size.
+Each environment has a process and a pipe. Python builds the observations agent by agent. The whole decoder runs once
+per slot. An update reads numpy minibatches, computes unfused layers and fetches three numbers of every step. The
+arithmetic is that of the fast path: the same hyperparameters and the same number of optimiser steps on minibatches of
+one size.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from training.run.rollout import generalised_advantages, standardise
 
 
 class PlainEnvironments:
-    """A process per environment."""
+    """Step environments that each have a process of their own."""
 
     def __init__(self, count: int) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -41,13 +42,13 @@ class PlainEnvironments:
             self.processes.append(process)
 
     def reset(self) -> NDArray[np.float64]:
-        """Start all; give (env, agent, obs)."""
+        """Start all environments anew and return observations (env, agent, obs)."""
         for pipe in self.pipes:
             pipe.send("reset")
         return np.stack([pipe.recv() for pipe in self.pipes])
 
     def step(self, actions: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Step all; give obs (env, agent, obs), rewards (env, agent, 1), done (env, agent)."""
+        """Step all environments; return obs (env, agent, obs), rewards (env, agent, 1), done (env, agent)."""
         for pipe, action in zip(self.pipes, actions, strict=True):
             pipe.send(action)
         obs, rewards, done, _ = zip(*(pipe.recv() for pipe in self.pipes), strict=True)
@@ -62,7 +63,7 @@ class PlainEnvironments:
 
 
 class PlainRwkv(nn.Module):
-    """A recurrent policy decoded by running the whole sequence once per slot."""
+    """Decode a recurrent policy by running the whole sequence once per slot."""
 
     def __init__(self, policy: Policy) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class PlainRwkv(nn.Module):
 
     @torch.no_grad()
     def act(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decide slot after slot by running the whole decoder for each."""
+        """Return actions, log-probabilities and values. Run the whole decoder once for every slot."""
         policy = self.policy
         enc, values = policy.encode_with_values(obs)
         actions = torch.zeros(len(obs), AGENTS, 1)
@@ -86,12 +87,12 @@ class PlainRwkv(nn.Module):
         return torch.sigmoid(self.policy.actions.log_std) * self.policy.config.std_scale
 
     def evaluate(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give log-probabilities, entropy and values of known actions."""
+        """Return log-probabilities, entropy and values of known actions."""
         return self.policy.evaluate(obs, actions)
 
 
 class PlainTrainer:
-    """Collect and update, written plainly."""
+    """Collect and update in plain code."""
 
     def __init__(self, policy: str, seed: int = 1) -> None:
         torch.manual_seed(seed)
@@ -106,7 +107,7 @@ class PlainTrainer:
         self._running = np.zeros(self.config.envs)
 
     def iterate(self) -> None:
-        """Collect and learn once."""
+        """Collect a rollout and learn from it."""
         config, shape = self.config, (self.config.ticks, self.config.envs, AGENTS)
         obs, actions = np.zeros((*shape, OBS), np.float32), np.zeros((*shape, 1), np.float32)
         old, values = np.zeros((*shape, 1), np.float32), np.zeros((config.ticks + 1, *shape[1:]), np.float32)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The yardstick's environment process; it imports no torch, so that forty of them start quickly."""
+"""Run one environment of the yardstick in a process. The process imports no torch, so forty of them start quickly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOINT_OF_AGENT = (5, 4, 3, 8, 7, 6)  # place of each agent's joint in qpos and q
 
 
 class PlainCheetah:
-    """One environment with the habits of the first public copies: agent order at the motors, standardised samples."""
+    """Step one environment with the quirks of the first public copies: motors in agent order, standardised samples."""
 
     def __init__(self, seed: int) -> None:
         mujoco.set_mju_user_warning(lambda _: None)  # Gymnasium's model uses an attribute that MuJoCo has deprecated
@@ -25,14 +25,14 @@ class PlainCheetah:
         mujoco.set_mju_user_warning(None)
 
     def reset(self) -> list[NDArray[np.float64]]:
-        """Start an episode."""
+        """Start an episode and return each agent's observation."""
         self.ticks = 0
         self.env.reset(seed=self.seed)
         self.seed += 1000
         return self.observe()
 
     def observe(self) -> list[NDArray[np.float64]]:
-        """Give each agent its joint, the root and its id, standardised over its own features."""
+        """Return each agent's joint, the root and its id, standardised over the agent's own features."""
         q, v = self.env.data.qpos, self.env.data.qvel
         found = []
         for agent in range(AGENTS):
@@ -43,7 +43,7 @@ class PlainCheetah:
 
     def step(self, actions: NDArray[np.float32]) -> tuple[list[NDArray[np.float64]], list[list[float]], list[bool],
                                                          dict[str, Any]]:
-        """Apply the agents' actions in agent order; restart at the time limit."""
+        """Apply the actions in agent order and return the results. Restart at the time limit."""
         _, reward, _, _, info = self.env.step(np.concatenate(list(actions)).astype(np.float64))
         self.ticks += 1
         done = self.ticks >= HORIZON
@@ -52,7 +52,7 @@ class PlainCheetah:
 
 
 def serve(pipe: Connection, seed: int) -> None:
-    """Answer the trainer until it sends nothing or goes away."""
+    """Answer the trainer until it sends None or closes the pipe."""
     cheetah = PlainCheetah(seed)
     while True:
         try:

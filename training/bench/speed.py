@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure training on HalfCheetah 6x1 against the yardstick, in one run: `python -m training.bench --json`.
 
-Everything is end to end: environment steps divided by seconds of collecting and updating, the median over iterations
-after a first one that warms up. `sps` is wall clock, at the thread count that serves each side best. `cpu_sps` counts
-the seconds of all cores and processes instead, which a busy machine hardly changes; read it where `load` is high.
+A rate is end to end: environment steps divided by the seconds of collecting and updating. It is the median over
+iterations after a first one that warms up. `sps` is by wall clock, at the best thread count of each side. `cpu_sps`
+counts the seconds of all cores and processes, which a busy machine hardly changes. Read `cpu_sps` where `load` is high.
 
 Other benchmarks: `python -m training.bench models|environments|graphs|kernels --help`.
 """
@@ -30,7 +30,7 @@ from training.loop.trainer import Trainer
 from training.run.config import TrainConfig
 
 POLICIES = {"mat": "mat", "rwkv4": "marwkv4"}
-# Multiplications and additions of the matrix products of a forward pass, per token; backward costs twice that.
+# Multiplications and additions of the matrix products of a forward pass, per token. Backward costs twice as many.
 TOKENS, STEPS = 600, 400
 
 
@@ -51,7 +51,7 @@ class SpeedConfig:
 
 
 def measure_plain(policy: str, threads: int, iterations: int) -> dict[str, float]:
-    """Give the yardstick's steps per second."""
+    """Return the yardstick's steps per second."""
     torch.set_num_threads(threads)
     trainer = PlainTrainer(POLICIES[policy])
     try:
@@ -68,7 +68,7 @@ def measure_plain(policy: str, threads: int, iterations: int) -> dict[str, float
 
 
 def _cpu_seconds(processes: Sequence[int | None]) -> float:
-    """Give the processor time that other processes have used; 0 where the system does not say."""
+    """Return the processor time that other processes have used, or 0 where the system does not report it."""
     ticks = 0
     for pid in processes:
         stat = Path(f"/proc/{pid}/stat")
@@ -79,7 +79,7 @@ def _cpu_seconds(processes: Sequence[int | None]) -> float:
 
 
 def measure_fast(policy: str, threads: int, iterations: int) -> dict[str, float]:
-    """Give our steps per second and where the time goes."""
+    """Return our steps per second, the seconds of an update and the milliseconds of a decision."""
     torch.set_num_threads(threads)
     config = TrainConfig(policy=POLICIES[policy], threads=threads, run=Path(os.devnull))  # type: ignore[arg-type]
     trainer = Trainer(config, make(config.task, config.envs, threads=threads))
@@ -96,7 +96,7 @@ def measure_fast(policy: str, threads: int, iterations: int) -> dict[str, float]
 
 
 def measure_environment(threads: int, ticks: int = 300) -> float:
-    """Give environment steps per second of random actions, per thread."""
+    """Return environment steps per second and thread with random actions."""
     environment = make("halfcheetah_6x1", 40, threads=threads)
     environment.reset(1)
     actions = np.random.default_rng(0).uniform(-1, 1, (ticks, 40, 6, 1)).astype(np.float32)
@@ -107,7 +107,7 @@ def measure_environment(threads: int, ticks: int = 300) -> float:
 
 
 def product_floor() -> float:
-    """Give the seconds that the matrix products alone of one MAT update would take on one thread."""
+    """Return the seconds that one thread needs for the matrix products of one MAT update alone."""
     torch.set_num_threads(1)
     x, w = torch.randn(72, 64), torch.randn(64, 64)
     for _ in range(100):

@@ -37,7 +37,7 @@ class Spec:
 
     @property
     def agent_count(self) -> int:
-        """Count the agents."""
+        """Return the number of agents."""
         return len(self.agents)
 
 

@@ -62,7 +62,7 @@ def random_policy(seed: int, spread: float, **config: Any) -> Policy:
 
 
 def random_origin(agents: int, obs_dim: int, act_dim: int, *, ragged: bool = False) -> Origin:
-    """Return a robot of `agents` x `act_dim` joints. If ragged, the last agent has one joint and observes less."""
+    """Return a robot of `agents` x `act_dim` joints. If ragged, the last agent has one joint and a shorter term."""
     counts = [1 if ragged and i == agents - 1 else act_dim for i in range(agents)]
     members = tuple(Agent(f"agent_{i}", tuple(f"joint_{i}_{k}" for k in range(count)))
                     for i, count in enumerate(counts))

@@ -1,6 +1,6 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// MAT's two attention layers, forward for any set of rows and backward for all.
+// MAT's two attention layers: forward for any set of rows, backward for all rows.
 #pragma once
 
 #include "layers.hpp"
@@ -83,7 +83,7 @@ struct CrossAttention {
     add_rows(seen.sum, enc, rows, out.out);
     norm.forward(seen.sum, seen.result, seen.kept, rows);
   }
-  // denc is added to, dx is written.
+  // The gradient of enc is added to denc. The gradient of x is written to dx.
   void backward(const float* enc, const float* x, const Seen& seen, const float* d, float* denc, float* dx, float* t,
                 float* t3, int tokens, float* gradients, float* scratch) const {
     norm.backward(seen.sum, seen.kept, d, dx, false, tokens, gradients);

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products, layer normalisation, GELU and attention for rows of a few dozen tokens that stay in the L2 cache.
 //
-// Written with the compiler's vector extension, so one source serves AVX-512, AVX2 and others. All row lengths are
-// padded to LANES, so that no loop has a tail; padding holds zeros.
+// The code uses the compiler's vector extension, so one source serves AVX-512, AVX2 and other instruction sets. All row
+// lengths are padded to LANES, so no loop has a tail. Padding holds zeros.
 #pragma once
 
 #include <cmath>
@@ -28,8 +28,8 @@ inline float sum(Vec v) {
   return total[0];
 }
 
-// Tokens are rows `first, first + step, ...`: all slots of all samples (step 1), or one slot of each sample (step n).
-// A row's bits do not depend on which rows are computed with it, so that decoding equals training exactly.
+// Token rows `first, first + step, ...`: all slots of all samples (step 1), or one slot of each sample (step n). The
+// bits of a row do not depend on the rows computed with it, so decoding equals training exactly.
 struct Rows {
   int first, step, count;
   int at(int r) const { return first + r * step; }
@@ -83,9 +83,9 @@ inline void product(int m, int n, int depth, const float* a, long row, long deep
 
 // ---- GELU ------------------------------------------------------------------------------------------------------------
 
-inline Vec exponential(Vec x) {  // for x <= 0
+inline Vec exponential(Vec x) {  // for x <= 0 only
   x = x < -87.0f ? splat(-87.0f) : x;
-  const Vec shifter = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+  const Vec shifter = splat(12582912.0f);  // 1.5 * 2^23: adding this number rounds to an integer in the low bits
   const Vec shifted = x * 1.44269504f + shifter;
   const Vec whole = shifted - shifter;
   const Vec f = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
@@ -100,7 +100,7 @@ inline Vec exponential(Vec x) {  // for x <= 0
   return p * reinterpret_cast<Vec>((bits + 127) << 23);
 }
 
-// The normal distribution function and density share one exponential (Abramowitz and Stegun 7.1.26, error 1.5e-7).
+// One exponential serves the normal distribution function and its density (Abramowitz and Stegun 7.1.26, error 1.5e-7).
 inline void normal(Vec x, Vec& below, Vec& density) {
   const Vec size = (x < 0.0f ? -x : x) * 0.70710678f;
   const Vec e = exponential(-size * size);
@@ -121,7 +121,7 @@ inline void gelu(const float* x, float* y, Rows rows, int width) {
     }
 }
 
-inline void gelu_backward(const float* x, float* d, int tokens, int width) {  // d: gradient of y, becomes that of x
+inline void gelu_backward(const float* x, float* d, int tokens, int width) {  // d: gradient of y, then of x
   for (int at = 0; at < tokens * width; at += LANES) {
     Vec below, density;
     const Vec v = load(x + at);
@@ -138,7 +138,7 @@ struct NormStatistics {
   float mean, scale;  // scale: 1 / standard deviation
 };
 
-inline Vec lane_mask(int k, int columns) {  // ones where a column exists
+inline Vec lane_mask(int k, int columns) {  // 1 where a column exists, 0 in padding
   Vec mask{};
   for (int lane = 0; lane < LANES; ++lane) mask[lane] = k + lane < columns ? 1.0f : 0.0f;
   return mask;
@@ -168,7 +168,7 @@ inline void layer_norm(const float* x, const float* gain, const float* bias, flo
   }
 }
 
-// dx += gradient through the norm; the gradients of gain and bias are added up.
+// Adds the gradient through the norm to dx or writes it, and adds the gradients of gain and bias to dgain and dbias.
 inline void layer_norm_backward(const float* x, const float* gain, const NormStatistics* kept, const float* dy,
                                 float* dx, bool add, float* dgain, float* dbias, int tokens, int columns) {
   const int width = padded(columns);
@@ -201,7 +201,7 @@ inline void layer_norm_backward(const float* x, const float* gain, const NormSta
 
 // ---- attention ---------------------------------------------------------------------------------------------------------
 
-// Where queries, keys and values of a token lie: row `token` of a buffer with its own stride and first column.
+// Place of the queries, keys or values of a token: row `token` of a buffer with its own stride and first column.
 struct Place {
   float* base;
   long stride;
@@ -245,7 +245,7 @@ inline void attend(const AttentionShape& s, Place q, Place k, Place v, float* we
   }
 }
 
-// dq, dk, dv must be zero before; scratch holds `slots` floats.
+// dq, dk and dv must be zero before the call. scratch holds `slots` floats.
 inline void attend_backward(const AttentionShape& s, Place q, Place k, Place v, const float* weights, const float* dout,
                             Place dq, Place dk, Place dv, int tokens, float* scratch) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_width));

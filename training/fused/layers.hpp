@@ -1,7 +1,7 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// Layers with their hand-written gradients. Weights are shared by all workers; what a layer saw and its gradients belong to
-// one worker, so that workers never touch each other's memory.
+// Layers with hand-written gradients. All workers share the weights. Each worker has its own `Seen` (the rows that a
+// layer's backward pass needs) and its own gradients, so no worker writes into another's memory.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace fused {
 
-// Zeroed, aligned memory that lives as long as its owner.
+// Zeroed, aligned memory that is freed with its owner.
 class Arena {
  public:
   Arena() = default;
@@ -35,16 +35,16 @@ class Arena {
   std::vector<void*> blocks_;
 };
 
-// One parameter tensor: where it lies among the policy's flat parameters, and its padded gradient in each worker.
+// One parameter tensor: its place among the policy's flat parameters, and its padded gradient in each worker.
 struct Gradient {
-  long flat;     // first float in the flat parameters
-  long padded;   // first float in a worker's gradients
+  long flat;    // first float in the flat parameters
+  long padded;  // first float in a worker's gradients
   int rows, columns;
 };
 
-// Counts what the layers need while the network is built.
+// Counts the floats that the layers need while the network is built.
 struct Builder {
-  const int64_t* offsets;  // of the parameters in the flat vector, in the order in which layers are built
+  const int64_t* offsets;  // places of the parameters in the flat vector, in the order in which layers are built
   Arena* arena;
   std::vector<Gradient> gradients;
   long padded_size = 0;
@@ -156,7 +156,7 @@ inline void add_rows(float* to, const float* from, Rows rows, int width) {
     for (int k = 0, at = rows.at(r) * width; k < width; k += LANES) store(to + at + k, load(to + at + k) + load(from + at + k));
 }
 
-// Linear, GELU, then another layer reads `out`.
+// Linear, then GELU. The next layer reads `out`.
 struct Hidden {
   Linear linear;
   struct Seen {
@@ -169,14 +169,14 @@ struct Hidden {
     linear.forward(x, seen.sum, rows);
     gelu(seen.sum, seen.out, rows, padded(linear.out));
   }
-  // d: gradient of out, overwritten
+  // d is the gradient of out; the call overwrites it.
   void backward(const float* x, const Seen& seen, float* d, float* dx, bool add, int tokens, float* gradients) const {
     gelu_backward(seen.sum, d, tokens, padded(linear.out));
     linear.backward(x, d, dx, add, tokens, gradients);
   }
 };
 
-// Linear, GELU, LayerNorm, Linear: reads a number per output from a row.
+// Linear, GELU, LayerNorm, Linear: computes the outputs of a row.
 struct Head {
   Hidden hidden;
   Norm norm;
@@ -232,7 +232,7 @@ struct MlpResidual {
     add_rows(seen.sum, x, rows, padded(out.out));
     norm.forward(seen.sum, seen.result, seen.kept, rows);
   }
-  // dx receives the gradient of x; it must not be d.
+  // dx receives the gradient of x. It must not be d.
   void backward(const float* x, const Seen& seen, const float* d, float* dx, float* t, int tokens, float* gradients) const {
     norm.backward(seen.sum, seen.kept, d, dx, false, tokens, gradients);
     out.backward(seen.hidden.out, dx, t, false, tokens, gradients);

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile the fused loop once per machine and call it: plain C functions over numpy arrays, no copies."""
+"""Compile the fused loop once per machine and call it: plain C functions over numpy arrays, without copies."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SOURCES = ("ppo.cpp", "network.hpp", "attention.hpp", "rwkv.hpp", "layers.hpp", 
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
          "-fopenmp-simd", "-shared", "-fPIC", "-pthread")
 LANES = 16  # the compiled rows are padded to this many floats
-CHUNK_TOKENS = 72  # as many as keep all activations of a chunk in a core's L2 cache
+CHUNK_TOKENS = 72  # up to this count, the activations of a chunk stay in a core's L2 cache
 
 
 class Config(ctypes.Structure):
-    """Mirror of `Config` in ppo.cpp."""
+    """Mirror `Config` of ppo.cpp."""
 
     _fields_ = [(name, ctypes.c_int32) for name in ("slots", "obs", "act", "width", "blocks", "heads", "threads",
                                                     "chunk", "ratio_of_agent", "encoder_attends", "decoder_attends",
@@ -40,7 +40,7 @@ class Config(ctypes.Structure):
 
 
 class Batch(ctypes.Structure):
-    """Mirror of `Batch` in ppo.cpp."""
+    """Mirror `Batch` of ppo.cpp."""
 
     _fields_ = [(name, ctypes.c_void_p) for name in ("obs", "actions", "told", "log_probs", "values", "returns",
                                                      "advantages", "order")] + [
@@ -48,7 +48,7 @@ class Batch(ctypes.Structure):
 
 
 def parameter_names(encoder: str, decoder: str, blocks: int) -> list[str]:
-    """List a policy's parameters in the order in which network.hpp builds its layers."""
+    """Return a policy's parameter names in the order in which network.hpp builds its layers."""
     names = [*_affine("encoder.observation_norm"), *_affine("encoder.embed"), *_affine("encoder.embed_norm")]
     for k in range(blocks):
         at = f"encoder.blocks.{k}"
@@ -90,13 +90,13 @@ def _rwkv(name: str) -> list[str]:
 
 
 def compiler() -> str | None:
-    """Find a C++ compiler; the environment variable CXX has the first word."""
+    """Return the path of a C++ compiler, or None. The environment variable CXX has precedence."""
     return shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
 
 
 @functools.cache
 def load_library() -> ctypes.CDLL:
-    """Compile the loop for this processor, or take the copy that an earlier run compiled."""
+    """Return the loop, compiled for this processor now or by an earlier run."""
     found = compiler()
     if found is None:
         raise Missing("a C++ compiler for the fused update", "install g++, or choose --engine torch")
@@ -114,7 +114,7 @@ def load_library() -> ctypes.CDLL:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise Missing("a C++20 compiler that can build the fused update",
-                              f"choose --engine torch; {found} said: {done.stderr.strip()[-400:]}")
+                              f"choose --engine torch; {found} printed: {done.stderr.strip()[-400:]}")
             os.replace(built, library)
     loaded = ctypes.CDLL(str(library))
     loaded.fused_create.restype = ctypes.c_void_p
@@ -123,7 +123,7 @@ def load_library() -> ctypes.CDLL:
 
 
 def _processor() -> str:
-    """Name what -march=native depends on, so that a cache shared between machines never holds the wrong code."""
+    """Return the processor features that -march=native uses: machines that share a cache may differ in them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if line.startswith(("flags", "Features")))
@@ -133,16 +133,16 @@ def _processor() -> str:
 
 @dataclass
 class Parameters:
-    """The flat memory that torch's parameters and the compiled loop share."""
+    """Hold the flat memory that torch's parameters and the compiled loop share."""
 
     weights: NDArray[np.float32]
     first: NDArray[np.float32]  # Adam's moments
     second: NDArray[np.float32]
-    offsets: NDArray[np.int64]  # of the named parameters, in building order
+    offsets: NDArray[np.int64]  # places of the named parameters, in building order
 
 
 class FusedLoop:
-    """One compiled learner. It keeps what it points to alive."""
+    """Call one compiled learner, and keep the arrays alive that it points to."""
 
     def __init__(self, config: Config, parameters: Parameters, mask: NDArray[np.float32],
                  moments: NDArray[np.float64]) -> None:
@@ -154,16 +154,16 @@ class FusedLoop:
             _at(parameters.second), _at(moments), ctypes.c_int64(parameters.weights.size)))
 
     def __del__(self) -> None:
-        """Free the compiled side."""
+        """Free the compiled learner."""
         if handle := getattr(self, "_handle", None):
             self._library.fused_destroy(handle)
 
     def act(self, obs: NDArray[np.float32], noise: NDArray[np.float32] | None,
             share: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], ...]:
-        """Decide for obs (B, n, obs_dim) with normal noise (B, n, act_dim), or without: actions, log_probs, values.
+        """Return actions, log_probs and values for obs (B, n, obs_dim), with normal noise (B, n, act_dim) or without.
 
-        `share` (B, n, act_dim) is the part of each action that its joint really does: the next slot is told
-        action * share, or the action where no share is given.
+        `share` (B, n, act_dim) is the part of each action that its joint really does. The next slot is told action *
+        share, or the action where no share is given.
         """
         shape = obs.shape[:2]
         actions, log_probs = np.empty((2, *shape, self.sizes.act), np.float32)
@@ -174,14 +174,14 @@ class FusedLoop:
         return actions, log_probs, values
 
     def values(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Value obs (B, n, obs_dim): (B, n)."""
+        """Return the values (B, n) of obs (B, n, obs_dim)."""
         values = np.empty(obs.shape[:2], np.float32)
         self._library.fused_values(self._handle, _at(obs), ctypes.c_int32(len(obs)), _at(values))
         return values
 
     def train(self, arrays: dict[str, NDArray[Any]], order: NDArray[np.int64], minibatches: int, steps: int
               ) -> tuple[int, NDArray[np.float64]]:
-        """Take one optimiser step per minibatch; give the steps done so far and the summed scores."""
+        """Take one optimiser step per minibatch; return the number of steps so far and the summed scores."""
         scores = np.zeros(5)
         batch = self._batch(arrays, order, minibatches)
         done = self._library.fused_train(self._handle, ctypes.byref(batch), ctypes.c_int64(steps), _at(scores))

@@ -1,7 +1,7 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The policies: an encoder, a value head and a decoder, each of attention or RWKV-4 blocks. Attention in both is MAT, RWKV
-// in both is MARWKV, attention before RWKV is the hybrid.
+// The policies: an encoder, a value head and a decoder, of attention or RWKV-4 blocks. MAT has attention in both,
+// MARWKV has RWKV in both, and the hybrid has attention in the encoder and RWKV in the decoder.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ struct Kinds {
   bool encoder_attends, decoder_attends, encoder_causal;
 };
 
-// Layers are built in the order of `parameter_names` in training/fused/library.py.
+// The layers are built in the order of `parameter_names` in training/fused/library.py.
 struct Network {
   Sizes sizes;
   Kinds kinds;
@@ -29,7 +29,7 @@ struct Network {
   Head value_head, action_head;
 
   struct Seen {
-    float *obs, *normed, *embedded, *encoding, *previous, *acted, *decoded;  // inputs: obs, previous
+    float *obs, *normed, *embedded, *encoding, *previous, *acted, *decoded;  // obs and previous are the inputs
     NormStatistics *obs_kept, *embed_kept, *encoder_kept, *act_kept, *decoder_kept;
     Hidden::Seen embed, action_embed;
     std::vector<SelfAttention::Seen> encoder_mixers, decoder_mixers;
@@ -160,7 +160,7 @@ struct Network {
     action_head.forward(seen.decoded, seen.action, rows);
   }
 
-  // Gradients of dvalue and daction, added to `gradients`.
+  // Adds the gradients of all parameters, computed from dvalue and daction, to `gradients`.
   void backward(Seen& seen, int tokens, float* gradients) const {
     value_head.backward(encoding(seen), seen.value, seen.dvalue, seen.denc, false, seen.t1, seen.t2, tokens, gradients);
     if (kinds.decoder_attends) attention_decoder_backward(seen, tokens, gradients);
@@ -187,7 +187,7 @@ struct Network {
   }
 
  private:
-  // Both add the encoding's gradient to denc.
+  // Both functions add the encoding's gradient to denc.
   void attention_decoder_backward(Seen& seen, int tokens, float* gradients) const {
     float *d = seen.d1, *other = seen.d2;
     action_head.backward(seen.decoder_mlps.back().result, seen.action, seen.daction, d, false, seen.t1, seen.t2, tokens,

@@ -1,9 +1,11 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// PPO over a sequence policy as one compiled loop: loss, gradients, value normaliser, gradient clipping and Adam, and decoding.
+// PPO over a sequence policy as one compiled loop: loss, gradients, value normaliser, gradient clipping, Adam,
+// decoding.
 //
-// A minibatch is cut into chunks of samples whose activations stay in the L2 cache; each worker takes a fixed part of the
-// chunks, and gradients are summed in the workers' order, so that the same number of threads gives the same bits.
+// A minibatch is cut into chunks of samples whose activations stay in the L2 cache. Each worker takes a fixed part of
+// the chunks, and gradients are summed in the workers' order. The same number of threads therefore computes the same
+// bits.
 
 #include <atomic>
 #include <barrier>
@@ -17,7 +19,7 @@ namespace fused {
 
 struct Config {  // mirrored by training/fused/library.py
   int32_t slots, obs, act, width, blocks, heads, threads, chunk;
-  int32_t ratio_of_agent;  // clip the product over an agent's dimensions
+  int32_t ratio_of_agent;  // 1 clips the product over an agent's dimensions
   int32_t encoder_attends, decoder_attends, encoder_causal;
   float learning_rate, epsilon, clip, huber, entropy, value_weight, gradient_norm, std_scale;
   double forget, least_weight, least_variance;  // of the value normaliser
@@ -25,7 +27,7 @@ struct Config {  // mirrored by training/fused/library.py
 
 struct Batch {  // mirrored by training/fused/library.py; all arrays are (sample, slot, ...)
   const float *obs, *actions, *told, *log_probs, *values, *returns, *advantages;
-  const int64_t* order;  // samples, minibatch after minibatch
+  const int64_t* order;  // numbers of the samples, minibatch after minibatch
   int32_t minibatches, size;
 };
 
@@ -47,8 +49,8 @@ class Learner {
     for (int w = 0; w < config.threads; ++w) workers_.push_back(std::make_unique<Worker>(*this));
   }
 
-  // `share` (sample, slot, act) is the part of each action that its joint really does. The next slot is told action * share;
-  // without a share it is told the action.
+  // `share` (sample, slot, act) is the part of each action that its joint really does. The next slot is told action *
+  // share, or the action where no share is given.
   void act(const float* obs, const float* noise, const float* share, int samples, float* actions, float* log_probs, float* values) {
     network_.pack(parameters_);
     spread();
@@ -81,7 +83,7 @@ class Learner {
     }
   }
 
-  // Adds the mean scores of the minibatches to `scores`; gives the optimiser steps done so far.
+  // Adds the mean scores of the minibatches to `scores` and returns the number of optimiser steps so far.
   int64_t train(const Batch& batch, int64_t steps, double* scores) {
     std::barrier<> gate(config_.threads);
     const auto work = [&](int w) {
@@ -121,7 +123,7 @@ class Learner {
     }
   };
 
-  // The spread of actions: standard deviation, its logarithm, and its slope by the parameter.
+  // Computes the spread of actions: standard deviation, and its slope by the parameter.
   void spread() {
     std_.resize(sizes_.act);
     slope_.resize(sizes_.act);
@@ -149,7 +151,7 @@ class Learner {
     }
   }
 
-  // What all workers need before a minibatch: packed weights, the spread, and the normaliser fed with its returns.
+  // Prepares a minibatch for all workers: packs the weights, computes the spread, adds the returns to the normaliser.
   void prepare(const Batch& batch, int m) {
     network_.pack(parameters_);
     spread();
@@ -170,7 +172,7 @@ class Learner {
     return_std_ = static_cast<float>(std::sqrt(std::max(moments_[1] / weight - center * center, config_.least_variance)));
   }
 
-  // Sums the gradients and scores of the part of a minibatch that belongs to worker `w`.
+  // Sums the gradients and scores of worker `w`'s part of a minibatch.
   void learn(const Batch& batch, int m, Worker& worker, int w) {
     std::memset(worker.gradients, 0, sizeof(float) * builder_.padded_size);
     std::fill(worker.scores, worker.scores + SCORES, 0.0);
@@ -197,7 +199,7 @@ class Learner {
     }
   }
 
-  // Writes the gradients of one token's outputs and adds up its scores; `each` is the weight of a token in the mean.
+  // Writes the gradients of one token's outputs and adds its scores. `each` is the weight of a token in the mean.
   void loss(const Batch& batch, int64_t source, Worker& worker, int token, int slot, float each) const {
     const int act = sizes_.act, row = padded(act);
     const float advantage = batch.advantages[source];
@@ -232,7 +234,7 @@ class Learner {
     }
     const float value = worker.seen.value.result[static_cast<long>(token) * LANES], old = batch.values[source];
     const float target = (batch.returns[source] - return_mean_) / return_std_;
-    // Inside the range the held value is the value itself: by rounding, old + (value - old) is not.
+    // Inside the range the held value is the value itself. Rounding would make old + (value - old) differ from it.
     const bool inside = std::fabs(value - old) <= config_.clip;
     const float near = inside ? value : old + std::copysign(config_.clip, value - old);
     const float plain = huber(target - value), clipped = huber(target - near);
@@ -267,7 +269,7 @@ class Learner {
   void step(int64_t steps, double* scores) {
     gather(scores);
     double square = 0.0;
-    for (int64_t k = 0; k < size_; k += 1024) {  // short runs in single precision, their sum in double
+    for (int64_t k = 0; k < size_; k += 1024) {  // short sums in single precision, their total in double
       float part = 0.0f;
       const int64_t end = std::min(k + 1024, size_);
 #pragma omp simd reduction(+ : part)
@@ -297,14 +299,14 @@ class Learner {
   Builder builder_;
   Network network_;
   const float* mask_;  // (slot, act), zero where a dimension is padding
-  float *parameters_, *first_, *second_;  // flat, owned by the caller, as are Adam's moments
-  double* moments_;                       // of the value normaliser, owned by the caller
+  float *parameters_, *first_, *second_;  // flat, with Adam's moments; the caller owns all three
+  double* moments_;  // of the value normaliser; the caller owns them
   const int64_t size_;
   const long log_std_;
   long log_std_gradient_ = 0;
   int mask_count_ = 0;
   float return_mean_ = 0.0f, return_std_ = 1.0f;
-  float* flat_;  // the whole minibatch's gradient
+  float* flat_;  // gradient of the whole minibatch
   std::vector<float> std_, slope_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -1,9 +1,9 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The RWKV-4 block: time mixing across slots and channel mixing, both with a look at the previous slot.
+// The RWKV-4 block: time mixing and channel mixing across slots. Both read the previous slot's row.
 //
-// The equations stand in training/models/rwkv4.py and wkv_reference.py; this is their parallel form, so that one slot
-// computed alone reads the same keys and values as all slots computed together.
+// The equations stand in training/models/rwkv4.py and wkv_reference.py. This is their parallel form: one slot computed
+// alone reads the same keys and values as all slots computed together.
 #pragma once
 
 #include "layers.hpp"
@@ -18,7 +18,7 @@ inline Vec sigmoid(Vec x) {
   return x < 0.0f ? e * up : up;
 }
 
-// z = before + (x - before) * mix, where `before` is the previous slot's row, zero for the first slot.
+// z = before + (x - before) * mix. `before` is the previous slot's row, or zero for the first slot.
 inline void blend(const float* x, const Vector& mix, float* z, Rows rows, int slots) {
   const int width = padded(mix.columns);
   for (int r = 0; r < rows.count; ++r) {
@@ -58,7 +58,7 @@ struct RwkvBlock {
     float *normed, *for_key, *for_value, *for_gate, *key, *value, *gate, *weights, *average, *gated, *middle;
     float *channel_normed, *channel_for_key, *channel_for_gate, *hidden, *squared, *channel_gate, *thought, *result;
     NormStatistics *kept, *channel_kept;
-    float *d1, *d2, *d3, *d4;  // scratch of the backward pass; d4 is as wide as the hidden rows
+    float *d1, *d2, *d3, *d4;  // scratch of the backward pass; d4 has the width of the hidden rows
     Seen(Scratch& s, int width, int slots)
         : normed(s.rows(width)), for_key(s.rows(width)), for_value(s.rows(width)), for_gate(s.rows(width)),
           key(s.rows(width)), value(s.rows(width)), gate(s.rows(width)), weights(s.rows(width * slots)),
@@ -102,7 +102,7 @@ struct RwkvBlock {
     return found;
   }
 
-  // weights (token, slot, width): how much each slot's value counts; average: their sum of values.
+  // weights (token, slot, width): the share of each slot's value in the average of a token's values.
   void average(const Seen& seen, Rows rows) const {
     for (int k = 0; k < width; k += LANES) {
       const Vec fade = rate(k), extra = load(bonus.value + k);
@@ -132,7 +132,7 @@ struct RwkvBlock {
     }
   }
 
-  // dkey and dvalue are written.
+  // The gradients are written to dkey and dvalue.
   void average_backward(const Seen& seen, const float* d, float* dkey, float* dvalue, int tokens, float* gradients) const {
     std::memset(dkey, 0, sizeof(float) * tokens * width);
     std::memset(dvalue, 0, sizeof(float) * tokens * width);
@@ -196,7 +196,7 @@ struct RwkvBlock {
     });
   }
 
-  // d: gradient of the result, becomes that of x.
+  // d holds the gradient of the result before and of x after.
   void backward(const float* x, const Seen& seen, float* d, int tokens, float* gradients) const {
     const Rows all{0, 1, tokens};
     float *dthought = seen.d1, *dgate = seen.d2, *dnormed = seen.d3;

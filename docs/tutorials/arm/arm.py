@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""An arm of three servos behind a box that speaks UDP: how it moves, the box, and the adapter that mat_ros drives."""
+"""Move an arm of three servos behind a box that speaks UDP: the motion, the box, and the adapter for mat_ros."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mat_ros.hardware.io import Description, Reading, check_command, description
 
 JOINTS = ("shoulder", "elbow", "wrist")
 LINKS_M = np.array([0.4, 0.3, 0.2])
-START_RAD = np.zeros(len(JOINTS))  # where the box finds its arm
-SPEED_RAD = 0.08  # that a servo turns in one period: `rate` / `rate_hz` of arm.yaml
+START_RAD = np.zeros(len(JOINTS))  # angles of the arm when the box starts
+SPEED_RAD = 0.08  # angle that a servo turns in one period: `rate` / `rate_hz` of arm.yaml
 TERMS = (Term("joint_position", "rad", JOINTS), Term("target", "m", ("x", "y")))
 BOX = ("127.0.0.1", int(os.environ.get("ARM_PORT", "47150")))
 STATE = struct.Struct(f"<{len(JOINTS) + 2}f")  # angles and target
@@ -32,18 +32,18 @@ Float = NDArray[np.float64]
 
 
 def turn(angles: Float, wanted: Float) -> Float:
-    """Turn the servos for one period, (..., joint)."""
+    """Return the angles (..., joint) after the servos have turned for one period."""
     return angles + np.clip(wanted - angles, -SPEED_RAD, SPEED_RAD)
 
 
 def fingertip(angles: Float) -> Float:
-    """Give where the fingertip is, (..., 2), in m."""
+    """Return the position (..., 2) of the fingertip, in m."""
     total = np.cumsum(angles, axis=-1)
     return np.stack([(LINKS_M * np.cos(total)).sum(-1), (LINKS_M * np.sin(total)).sum(-1)], axis=-1)
 
 
 class Arm:
-    """The adapter: everything that mat_ros has to know of this arm. Each process that needs it makes its own."""
+    """Describe and reach this arm for mat_ros. Each process that needs the arm makes its own adapter."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._description = description_of(manifest)
@@ -52,7 +52,7 @@ class Arm:
         self._socket.settimeout(0.005)
 
     def read(self) -> Reading | None:
-        """Ask the box; nothing where it does not answer in time, so that old angles never look fresh."""
+        """Return the box's state, or None without an answer in time: old angles must never look fresh."""
         try:
             self._socket.send(b"state")
             state = STATE.unpack(self._socket.recv(64))
@@ -61,22 +61,22 @@ class Arm:
         return Reading(np.array(state, np.float32), time.monotonic_ns())
 
     def write(self, command: Float) -> None:
-        """Send wanted angles in rad; where the box is gone, `read` says so."""
+        """Send wanted angles in rad. A missing box raises nothing here, since `read` returns None then."""
         check_command(command, self._description)
         with suppress(ConnectionError):
             self._socket.send(COMMAND.pack(*command))
 
     def describe(self) -> Description:
-        """Say what the arm has; a policy of other joints, or in another order, is refused."""
+        """Return the arm's joints. A policy of other joints, or in another order, is refused."""
         return replace(self._description, joints=JOINTS)
 
     def close(self) -> None:
-        """Let go of the box."""
+        """Close the connection to the box."""
         self._socket.close()
 
 
 def serve(target: tuple[float, float]) -> None:
-    """Be the box: hold the arm's state, turn the servos at each command, answer who asks."""
+    """Run the box: hold the arm's state, turn the servos at each command, answer each request for the state."""
     angles = START_RAD
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as box:
         try:

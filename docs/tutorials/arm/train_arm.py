@@ -32,22 +32,22 @@ if (named := tuple(joint.name for joint in ROBOT.joints)) != JOINTS:
 AGENTS = ROBOT.agents("joint")
 LAYOUT = Layout(TERMS, tuple(View(agent.name, (Part("joint_position"), Part("target"))) for agent in AGENTS),
                 agent_id=True)
-NEAR_M, FAR_M = 0.45, 0.8  # of targets from the shoulder
-SWING_RAD = 0.9  # of targets to either side
+NEAR_M, FAR_M = 0.45, 0.8  # smallest and largest distance of a target from the shoulder
+SWING_RAD = 0.9  # largest angle of a target to either side
 MIDDLE_RAD = np.array([(joint.lower + joint.upper) / 2 for joint in ROBOT.joints])
-START_RAD = 1.0  # of each joint at the start, to either side of its middle
-HASTE = 0.3  # m per rad^2 of what is asked of the joints in a tick; without it they would shake at the target
-STILL_RAD = 0.003  # per tick, mean over the joints: more than that is seen and heard on a robot
-PER_TICK = np.array([joint.rate for joint in ROBOT.joints]) * ROBOT.period_ns * 1e-9  # what the gate lets through
+START_RAD = 1.0  # largest distance of each joint's start from its middle
+HASTE = 0.3  # m per rad^2 of the angle requested in a tick; without this term the joints would shake at the target
+STILL_RAD = 0.003  # per tick, mean over the joints: a robot that moves more visibly shakes and makes noise
+PER_TICK = np.array([joint.rate for joint in ROBOT.joints]) * ROBOT.period_ns * 1e-9  # the gate's largest change
 
 if narrow := [joint.name for joint in ROBOT.joints if (joint.upper - joint.lower) / 2 < START_RAD]:
-    sys.exit(f"START_RAD: expected starts inside all limits, got {START_RAD} rad beyond those of {narrow}; lessen it")
+    sys.exit(f"START_RAD: expected starts inside all limits, got {START_RAD} rad beyond those of {narrow}; lower it")
 if np.any(SPEED_RAD > PER_TICK * 1.001):
     sys.exit(f"SPEED_RAD: expected at most rate / rate_hz of the YAML, {PER_TICK}, got {SPEED_RAD}; correct either")
 
 
 class Reach:
-    """Many arms, each with a target; the reward of a tick is minus the distance in m, and a little for haste."""
+    """Step many arms, each with a target. The reward of a tick is minus the distance in m, less a term for haste."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -63,13 +63,13 @@ class Reach:
         self._seed, self._episode = 0, np.zeros(count, np.int64)
 
     def reset(self, seed: int) -> NDArray[np.float32]:
-        """Start all copies anew."""
+        """Start all copies anew and return observations (env, agent, obs_dim)."""
         self._seed, self._episode[:] = seed, 0
         self._begin(np.arange(self.count))
         return self._observe()
 
     def step(self, actions: NDArray[Any]) -> tuple[Any, ...]:
-        """Turn the arms by one tick."""
+        """Turn the arms by one tick; return observations, rewards, terminations, truncations and the info."""
         command = self._map.to_command(actions)
         haste = np.square(command - self._angles).sum(axis=-1)
         self._angles = turn(self._angles, command)
@@ -87,7 +87,7 @@ class Reach:
         return obs, reward.astype(np.float32), np.zeros_like(truncated), truncated, info
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Give all that the future depends on."""
+        """Return everything that the future of the copies depends on."""
         return {"angles": self._angles.copy(), "target": self._target.copy(), "ticks": self._ticks.copy(),
                 "returns": self._return.copy(), "episode": self._episode.copy(), "seed": np.array(self._seed)}
 
@@ -111,7 +111,7 @@ class Reach:
 
 
 def train(run: Path, steps: int) -> Trainer:
-    """Learn to reach."""
+    """Train a policy to reach the target."""
     config = TrainConfig(task="reach_joint", run=run, steps=steps, envs=64, ticks=32, epochs=6, minibatches=4,
                          learning_rate=1e-3, clip=0.2, gamma=0.9, entropy=0.0, width=32)
     torch.set_num_threads(config.threads)
@@ -126,7 +126,7 @@ def train(run: Path, steps: int) -> Trainer:
 
 
 def rest(trainer: Trainer) -> str:
-    """Say how a hundred arms stand at the end of an episode, without the noise of training."""
+    """Return one sentence about a hundred arms at the end of an episode, without the noise of training."""
     arms, noise = Reach(100), torch.Generator()
     obs = arms.reset(seed=2)
     for _ in range(HORIZON - 1):
@@ -142,7 +142,7 @@ def rest(trainer: Trainer) -> str:
 
 
 def pack(trainer: Trainer, folder: Path) -> Bundle:
-    """Write the policy bundle; every installed backend has to reproduce its golden ticks."""
+    """Write the policy bundle. Every installed backend has to reproduce its golden ticks."""
     normaliser, config = trainer.normaliser, trainer.config
     origin = Origin(
         name=folder.name, algorithm="mat", robot=ROBOT.name, world="", task="reach", period_ns=ROBOT.period_ns,
@@ -158,14 +158,14 @@ def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
 
 
 def main(run: Path, folder: Path, steps: int = 400_000) -> None:
-    """Train and pack; what is there already is refused before the training and not after it."""
+    """Train and pack. A folder with files is refused before the training and not after it."""
     for place in (run, folder):
         if place.exists() and any(place.iterdir()):
             sys.exit(f"folder {place}: expected an empty or a new one, got files in it; choose another, or remove it")
     try:
         trainer = train(run, steps)
     except KeyboardInterrupt:
-        sys.exit(f"stopped, and nothing packed; remove {run} before you begin anew")
+        sys.exit(f"stopped, and nothing packed; remove {run} before the next training")
     print(rest(trainer))
     pack(trainer, folder)
 

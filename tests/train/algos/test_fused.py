@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled loop is torch's arithmetic, only faster."""
+"""The compiled loop computes torch's arithmetic faster."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from training.run.rollout import Rollout  # noqa: E402
 pytestmark = [pytest.mark.train, pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")]
 
 TICKS, COPIES = 8, 10
-APART = (-0.3, -0.01, 0.01, 0.3)  # from the new policy; the clip range is 0.05
-ADAM_MEMORY = 0.9  # what Adam keeps of the first moment at each step
-SHARES = (0.0, 0.5, 1.0)  # of an action, that a joint which is off, weak or whole really does
+APART = (-0.3, -0.01, 0.01, 0.3)  # distances from the new policy; the clip range is 0.05
+ADAM_MEMORY = 0.9  # share of the first moment that Adam keeps at each step
+SHARES = (0.0, 0.5, 1.0)  # shares of an action that a joint really does: off, weak and whole
 INFORMATION = ("intent", "truth")
 
 
@@ -42,7 +42,7 @@ def spec(agents: int, obs_dim: int, act_dim: int, information: str = "intent") -
 
 def pair(policy: str, agents: int, obs_dim: int, act_dim: int, information: str = "intent", **settings: object
          ) -> tuple[SequencePpo, FusedPpo]:
-    """Return torch's learner and the compiled one with the same, no longer fresh, weights."""
+    """Return torch's learner and the compiled learner with the same weights, moved from their initial values."""
     common = {"policy": policy, "envs": COPIES, "ticks": TICKS, "minibatches": 4, "epochs": 2, "learning_rate": 1e-4}
     config = TrainConfig(**{**common, **settings})  # type: ignore[arg-type]
     torch.manual_seed(0)
@@ -56,10 +56,10 @@ def pair(policy: str, agents: int, obs_dim: int, act_dim: int, information: str 
 
 
 def experience(fast: FusedPpo) -> Rollout:
-    """Make up a rollout in which some ratios and values are well inside the clip range and others well outside.
+    """Return a rollout with some ratios and values well inside the clip range and others well outside.
 
-    At its edge the gradient jumps, and the last bit of a ratio would decide on which side. Where the task tells the
-    truth, joints are broken at random.
+    At the edge of the range the gradient jumps, and the last bit of a ratio would decide the side. Where the task tells
+    the truth, joints are broken at random.
     """
     rng, of = np.random.default_rng(5), fast.spec
     rollout = Rollout.empty(of, TICKS, COPIES)
@@ -108,7 +108,8 @@ def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim
     found = fast.parameters.first / (1.0 - ADAM_MEMORY)  # Adam's first moment, which was zero, holds the gradient
     monkeypatch.setattr(slow.optimiser, "step", lambda: None)
     slow._minibatch({name: torch.from_numpy(block[order]) for name, block in arrays.items()})
-    # Where the true gradient is zero (a query among one key), both sides are rounding; hence the whole's share.
+    # Where the true gradient is zero (a query among one key), both sides are rounding errors. The tolerance is
+    # therefore a share of the whole gradient.
     whole, place = np.linalg.norm(found), 0
     for name, parameter in slow.policy.named_parameters():
         assert parameter.grad is not None
@@ -118,8 +119,8 @@ def test_hand_written_gradients_equal_autograd(policy: str, agents: int, obs_dim
         place += expected.size
 
 
-# Nothing is clipped, so nothing jumps; and Adam's epsilon is large beside any gradient, since a small one divides the
-# rounding of gradients that are truly zero (a key's bias) by its own size and moves both engines by a whole step.
+# Nothing is clipped, so no gradient jumps. Adam's epsilon is large beside any gradient: a small epsilon divides the
+# rounding of gradients that are truly zero (a key's bias) by its own size, and moves both engines by a whole step.
 SMOOTH = {"clip": 10.0, "adam_epsilon": 1.0, "learning_rate": 0.02}
 
 
@@ -149,7 +150,7 @@ def test_both_engines_take_the_numbers_of_the_value_normaliser_from_one_place(mo
 
 
 def assert_near(fast: FusedPpo, slow: SequencePpo, start: dict[str, torch.Tensor]) -> None:
-    """Demand that both moved the same way."""
+    """Assert that both learners moved in the same way."""
     moved = torch.cat([(tensor - start[name]).flatten() for name, tensor in slow.policy_tensors().items()])
     found = torch.cat([(tensor - start[name]).flatten() for name, tensor in fast.policy_tensors().items()])
     assert (found - moved).norm() < 1e-4 * moved.norm()

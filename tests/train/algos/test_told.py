@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A chain that is told the truth hears what a broken joint does, whichever engine decides and learns."""
+"""A chain that is told the truth receives what a broken joint really does, whichever engine decides and learns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ every_policy = pytest.mark.parametrize("policy", POLICIES)
 
 
 def learner_of(engine: str, policy: str = "mat", **settings: object) -> SequencePpo:
-    """Return a learner whose weights are no longer fresh, of four agents of which the second has one joint."""
+    """Return a learner with moved weights for four agents, of which the second has one joint."""
     mask = np.ones((AGENTS, ACT_DIM), bool)
     mask[1, 1:] = False
     seen = np.ones((AGENTS, OBS_DIM), bool)
@@ -46,7 +46,7 @@ def learner_of(engine: str, policy: str = "mat", **settings: object) -> Sequence
 
 @torch.no_grad()
 def shake(learner: SequencePpo) -> None:
-    """Move every weight, since a fresh policy hardly listens to what it is told."""
+    """Move every weight, since the decisions of a new policy hardly depend on the predecessors' actions."""
     for parameter in learner.policy.parameters():
         parameter.add_(0.1 * torch.randn_like(parameter))
 
@@ -86,7 +86,7 @@ def test_a_slot_hears_what_its_predecessors_do_and_not_what_they_intend(engine: 
         of_truth, of_intent = (learner.policy.evaluate(*map(torch.from_numpy, (obs, actions)), told=told)[0].numpy()
                                for told in (torch.from_numpy(actions * share), torch.from_numpy(actions)))
     np.testing.assert_allclose(log_probs, of_truth, **NEAR)
-    np.testing.assert_allclose(log_probs[:, 0], of_intent[:, 0], **NEAR)  # nobody acts before the first slot
+    np.testing.assert_allclose(log_probs[:, 0], of_intent[:, 0], **NEAR)  # the first slot has no predecessor
     assert all(np.abs(log_probs[:, slot] - of_intent[:, slot]).max() > 1e-2 for slot in range(1, AGENTS))
 
 
@@ -98,27 +98,29 @@ def test_a_broken_joint_changes_what_its_successors_decide_and_nothing_else(engi
     broken[:, 1] = 0.0
     for given in (None, share, broken):
         whole.append(learner.act(obs, torch.Generator().manual_seed(3), share=given)[0])
-    np.testing.assert_array_equal(whole[1], whole[0])  # a whole robot is told its intentions, bit for bit
+    np.testing.assert_array_equal(whole[1], whole[0])  # the chain of a whole robot is told the intentions, bit for bit
     np.testing.assert_array_equal(whole[2][:, :2], whole[0][:, :2])
     assert np.abs(whole[2][:, 1]).min(axis=0)[0] > 0.0  # the broken joint still decides
     assert (np.abs(whole[2][:, 2:] - whole[0][:, 2:]).max(axis=(0, 2)) > 1e-3).all()
 
 
 @both_engines
-def test_an_update_learns_from_what_was_told(engine: str) -> None:
+@pytest.mark.parametrize("way", ["update", "imitate"])
+def test_what_is_learned_depends_on_what_was_told(engine: str, way: str) -> None:
     rollout, moved = None, []
     for truth in (True, False):
         learner = learner_of(engine, envs=BATCH, ticks=1, minibatches=1, epochs=1, learning_rate=1e-2)
         rollout = rollout or experience(learner)
         rollout.told[:] = rollout.actions * (shares() if truth else 1.0)
         before = learner.policy_tensors()["decoder.embed.weight"].clone()
-        learner.update(rollout, torch.Generator().manual_seed(4))
+        more = () if way == "update" else (np.zeros_like(rollout.actions),)  # what is shown
+        getattr(learner, way)(rollout, *more, torch.Generator().manual_seed(4))
         moved.append((learner.policy_tensors()["decoder.embed.weight"] - before).numpy())
     assert np.abs(moved[0]).max() > 0.0 and np.abs(moved[0] - moved[1]).max() > 1e-3
 
 
 def experience(learner: SequencePpo) -> Rollout:
-    """Return one tick of every copy with made-up returns."""
+    """Return one tick of every copy with random returns."""
     rollout, rng = Rollout.empty(learner.spec, 1, BATCH), np.random.default_rng(5)
     rollout.obs[0] = observations()
     rollout.actions[0], rollout.log_probs[0], rollout.values[0] = learner.act(

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark runs and prints the keys that it promises; how fast is not a test's business."""
+"""The benchmark runs and prints its documented keys. No test checks the times."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two hands learn to go to a door and push, in a minute or two."""
+"""Two hands learn to move to a door and push, in a minute or two."""
 
 import numpy as np
 import pytest
@@ -23,12 +23,12 @@ def test_two_hands_learn_to_go_to_the_door_and_push(tmp_path):
     trainer = Trainer(config)
 
     def paid():
-        """Give the mean return of the published reward, as the policy acts without noise."""
+        """Return the mean return of the published reward of the policy without noise."""
         return run_episodes(make(TASK, 2), trainer.learner, trainer.normaliser, 0, deterministic=True).returns.mean()
 
-    trainer.collect()  # the observation statistics of an untrained policy
+    trainer.collect()  # fill the observation statistics of an untrained policy
     untrained, found = paid(), []
-    for steps in LOOKS:  # a policy that learns this fast is not steady: three looks are fairer than one
+    for steps in LOOKS:  # the return of a policy that learns this fast varies: three looks are fairer than one
         while trainer.steps < steps:
             trainer.iterate()
         found.append(paid())

@@ -31,7 +31,7 @@ def test_a_policy_of_each_kind_and_size_is_written_once(tmp_path: Path) -> None:
     assert (tmp_path / "mat_2_16" / "kept").exists()
     network = Bundle.load(tmp_path / "mat_2_16").manifest.network
     assert (network.encoder, network.agents, network.width, network.obs_dim) == ("attention", 2, 16, 32)
-    backends.make_policies(tmp_path, ["mat"], [2], [16])  # by the program, which finds it there
+    backends.make_policies(tmp_path, ["mat"], [2], [16])  # the program finds the folder there and leaves it
     assert (tmp_path / "mat_2_16" / "kept").exists()
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Graphs with the operator mat_ros::WKV decide what the plain graphs decide, and go into an engine in their place."""
+"""Graphs with the operator mat_ros::WKV compute the decisions of the plain graphs, and replace them in an engine."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_an_engine_with_the_plugin_is_built_of_those_graphs_and_says_so(
     assert [len(nodes(graph)) for graph in built] == [1, 1]
     mark = read(plan_path(tmp_path, "step", "tensorrt"))
     assert mark.plugins == ("mat_ros::WKV",)
-    assert mark.graph_sha256 == bundle.manifest.files["step.onnx"]  # it still stands for the bundle's own graph
+    assert mark.graph_sha256 == bundle.manifest.files["step.onnx"]  # the mark still names the bundle's own graph
     monkeypatch.setattr(command, "checked_plan", lambda *arguments: None)
     assert command.main(["list", str(BUNDLES / "rwkv4"), "--engines", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("with mat_ros::WKV") == 2
@@ -158,7 +158,7 @@ def test_the_network_is_told_to_prefer_ahead_of_time_plugins() -> None:
 
         def create_network(self, flags: int) -> None:
             asked.append(flags)
-            raise StopIteration  # all that this test asks
+            raise StopIteration  # the test needs no more of the build
 
     flags = SimpleNamespace(STRONGLY_TYPED=1, PREFER_AOT_PYTHON_PLUGINS=2)
     library = SimpleNamespace(Builder=Builder, NetworkDefinitionCreationFlag=flags, ILogger=object)

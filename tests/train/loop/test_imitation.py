@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A policy is shown a task's script, learns to follow it, and is left alone afterwards."""
+"""A policy imitates a task's script and then learns without the script."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +39,8 @@ def test_what_is_shown_is_learned_and_the_policy_is_alone_after_that(trainer: Tr
 def test_half_of_the_copies_follow_the_script_and_half_the_policy(trainer: Trainer) -> None:
     trainer.collect(trainer.imitation)
     aside = np.abs(trainer.rollout.actions - trainer.imitation.shown).mean(axis=(0, 2, 3))  # by copy
-    assert (aside[::2] < 0.25).all()  # a nudge of spread 0.2
-    assert (aside[1::2] > 0.4).all()  # what an untrained policy does
+    assert (aside[::2] < 0.25).all()  # the nudge has a deviation of at most 0.2
+    assert (aside[1::2] > 0.4).all()  # the actions of an untrained policy
     assert not np.isnan(trainer.rollout.actions).any()
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every algorithm learns, and the games of the theory come out as the theory says."""
+"""Every algorithm learns, and the games have the results that the theory predicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.run.config import TrainConfig  # noqa: E402
 from training.run.rollout import Rollout  # noqa: E402
 
 pytestmark = pytest.mark.train
-MEAN = 0.03  # where the product game begins
+MEAN = 0.03  # mean action at the start of the product game
 TEAMS = ("mat", "mappo", "ippo", "happo", "hatrpo", "maa2c", "ia2c")
 
 
@@ -34,7 +34,7 @@ def game_run(algorithm: str, task: str, updates: int, **settings: object) -> Tra
 
 
 def payoff(trainer: Trainer) -> float:
-    """Give the reward of the deterministic policy."""
+    """Return the reward of the deterministic policy."""
     game = trainer.environment
     actions, _, _ = trainer.learner.act(game.reset(0), torch.Generator(), True)
     return float(game.step(actions)[1].mean())
@@ -61,9 +61,9 @@ def test_every_algorithm_agrees_on_a_sign_in_the_product_game(algorithm: str) ->
 
 
 def product_step(kind: type[Mappo] | type[Happo], seed: int) -> float:
-    """Give the change of the expected product after one large update from means of opposite sign.
+    """Return the change of the expected product after one large update from means of opposite sign.
 
-    With means (x, y), the gain of moving one is y dx or x dy; moving both adds dx dy, which is negative here.
+    With means (x, y), moving one mean gains y dx or x dy. Moving both adds dx dy, which is negative here.
     """
     config = TrainConfig(task="matrix_product", algorithm="mappo" if kind is Mappo else "happo", envs=16000, ticks=1,
                          epochs=20, minibatches=1, clip=0.8, learning_rate=5e-2, entropy=0.0, width=8, seed=seed,
@@ -72,7 +72,7 @@ def product_step(kind: type[Mappo] | type[Happo], seed: int) -> float:
     learner = kind(config, game.spec)
     for actor, mean in zip(learner.network.actors, (MEAN, -MEAN), strict=True):
         for parameter in actor.parameters():
-            parameter.requires_grad_(parameter is actor.mean.layers[-1].bias)  # the mean is all that may move
+            parameter.requires_grad_(parameter is actor.mean.layers[-1].bias)  # only the mean may move
         with torch.no_grad():
             actor.mean.layers[-1].weight.zero_()
             actor.mean.layers[-1].bias.fill_(mean)

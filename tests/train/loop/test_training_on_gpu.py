@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training on a GPU decides what the processor decides, learns, and resumes where it stopped."""
+"""Training on a GPU computes the decisions of a CPU, learns, and resumes where it stopped."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiling changes how fast a policy decides and learns, not what it decides or learns."""
+"""Compiling changes the speed of a policy, and neither its decisions nor its gradients."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_compiled_forms_decide_and_learn_as_the_plain_methods_do(name, agents):
     for expected, got in zip(*gradients, strict=True):
         assert (expected - got).abs().max() <= BOUND * largest
 
-    with torch.no_grad():  # the compiled forms read the weights where they are
+    with torch.no_grad():  # the compiled forms read the weights in place
         policy.decoder.head.out.bias.add_(1.0)
     after = forms.act(obs, generator=torch.Generator().manual_seed(5))[0]
     assert (after[:, 0] - plain[0][:, 0] - 1.0).abs().max() <= BOUND

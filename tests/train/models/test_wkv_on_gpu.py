@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""On a real GPU the kernels are built, taken, and compute what the reference computes."""
+"""On a real GPU the kernels are built, chosen, and compute the results of the reference."""
 
 from __future__ import annotations
 

@@ -51,6 +51,15 @@ def test_a_node_is_stopped_woken_and_killed(node):
     assert processes.kill("chain")
     assert node.wait(PATIENCE_S) == -signal.SIGKILL
     assert not processes.wake("chain")
+    processes.close()
+
+
+def test_a_stopped_node_goes_on_when_its_injector_is_done(node):
+    processes = NodeProcesses({"chain": node.pid})
+    assert processes.stop("chain")
+    assert becomes(node.pid, "T")
+    processes.close()
+    assert becomes(node.pid, "SR")
 
 
 @pytest.mark.parametrize("arguments", [["/home/me/mat_ros/run"], ["mat_ros.nodes", "chain", "-r", "__node:=chain_2"]])

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who trains without torch is told in one sentence what to do."""
+"""Without torch, the training commands end with one sentence that states what to do."""
 
 from __future__ import annotations
 

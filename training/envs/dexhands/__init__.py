@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name the tasks of two dexterous hands, after Bi-DexHands; `python -m training.envs.dexhands` prints a table."""
+"""Find the tasks of two dexterous hands, after Bi-DexHands; `python -m training.envs.dexhands` prints a table."""
 
 from __future__ import annotations
 

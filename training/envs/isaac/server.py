@@ -92,7 +92,7 @@ class Hands:
         return {"obs": self._array(obs)}
 
     def step(self, actions):
-        """Take one step with actions (env, hand, action)."""
+        """Take one step with actions (env, hand, action) and return its results as arrays."""
         environment, task = self.environment, self.environment.task
         tensors = [self.torch.from_numpy(np.array(actions[:, k])).to(environment.rl_device)
                    for k in range(actions.shape[1])]

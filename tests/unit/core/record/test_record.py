@@ -35,7 +35,7 @@ def test_the_mcap_library_reads_every_message_and_every_checksum(tmp_path):
 
 
 def test_rosbags_decodes_what_we_encoded(tmp_path):
-    highlevel = pytest.importorskip("rosbags.highlevel", reason="needs the viz extra (rosbags)")
+    highlevel = pytest.importorskip("rosbags.highlevel", reason="needs the dev extra (rosbags)")
     record(tmp_path / "run.mcap", ticks=2)
     ours = Recording.load(tmp_path / "run.mcap").of("baton")
     with highlevel.AnyReader([tmp_path / "run.mcap"]) as reader:

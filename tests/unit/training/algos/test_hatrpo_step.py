@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""HATRPO's arithmetic, against systems that can be solved by hand."""
+"""HATRPO's arithmetic solves systems that can be solved by hand."""
 
 from __future__ import annotations
 

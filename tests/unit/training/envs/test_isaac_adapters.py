@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Isaac Gym and Isaac Lab behind our protocol, against stand-ins that keep their documented contracts."""
+"""The adapters of Isaac Gym and Isaac Lab keep our protocol, against stand-ins that keep the documented contracts."""
 
 import socket
 import sys
@@ -26,7 +26,7 @@ FACTORY = "support.isaac_stand_ins:bidexhands"
 
 @pytest.fixture
 def hands(monkeypatch):
-    """Give three copies at finger level, served by a real process that holds the stand-in."""
+    """Return three copies at finger level. A real process serves them from the stand-in."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     found = IsaacGymHands("door_open_outward_finger", 3, python=sys.executable, factory=FACTORY)
     yield found
@@ -34,7 +34,7 @@ def hands(monkeypatch):
 
 
 def actions_of(environment, **by_joint):
-    """Give actions (3, agent, act_dim) that are zero but for some joints."""
+    """Return actions (3, agent, act_dim) that are zero except for some joints."""
     ours = make(environment.spec.task.removeprefix("isaacgym_"), 1)
     found = np.zeros((3, *environment.spec.act_mask.shape))
     for i, agent in enumerate(ours.robot.agents(environment.spec.split)):
@@ -53,9 +53,9 @@ def test_isaac_gym_hands_have_the_shape_of_our_own_task_and_obey_by_name(hands):
     np.testing.assert_array_equal(obs[1, :, 218:], np.eye(12))
     command = actions_of(hands, **{"robot0:base_force_x": 0.25, "robot1:THJ0": -0.5, "robot1:FFJ3": 3.0})
     obs, reward, *_ = hands.step(command)
-    last = obs[:, :, 173:199]  # of the agent's own hand
-    np.testing.assert_allclose(last[:, :6, 0], 0.25)  # the base's force comes first
-    np.testing.assert_allclose(last[:, 6:, 25], -0.5)  # the thumb's last joint last
+    last = obs[:, :, 173:199]  # columns of the agent's own hand
+    np.testing.assert_allclose(last[:, :6, 0], 0.25)  # the force of the base comes first
+    np.testing.assert_allclose(last[:, 6:, 25], -0.5)  # the last joint of the thumb comes last
     np.testing.assert_allclose(last[:, 6:, 8], 1.0)  # clipped
     np.testing.assert_allclose(reward, 0.75)
     assert obs.max() == 5.0  # observations are clipped as published
@@ -66,7 +66,7 @@ def test_a_time_limit_is_told_from_a_failure_and_success_is_reported():
     environment.reset(0)
     still, push = actions_of(environment), actions_of(environment, **{"robot0:base_force_x": 1.0})
     ends.failing[1] = True
-    _, _, terminated, truncated, info = environment.step(push)  # tick 2: the reset took one
+    _, _, terminated, truncated, info = environment.step(push)  # the second tick: the reset took one
     assert (terminated.tolist(), truncated.tolist()) == ([False, True, False], [False] * 3)
     assert info["ended"].tolist() == [1]
     assert info["success"].tolist() == [True]
@@ -78,11 +78,11 @@ def test_a_time_limit_is_told_from_a_failure_and_success_is_reported():
     np.testing.assert_allclose(info["episode_return"], 1.0)
     assert info["final_obs"].shape == (2, 12, 230)
     obs, *_ = environment.step(still)
-    assert obs[:, 0, 0].tolist() == [1.0, 3.0, 1.0]  # the counter of those that ended began again
+    assert obs[:, 0, 0].tolist() == [1.0, 3.0, 1.0]  # the counters of the ended copies began again
 
 
 def serve_here(stand_in):
-    """Serve a stand-in from a thread, so that a test can reach into it."""
+    """Serve a stand-in from a thread, so that a test can change it."""
     environment = IsaacGymHands("door_open_outward_finger", stand_in.num_envs, python=sys.executable)
     ours, theirs = socket.socketpair()
     threading.Thread(target=server.serve, args=(server.Hands(stand_in), theirs), daemon=True).start()
@@ -141,7 +141,7 @@ def test_an_isaac_lab_copy_restarts_when_all_agents_failed_or_their_time_is_up()
     team = IsaacLabTeam(lab, "isaaclab_stand-in")
     team.reset(0)
     still = np.zeros((3, 3, 3))
-    lab.failing["referee"][1] = True  # one agent alone ends nothing
+    lab.failing["referee"][1] = True  # one failed agent alone ends nothing
     _, reward, terminated, truncated, info = team.step(still)
     np.testing.assert_allclose(reward, 1.0)  # the mean of 0, 1 and 2
     assert not info["ended"].size
@@ -149,8 +149,8 @@ def test_an_isaac_lab_copy_restarts_when_all_agents_failed_or_their_time_is_up()
         lab.failing[agent][1] = True
     obs, _, terminated, truncated, info = team.step(still)
     assert (terminated.tolist(), truncated.tolist()) == ([False, True, False], [False] * 3)
-    assert obs[:, 0, 0].tolist() == [2.0, 0.0, 2.0]  # the new episode's
-    assert info["final_obs"][0, 0, 0] == 1.0  # the last one that was seen of the old
+    assert obs[:, 0, 0].tolist() == [2.0, 0.0, 2.0]  # first observation of the new episode
+    assert info["final_obs"][0, 0, 0] == 1.0  # last observation of the old episode that was received
     for agent in lab.possible_agents:
         lab.failing[agent][1] = False
     for _ in range(3):

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The file that runs inside Isaac Gym's own Python: what it may be written in, and what goes over the wire."""
+"""The file that runs in Isaac Gym's own Python uses only its syntax and packages, and refuses wrong messages."""
 
 import ast
 import socket
@@ -46,7 +46,7 @@ def test_numbers_arrive_as_they_were_sent(pair):
 
 
 @pytest.mark.parametrize("message", [
-    struct.pack("<I", 1 << 20),  # a head longer than any
+    struct.pack("<I", 1 << 20),  # a head longer than the limit
     struct.pack("<I", 62) + b'{"verb": "step", "facts": {}, "arrays": [["x", "object", [1]]]}',  # not a number
     struct.pack("<I", 8) + b"not JSON",
 ])

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The race to a return, with a training that a list stands for."""
+"""The race to a return measures a training that a list replaces."""
 
 from __future__ import annotations
 

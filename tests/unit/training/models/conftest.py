@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Policies whose every parameter has been moved, since a fresh one begins with zeros that would hide mistakes."""
+"""Build policies whose every parameter has moved: a new policy begins with zeros, which would hide mistakes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def shaken_policy() -> Callable[..., Any]:
-    """Build a policy by preset name and add seeded noise to all its parameters."""
+    """Return a function that builds a policy by preset name and adds seeded noise to all its parameters."""
     torch = pytest.importorskip("torch", reason="needs the train extra")
     from training.models import build_policy, policy_config
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may know what: predecessors' actions yes, successors' never; observations as the encoder's direction says."""
+"""A slot depends on predecessors' actions, never on successors', and on the observations that its encoder reads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_observation_reaches_every_agent_through_a_bidirectional_encoder(shak
     changed[:, order[slot], 0] += 1.0
     assert ((policy.values(changed, order) - policy.values(obs, order)).abs().amax((0, 2)) > 1e-12).all()
     means = (policy.distribution(changed, actions, order) - policy.distribution(obs, actions, order)).abs().amax((0, 2))
-    if name == "mat_dec":  # its actor reads the agent's own observation only
+    if name == "mat_dec":  # the actor of MAT-Dec reads the agent's own observation only
         assert (means > 1e-12).nonzero().flatten().tolist() == [int(order[slot])]
     else:
         assert (means > 1e-12).all()
@@ -60,7 +60,7 @@ def test_the_published_rwkv_encoder_hides_later_agents_from_earlier_ones(shaken_
     policy = shaken_policy(name, 5)
     obs = torch.randn(2, 5, 5).double()
     changed = obs.clone()
-    changed[:, 2, 0] += 1.0  # one number: the norm at the door would forget a shift of all
+    changed[:, 2, 0] += 1.0  # one number: the first norm would remove a shift of all numbers
     moved = (policy.values(changed) - policy.values(obs)).abs().amax((0, 2)) > 1e-12
     assert moved.tolist() == [False, False, True, True, True]
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every policy decides the same thing in parallel and step by step."""
+"""Every policy computes the same decisions in parallel and step by step."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every mixer has two faces, parallel and step, and they are equal. The parallel WKV is what its equation says."""
+"""The parallel form and the step form of every mixer are equal. The parallel WKV equals its equation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What other parts build on: configuration, state layout, start token, parameter counts, the plain twin."""
+"""A policy keeps its contract: configuration, state layout, start token, parameter counts, and the plain reference."""
 
 from __future__ import annotations
 

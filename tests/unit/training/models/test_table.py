@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of costs says what the models are."""
+"""The table of costs agrees with the models."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_the_names_are_those_of_the_parameters(capsys):
 def test_the_counted_operations_are_those_that_torch_counts(name):
     policy = build_policy(policy_config(name, 6, 13, 1))
     counted = cost(policy)
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as by_torch:  # the fused kernel is not counted
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as by_torch:  # the counter skips the fused kernel
         policy.act(torch.zeros(1, 6, 13), deterministic=True)
-    critic = 6 * 2 * (64 * 64 + 64)  # the value head runs in act and is not part of a deployed tick
+    critic = 6 * 2 * (64 * 64 + 64)  # `act` also runs the value head, which is not part of a deployed tick
     if name == "mat_dec":
         critic += cost(build_policy(policy_config("mat", 6, 13, 1))).encode_flops
     assert by_torch.get_total_flops() - critic == counted.tick_flops

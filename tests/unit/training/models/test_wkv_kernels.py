@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The CUDA source itself, compiled by g++ into the emulator, computes what the reference computes, both ways."""
+"""The CUDA source, compiled by g++ into the emulator, computes the reference's outputs and gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.places import ROOT  # noqa: E402
 from training.models import wkv, wkv_kernels, wkv_reference  # noqa: E402
 
 CUDA = ROOT / "cuda"
-RELATIVE = {torch.float32: 5e-6, torch.bfloat16: 8e-3}  # bfloat16 keeps 8 bits: half a unit of the last is 4e-3
+RELATIVE = {torch.float32: 5e-6, torch.bfloat16: 8e-3}  # bfloat16 has 8 bits: half a unit of the last place is 4e-3
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
 
@@ -37,7 +37,7 @@ def emulated(tmp_path_factory):
 
 
 def assert_same_both_ways(kernel, reference, inputs, dtype):
-    """Compare the output and all gradients with float64's, relative to the largest."""
+    """Compare the output and all gradients with those in float64, relative to the largest."""
     ours = [x.detach().clone().requires_grad_() for x in inputs]
     exact = [x.detach().double().requires_grad_() for x in inputs]
     out, expected = kernel(*ours), reference(*exact)
@@ -88,7 +88,7 @@ def test_the_kernels_stay_finite_at_the_limits_of_key_and_decay(emulated, log_de
     (out.sum() + products.sum()).backward()
     assert torch.isfinite(out).all() and torch.isfinite(products).all()
     assert all(torch.isfinite(x.grad).all() for x in leaves)
-    expected = wkv_reference.wkv4(*(x.detach() for x in leaves))  # float32: beside keys of 1e4 the bonus is rounded
+    expected = wkv_reference.wkv4(*(x.detach() for x in leaves))  # float32: keys of 1e4 round the bonus
     assert (out.detach() - expected).abs().max() < 1e-5
 
 
@@ -102,7 +102,7 @@ def test_a_policy_on_kernels_trains_as_on_the_parallel_form(emulated, shaken_pol
             policy.zero_grad()
             assert wkv_kernels.fits(obs) is True
             model = policy if kernels else shaken_policy(name, 6, dtype=torch.float64)
-            as_model = (obs, actions) if kernels else (obs.double(), actions.double())  # no kernel takes float64
+            as_model = (obs, actions) if kernels else (obs.double(), actions.double())  # the kernels take no float64
             log_probs, _, values = model.evaluate(*as_model)
             (log_probs.mean() + values.mean()).backward()
             gradients.append(
@@ -121,7 +121,7 @@ def test_without_a_library_or_with_an_odd_head_the_parallel_form_is_taken(monkey
     assert torch.equal(wkv.wkv5(k, k, k, rate, bonus), wkv_reference.wkv5(k, k, k, rate, bonus))
 
 
-@pytest.mark.train  # not torch, but seconds
+@pytest.mark.train  # this test needs seconds, but no training
 @needs_nvcc
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 def test_the_kernels_compile_for_the_gpu_without_spilling_registers(tmp_path, architecture):

@@ -14,7 +14,7 @@ FOLDERS = ("", "run", "experiments", "bench")
 
 
 def settings_of(folder: str) -> dict[str, dict[str, str]]:
-    """Return what stands below each field of the classes of settings in a folder: class -> field -> text."""
+    """Return the text below each field of the classes of settings in a folder: class -> field -> text."""
     found = {}
     for file in sorted((ROOT / "training" / folder).glob("*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainer computes from experience, against worked examples."""
+"""The trainer's estimates agree with worked examples."""
 
 from __future__ import annotations
 
