@@ -35,8 +35,8 @@ from mat_ros.hardware.wire import (
     LEAVE,
     READ,
     RELEASE,
-    Answer,
-    Command,
+    DriveCommand,
+    Receipt,
     read_command,
     write_answer,
     write_reading,
@@ -80,7 +80,7 @@ class Driving:
         """Return when `poll` has to be called; None before the first command, when nothing moves."""
         return self._next_ns
 
-    def on_command(self, command: Command, now_ns: int) -> Answer:
+    def on_command(self, command: DriveCommand, now_ns: int) -> Receipt:
         """Take a command of the gate and answer what became of it."""
         sequence = command.sequence
         if command.values.shape != (len(self._drive.joints),) or not np.isfinite(command.values).all():
@@ -88,7 +88,7 @@ class Driving:
         if sequence <= self._sequence:
             return self._refuse(sequence, f"sequence {self._sequence} has come already")
         if self.cause:
-            return Answer(sequence, False, self.cause)
+            return Receipt(sequence, False, self.cause)
         if self._taken_ns is None or command.found.any():
             if trouble := self._misplaced(command):
                 return self._refuse(sequence, trouble)
@@ -99,16 +99,16 @@ class Driving:
         self._sequence = sequence
         reason = self._command(command.values, now_ns)
         self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
-        return Answer(sequence, not reason, reason)
+        return Receipt(sequence, not reason, reason)
 
-    def _take_place(self, command: Command) -> None:
+    def _take_place(self, command: DriveCommand) -> None:
         """Begin from where the gate has found the robot."""
         if self._taken_ns is None:
             self._gate.activate(command.values)
         else:
             self._gate.settle(np.where(command.found, command.values, np.nan))
 
-    def _misplaced(self, command: Command) -> str:
+    def _misplaced(self, command: DriveCommand) -> str:
         """Hold where the gate has found the robot against what the adapter measures; return what is wrong."""
         measured = self._where()
         if measured is None:
@@ -121,9 +121,9 @@ class Driving:
         return (f"joint {self._drive.joints[k].name} stands at {measured[k]:g} and would begin at "
                 f"{command.values[k]:g}")
 
-    def _refuse(self, sequence: int, reason: str) -> Answer:
+    def _refuse(self, sequence: int, reason: str) -> Receipt:
         self.counts["refused"] += 1
-        return Answer(sequence, False, reason)
+        return Receipt(sequence, False, reason)
 
     def poll(self, now_ns: int) -> None:
         """Walk one step to the fallback where the gate has been silent for too long."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.hardware.io import Description, Float, Reading, description_of
-from mat_ros.hardware.wire import LEAVE, READ, RELEASE, Answer, Command, read_answer, read_reading, write_command
+from mat_ros.hardware.wire import LEAVE, READ, RELEASE, DriveCommand, Receipt, read_answer, read_reading, write_command
 
 PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
 
@@ -65,7 +65,7 @@ class Guest:
         """Send a command (joint,); `found` names joints that stand elsewhere and are commanded to where they stand."""
         self._sequence = max(self._sequence + 1, time.monotonic_ns())  # also newer than those of a gate before this one
         known = np.zeros(values.shape, dtype=bool) if found is None else found
-        self._send(write_command(Command(self._sequence, values, known)))
+        self._send(write_command(DriveCommand(self._sequence, values, known)))
         self._asked = self._sequence
 
     @property
@@ -73,7 +73,7 @@ class Guest:
         """Say whether the answer to the last command has not been read."""
         return self._asked is not None
 
-    def answer(self) -> Answer | None:
+    def answer(self) -> Receipt | None:
         """Return what became of the last command; None where nobody has answered yet or nothing was asked."""
         while self._asked is not None:
             data = self._receive(0.0)

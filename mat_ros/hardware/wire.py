@@ -25,7 +25,7 @@ _READING = struct.Struct("=cqqI")  # kind, source ns, episode, count
 
 
 @dataclass(frozen=True)
-class Answer:
+class Receipt:
     """What became of a command."""
 
     sequence: int
@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Command:
+class DriveCommand:
     """What the gate asks the driver to write."""
 
     sequence: int  # grows from command to command
@@ -42,30 +42,30 @@ class Command:
     found: NDArray[np.bool_]  # (joint,): the joint was found elsewhere and is commanded to where it stands
 
 
-def write_command(command: Command) -> bytes:
+def write_command(command: DriveCommand) -> bytes:
     """Write a command."""
     return (_COMMAND.pack(COMMAND, command.sequence, command.values.size)
             + np.ascontiguousarray(command.values, np.float64).tobytes() + command.found.astype(np.uint8).tobytes())
 
 
-def read_command(data: bytes) -> Command:
+def read_command(data: bytes) -> DriveCommand:
     """Read a command."""
     _, sequence, count = _COMMAND.unpack_from(data)
     if len(data) != _COMMAND.size + 9 * count:
         raise ValueError(f"command: expected {9 * count} bytes of {count} joints, got {len(data) - _COMMAND.size}")
-    return Command(sequence, np.frombuffer(data, np.float64, count, _COMMAND.size),
+    return DriveCommand(sequence, np.frombuffer(data, np.float64, count, _COMMAND.size),
                    np.frombuffer(data, np.uint8, count, _COMMAND.size + 8 * count) != 0)
 
 
-def write_answer(answer: Answer) -> bytes:
+def write_answer(answer: Receipt) -> bytes:
     """Write an answer."""
     return _ANSWER.pack(ANSWER, answer.sequence, answer.taken) + answer.reason.encode()[:1000]
 
 
-def read_answer(data: bytes) -> Answer:
+def read_answer(data: bytes) -> Receipt:
     """Read an answer."""
     _, sequence, taken = _ANSWER.unpack_from(data)
-    return Answer(sequence, taken, data[_ANSWER.size:].decode("utf-8", "replace"))
+    return Receipt(sequence, taken, data[_ANSWER.size:].decode("utf-8", "replace"))
 
 
 def write_reading(reading: Reading | str) -> bytes:

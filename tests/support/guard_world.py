@@ -25,7 +25,7 @@ from mat_ros.core.tick.latch import Stop
 from mat_ros.core.tick.messages import Decision, Observation, Outcome
 from mat_ros.core.tick.safety import Gate, Reason
 from mat_ros.hardware.driver import Drive, Driving
-from mat_ros.hardware.wire import Command
+from mat_ros.hardware.wire import DriveCommand
 from support.places import BUNDLES
 
 MANIFEST = Bundle.load(BUNDLES / "rwkv4").manifest
@@ -145,7 +145,7 @@ class GuardWorld:
         for outcome in outcomes:
             self.sequence += 1
             found = (outcome.applied.reasons & Reason.SETTLED) != 0
-            answer = self.driving.on_command(Command(self.sequence, outcome.applied.applied, found), self.now)
+            answer = self.driving.on_command(DriveCommand(self.sequence, outcome.applied.applied, found), self.now)
             if not answer.taken:
                 self.keeper.not_taken()
                 if self.driving.cause:
