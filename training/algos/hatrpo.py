@@ -74,7 +74,10 @@ def fisher_product(divergence: Callable[[], Tensor], parameters: Sequence[Tensor
 
 def line_search(parameters: Sequence[Tensor], step: Tensor, expected: float, before: float, gain: Callable[[], Tensor],
                 divergence: Callable[[], Tensor], limit: float) -> tuple[float, bool]:
-    """Take the longest halved step with enough gain in the trust region; return its divergence and True, else 0 and False."""
+    """Take the longest halved step with enough gain in the trust region.
+
+    Return its divergence and True, or 0 and False where no step has enough.
+    """
     start = [p.detach().clone() for p in parameters]
     with torch.no_grad():
         for k in range(HALVINGS):
