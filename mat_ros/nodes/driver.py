@@ -30,7 +30,7 @@ from mat_ros.core.tick.latch import StopLatch
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
-from mat_ros.hardware.io import Float, HardwareIO
+from mat_ros.hardware.io import Float, HardwareIO, HearsCommands, Listening
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_robot import RobotTopics
 
@@ -68,12 +68,27 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
     period_ns = round(1e9 / settings.rate_hz) if settings.rate_hz else manifest.period_ns
     guard = robot.guard if robot is not None else GuardSettings()
     drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)
+    measures = settings.hardware not in COMMANDS  # over ROS, the observer listens by itself
     hardware = open_hardware(settings.hardware, _link(settings.hardware, namespace), manifest, settings.robot,
                              RobotTopics(command=settings.command_topic))
-    measures = settings.hardware not in COMMANDS  # over ROS, the observer listens by itself
-    driving = Driving(drive, hardware.write, StopLatch(robot.name if robot is not None else manifest.robot),
+    if measures and isinstance(hardware, Listening):
+        hardware.listen()
+    driving = Driving(drive, _write(hardware), StopLatch(robot.name if robot is not None else manifest.robot),
                       _where(hardware, manifest) if measures else lambda: None)
     serve(driver_address(namespace), driving, hardware, ended)
+
+
+def _write(hardware: HardwareIO) -> Callable[[Float], None]:
+    """Return what commands the robot; an adapter that measures its own commands is told them."""
+    if not isinstance(hardware, HearsCommands):
+        return hardware.write
+    hearing = hardware
+
+    def write(command: Float) -> None:
+        hardware.write(command)
+        hearing.applied(command)
+
+    return write
 
 
 def _where(hardware: HardwareIO, manifest: Manifest) -> Callable[[], Float | None]:
