@@ -29,11 +29,14 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import Robot as RobotDescription
+from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.central import Central
 from mat_ros.core.tick.decide import Sampling
-from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Applied, Float32, Observation, Outcome
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
+from mat_ros.core.tick.walk import paced
 from mat_ros.hardware.io import HardwareIO, check_reading
 
 Float = NDArray[np.float64]
@@ -73,7 +76,9 @@ class Chain:
     def run(self, robot: Robot, ticks: int | None = None) -> Iterator[Step]:
         """Drive a robot, tick by tick, for as long as it is asked for the next step."""
         robot.check(self.manifest)
-        keeper = Keeper(self.manifest, Gate(self.manifest.joints, self.manifest.period_ns, robot.gate), robot.lockstep)
+        joints = ruling_joints(self.manifest.joints, robot.description)
+        keeper = Keeper(self.manifest, Gate(joints, self.manifest.period_ns, robot.guard),
+                        Keeping(robot.lockstep, simulated=robot.lockstep))
         robot.keeper = keeper
         begun_ns, steps = time.monotonic_ns(), 0
         for tick in itertools.count() if ticks is None else range(ticks):
@@ -82,7 +87,7 @@ class Chain:
                 steps += 1
                 yield step
             if not steps and (tick + 1 == ticks or time.monotonic_ns() - begun_ns > FIRST_S * 1e9):
-                raise Refused("robot", "a first measurement", f"none in {tick + 1} ticks",
+                raise Refused("robot", "a first measurement", keeper.refusal or f"none in {tick + 1} ticks",
                               "start the robot, or correct where its adapter looks for it")
             if not robot.lockstep:
                 time.sleep(max(0, start_ns + self.manifest.period_ns - time.monotonic_ns()) * 1e-9)
@@ -107,13 +112,13 @@ class Robot:
     """A robot behind its safety gate; leaving the `with` block brings it to its fallback."""
 
     def __init__(self, hardware: HardwareIO, description: str | Path | RobotDescription | None = None,
-                 gate: GateSettings | None = None, lockstep: bool = False) -> None:
-        """Take a robot's adapter; its description, a shipped name or a YAML file, is held to the policy's."""
+                 guard: GuardSettings | None = None, lockstep: bool = False) -> None:
+        """Take a robot's adapter; its description, a shipped name or a YAML file, sets the limits that rule."""
         if isinstance(description, (str, Path)):
             description = RobotDescription.load(shipped.config_file("robots", str(description)))
         self.hardware = hardware
         self.description = description
-        self.gate = gate or GateSettings()
+        self.guard = guard or (description.guard if description is not None else GuardSettings())
         self.lockstep = lockstep  # it waits for every command; otherwise ticks follow the wall clock
         self.keeper: Keeper | None = None
 
@@ -139,6 +144,7 @@ class Robot:
     def __exit__(self, *_: object) -> None:
         """Walk every joint to its fallback and let go of the robot."""
         if self.keeper is not None:
-            for outcome in self.keeper.rest():
+            steps, period_ns = self.keeper.rest(), self.keeper.gate.period_ns
+            for outcome in steps if self.lockstep else paced(steps, period_ns):
                 self.hardware.write(outcome.applied.applied)
         self.hardware.close()

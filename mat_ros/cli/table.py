@@ -43,6 +43,7 @@ AUDIENCES = (
             Command("demo", "a chain of joints that goes on when broken", "ros,sim"),
             Command("launch", "start a graph without ROS's own launch", "ros,sim"),
             Command("faults", "list, inject and clear faults", "ros"),
+            Command("resume", "undo a latched stop of a real robot"),
             Command("replay", "decide a recording again and compare bits", "onnx"),
             Command("diff", "compare two recordings"),
         ),

@@ -28,6 +28,7 @@ from mat_ros.graph.settings import LaunchSettings
 
 LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer less, so that many of them find each other sooner
 LEAN_ABOVE = 30  # processes
+DRIVER = "driver"  # the one process that is no ROS node
 Parameters = Mapping[str, Value]
 
 
@@ -57,8 +58,11 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     common = common_parameters(settings, policy_folder)
     nodes = [*nodes_in_the_flow(settings, manifest, common), *nodes_beside_it(settings, manifest, common)]
     peers = count_peers(((node.name, node.executable, node.parameters) for node in nodes), manifest.network.agents)
-    nodes = [replace(node, parameters={**node.parameters, "peers": peers[node.name]}) for node in nodes]
-    nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": ",".join(node.name for node in nodes)}))
+    nodes = [node if node.executable == DRIVER else replace(node, parameters={**node.parameters,
+                                                                              "peers": peers[node.name]})
+             for node in nodes]
+    watched = ",".join(node.name for node in nodes if node.executable != DRIVER)
+    nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": watched}))
     if settings.viewer != "none":  # the supervisor does not know of it: a graph runs without being looked at
         nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
     lean = {LEAN: "1"} if len(nodes) > LEAN_ABOVE else {}
@@ -78,6 +82,8 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
     """Yield the nodes that make a command of a measurement, in the order in which data passes them."""
     timing: Parameters = {"rate_hz": settings.rate_hz(manifest), "deadline": settings.deadline}
     if settings.sim == "none":
+        yield NodeSpec(DRIVER, DRIVER, {"policy": common["policy"], "robot": settings.robot,
+                                            "hardware": settings.hardware, "rate_hz": settings.rate_hz(manifest)})
         yield NodeSpec("observer", "observer", {**common, **timing, "robot": settings.robot,
                                                 "hardware": settings.hardware})
     else:

@@ -11,6 +11,8 @@ from mat_ros.core.errors import Refused, foreign
 from mat_ros.core.options import option
 from mat_ros.core.tick.messages import Observation
 from mat_ros.core.wire import tick as wire
+from mat_ros.hardware.commands import COMMANDS
+from mat_ros.hardware.guest import DrivenRobot, driver_address
 from mat_ros.hardware.io import Counting, HardwareIO, HearsCommands, Listening, Reading, check_reading
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_link import RosLink
@@ -42,8 +44,10 @@ class ObserverNode(Shell):
     def set_up(self) -> None:
         """Open the robot and listen to it."""
         s = self.settings
+        # Over ROS everybody may listen; any other robot is read through the driver, which owns its adapter.
         self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
-                                    RobotTopics(state=s.state_topic, poses=s.poses))
+                                    RobotTopics(state=s.state_topic, poses=s.poses)) \
+            if s.hardware in COMMANDS else DrivenRobot(self.manifest, driver_address(self.get_namespace()))
         if isinstance(self._robot, Listening):
             self._robot.listen()
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns

@@ -1,71 +1,83 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Guard the robot: the only node that talks to hardware, in a process of its own."""
+"""Guard the robot: what leaves the chain reaches the driver, or the simulated robot, through this node alone."""
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mat_ros.core.errors import foreign
+from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import option
+from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.collect import NONE
-from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.keeper import Keeper, Keeping
+from mat_ros.core.tick.latch import StopLatch
 from mat_ros.core.tick.messages import Outcome
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate, Reason
+from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
-from mat_ros.hardware.io import Float, HardwareIO
-from mat_ros.hardware.open import ADAPTERS, open_hardware
-from mat_ros.hardware.ros_link import RosLink
-from mat_ros.hardware.ros_robot import RobotTopics
+from mat_ros.hardware.guest import Guest, driver_address
+from mat_ros.hardware.open import find_robot
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.latency import Latency
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-DEFAULTS = GateSettings()
+DRIVER_S = 10.0  # patience with a driver that is still starting
+ROBOTS = -1  # a setting of the guard that is left to the robot file
 
 
 @dataclass(frozen=True)
 class SafetySettings(NodeSettings):
     """How the gate helps itself, and what it commands."""
 
-    hardware: str = option("sim", f"what is commanded: {', '.join(ADAPTERS)}, or module:Class")
+    hardware: str = option("sim", "sim: a node simulates the robot; else the adapter that the driver has opened")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
-    command_topic: str = option("", "where the robot's controllers take commands; empty: their usual names")
     lockstep: bool = option(True, "the simulated robot waits for every command")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "when the gate applies what it has, as a share of the period", 0.05, 1.0)
-    hold_ticks: int = option(DEFAULTS.hold_ticks, "missed ticks during which the last command stays", 0, 10**6)
-    stop_ticks: int = option(DEFAULTS.stop_ticks, "missed ticks after which a stop is latched; 0: never", 0, 10**6)
-    stop_all: bool = option(DEFAULTS.stop_all, "a latched stop of one joint stops every joint")
+    hold_ticks: int = option(ROBOTS, "missed ticks during which the last command stays; -1: as the robot file says",
+                             ROBOTS, 10**6)
+    stop_ticks: int = option(ROBOTS, "missed ticks after which a stop is latched; 0: never; -1: as the robot file says",
+                             ROBOTS, 10**6)
+    blend_s: float = option(float(ROBOTS), "time to go over to the requests once active; -1: as the robot file says",
+                            float(ROBOTS), 60.0)
     trace: str = option("", "file for the times of every tick, an array (tick, 5) in ns; empty: none")
-    blend_s: float = option(DEFAULTS.blend_s, "time to go over to the requests after activation", 0.0, 60.0)
 
 
 class SafetyNode(Shell):
-    """observation, decision -> applied, and the robot."""
+    """observation, decision -> applied, and the driver."""
 
     role = "safety"
     settings_type = SafetySettings
-    _hardware: HardwareIO | None = None  # None: a simulated robot, which hears what is applied
+    _driver: Guest | None = None  # None: a simulated robot, which receives what is applied
+    _latch: StopLatch | None = None
 
     def set_up(self) -> None:
-        """Build the gate and open the hardware."""
+        """Build the gate and connect to the driver."""
         s = self.settings
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
-        gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
-        self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
+        robot = find_robot(s.robot, self.manifest) if s.robot else None
+        guard = _settings(robot.guard if robot is not None else GuardSettings(), s)
+        gate = Gate(ruling_joints(self.manifest.joints, robot), period_ns, guard)
+        simulated = s.hardware == "sim"
+        self.keeper = Keeper(self.manifest, gate, Keeping(s.lockstep and simulated, simulated, period_ns))
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
-        # Tick, joints without a decision, and in ns from the tick's start: heard, first decision, applied.
+        # Tick, joints without a decision, and in ns from the tick's start: received, first decision, applied.
         self._trace: list[tuple[int, ...]] = []
         self._start_ns = self._heard_ns = self._first_ns = 0
-        if s.hardware != "sim":
-            self._hardware = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
-                                           RobotTopics(command=s.command_topic))
+        if not simulated:
+            self._latch = StopLatch(robot.name if robot is not None else self.manifest.robot)
+            self._driver = Guest(driver_address(self.get_namespace()))
+            self._driver.connect(DRIVER_S)
+            service = self.create_service(topics.RESUME[1], topics.RESUME[0], self._resume)
+            self._entities.append(lambda: self.destroy_service(service))
         self._signals = self.manifest.layout.signal_count
         self._alarm = Alarm(self, self._woken)
         self._publish = self.announce(topics.APPLIED)
@@ -73,42 +85,53 @@ class SafetyNode(Shell):
         self.hear(topics.DECISION, self._heard_decision)
 
     def start(self) -> None:
-        """Take the robot over at the next observation, which also releases a latched stop."""
-        self.keeper.forget_episode()
+        """Take the robot over where it is found; a stop that is latched on disk stays."""
+        stop = self._latch.read() if self._latch is not None else None
+        self.keeper.take_over(latched=stop is not None)
+        if stop is not None:
+            self.fail(f"a stop is latched since {stop.at}: {stop.cause}; `mat-ros resume` undoes it")
 
     def stop(self) -> None:
         """Bring the robot to its fallback."""
         self._alarm.clear()
         self._rest()
+        if self._driver is not None:
+            self._driver.let_go()
 
     def leave(self) -> None:
         """Leave the robot in its fallback."""
-        if self.active:
-            self._rest()
-        if self._hardware is not None:
-            self._hardware.close()
-        if self._trace:
-            np.save(self.settings.trace, np.array(self._trace, np.int64))
+        try:
+            if self.active:
+                self._rest()
+        finally:
+            if self._driver is not None:
+                self._driver.let_go()
+            if self._trace:
+                np.save(self.settings.trace, np.array(self._trace, np.int64))
 
     def _rest(self) -> None:
         """Walk every joint to its fallback at the pace that the gate allows, within a bounded time."""
-        for outcome in self.keeper.rest():
+        steps = self.keeper.rest()
+        for outcome in steps if self._driver is None else paced(steps, self.keeper.gate.period_ns):
             self._do([outcome])
-            if self._hardware is not None:
-                time.sleep(self.manifest.period_ns * 1e-9)
 
     def facts(self) -> Mapping[str, object]:
-        """Give what the gate counted, and how late commands were."""
+        """Return what the gate counted, and how late commands were."""
         if not self.configured:
             return {}
         silent = self.keeper.collector.silent
         return {**self.keeper.counts, **self.keeper.collector.counts, **self._latency.summary(),
                 "stopped": self.keeper.stopped, "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
+    # -- the tick ------------------------------------------------------------------------------------------------
+
     def _heard_observation(self, data: bytes) -> None:
+        self._take_answer()
         observation, now_ns = wire.read_observation(data, self._signals), self.now_ns()
         self._start_ns, self._heard_ns, self._first_ns = observation.start_ns, now_ns, 0
         self._do(self.keeper.on_observation(observation, now_ns))
+        if self.keeper.refusal:
+            self.fail(self.keeper.refusal)
         self._alarm.set(self.keeper.wake_ns, self.now_ns())
 
     def _heard_decision(self, data: bytes) -> None:
@@ -119,30 +142,85 @@ class SafetyNode(Shell):
 
     def _woken(self) -> None:
         if self.active:
+            self._take_answer()
             self._do(self.keeper.poll(self.now_ns()))
             self._alarm.set(self.keeper.wake_ns, self.now_ns())
 
-    def _command(self, command: Float) -> None:
-        """Command the hardware; the gate outlives an adapter that fails, and tries again with the next command."""
-        if self._hardware is None:
-            return
-        try:
-            self._hardware.write(command)
-        except Exception as error:
-            self.counts["unwritten"] += 1
-            self.fail(f"the adapter does not write: {foreign(error)}")
-        else:
-            self.reason = ""
-
     def _do(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
-            self._command(outcome.applied.applied)
+            self._command(outcome)
+            self._note_stop(outcome)
             self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
             self._latency.add(outcome.latency_ns)
             if self.settings.trace:
                 missed, start_ns = int((outcome.validity[self._slots] == NONE).sum()), self._start_ns
                 self._trace.append((outcome.tick, missed, self._heard_ns - start_ns, self._first_ns - start_ns,
                                     outcome.latency_ns))
-            if outcome.applied.stopped != self.keeper.stopped:
-                self.keeper.stopped = outcome.applied.stopped
+
+    def _note_stop(self, outcome: Outcome) -> None:
+        """Put a stop on disk before anybody is told of it, and tell of it at once."""
+        if outcome.applied.stopped == self.keeper.stopped:
+            return
+        if outcome.applied.stopped and self._latch is not None:
+            self._latch.write(f"missed ticks: {', '.join(self.keeper.overdue)}")
+        self.keeper.stopped = outcome.applied.stopped
+        self.report()
+
+    # -- the driver ----------------------------------------------------------------------------------------------
+
+    def _command(self, outcome: Outcome) -> None:
+        """Send a command to the driver; the gate outlives a driver that is gone, and tries again with the next one."""
+        if self._driver is None:
+            return
+        found = (outcome.applied.reasons & Reason.SETTLED) != 0
+        try:
+            self._driver.command(outcome.applied.applied, found)
+        except Missing as error:
+            self._not_taken(str(error))
+
+    def _take_answer(self) -> None:
+        """Read what became of the last command before the next one is made."""
+        if self._driver is None or not self._driver.waits:
+            return
+        try:
+            answer = self._driver.answer()
+        except Missing as error:
+            self._not_taken(str(error))
+            return
+        if answer is None:
+            self._not_taken("the driver does not answer")
+        elif not answer.taken:
+            self._not_taken(answer.reason)
+            if self._latch is not None and self._latch.read() is not None and not self.keeper.stopped:
+                self.keeper.stop()  # the driver has stopped by itself
                 self.report()
+        elif not self.keeper.stopped:
+            self.reason = ""
+
+    def _not_taken(self, reason: str) -> None:
+        self.keeper.not_taken()
+        self.counts["unwritten"] += 1
+        self.fail(reason)
+
+    def _resume(self, request: Any, response: Any) -> Any:
+        """Undo a latched stop for an operator who names the robot."""
+        assert self._latch is not None and self._driver is not None
+        try:
+            stop = self._latch.release(request.robot)
+            self._driver.release()
+        except (Refused, Missing) as error:
+            response.success, response.message = False, str(error)
+            return response
+        self.keeper.release()
+        self.keeper.stopped, self.reason = False, ""
+        self.report()
+        response.success = True
+        response.message = f"stopped since {stop.at}: {stop.cause}" if stop is not None else "no stop was latched"
+        return response
+
+
+def _settings(robots: GuardSettings, s: SafetySettings) -> GuardSettings:
+    """Return the robot's guard with what the launch has changed."""
+    changes: dict[str, Any] = {name: value for name in ("hold_ticks", "stop_ticks", "blend_s")
+                               if (value := getattr(s, name)) >= 0}
+    return dataclasses.replace(robots, **changes)

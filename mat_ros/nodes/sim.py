@@ -13,6 +13,7 @@ from rosgraph_msgs.msg import Clock
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
+from mat_ros.core.tick.order import horizon_ns
 from mat_ros.core.wire import cdr
 from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.open import open_breaking, open_simulated
@@ -20,9 +21,6 @@ from mat_ros.hardware.simulation import Simulation
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
-
-# A lock-step tick has at least so long: enough for a slow machine, so that no clock enters any number.
-LOCKSTEP_PERIODS, LOCKSTEP_NS = 50, 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,7 @@ class SimNode(Shell):
                                       "told; for the robot itself say sim:=none hardware:=...")
         breaking = open_breaking(robot, self.manifest, s.faults)
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
-        in_lockstep = max(LOCKSTEP_PERIODS * self._period_ns, LOCKSTEP_NS)
-        self._allowed_ns = in_lockstep if s.lockstep else round(s.deadline * self._period_ns)
+        self._allowed_ns = horizon_ns(self._period_ns, True) if s.lockstep else round(s.deadline * self._period_ns)
         self.simulation = Simulation(robot, breaking, self.manifest, lockstep=s.lockstep, allowed_ns=self._allowed_ns,
                                      episodes=s.episodes, results=s.results, tell=self.get_logger().info)
         self._publish = self.announce(topics.OBSERVATION)

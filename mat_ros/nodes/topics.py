@@ -28,7 +28,7 @@ from mat_ros.msg import (
     Observation,
     OverrideSet,
 )
-from mat_ros.srv import ClearFaults, InjectFault, ResetWorld
+from mat_ros.srv import ClearFaults, InjectFault, ResetWorld, Resume
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ FAULT_STATE = Topic("fault_state", FaultState, 64)  # sim -> recorder, and nobod
 INJECT_FAULT = ("inject_fault", InjectFault)  # asked of injector
 CLEAR_FAULTS = ("clear_faults", ClearFaults)  # asked of injector
 RESET_WORLD = ("reset_world", ResetWorld)  # asked of sim
+RESUME = ("resume", Resume)  # asked of safety
 
 
 def baton(last_slot: int) -> Topic:

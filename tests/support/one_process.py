@@ -5,20 +5,22 @@
 from __future__ import annotations
 
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.central import Central, CentralBackend
 from mat_ros.core.tick.decide import Sampling
-from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Float32, Observation, Outcome
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 
 
 class OneProcess:
     """Give one robot a central tick and a gate, and let a tick last exactly one period."""
 
-    def __init__(self, manifest: Manifest, backend: CentralBackend, settings: GateSettings | None = None,
+    def __init__(self, manifest: Manifest, backend: CentralBackend, settings: GuardSettings | None = None,
                  sampling: Sampling | None = None) -> None:
         self.central = Central(manifest, backend, sampling)
-        self.keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, settings), lockstep=True)
+        self.keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, settings),
+                             Keeping(lockstep=True, simulated=True))
         self._period_ns = manifest.period_ns
         self._tick = -1
 

@@ -21,12 +21,12 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.faults.detect import Detector, DetectorSettings, Model, Places
 from mat_ros.core.faults.schedule import Schedule
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.observe import Columns
 from mat_ros.core.tick.central import Central
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Sampling
 from mat_ros.core.tick.messages import Float32
-from mat_ros.core.tick.safety import GateSettings
 from mat_ros.core.tick.wiring import spans
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser, Variation
@@ -45,7 +45,7 @@ class LockStepSettings:
 
     mode: str = "optimistic"  # patience of the chain where messages or nodes break, one of MODES
     wiring: str = "per_agent"
-    gate: GateSettings = field(default_factory=GateSettings)
+    gate: GuardSettings = field(default_factory=GuardSettings)
     deadline: float = 0.8  # when the gate applies what it has, as a share of the period
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     table: tuple[Variation, ...] = ()  # what differs from the robot that the policy was trained on

@@ -20,11 +20,12 @@ from mat_ros.core.faults.detect import Detector
 from mat_ros.core.faults.network import SimulatedChain
 from mat_ros.core.faults.schedule import Schedule, followed_share
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import ActionMap
 from mat_ros.core.tick.central import Central
-from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Decision, Encoding, Float32, Observation, Outcome, Override, Validity
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 from mat_ros.core.tick.wiring import Span
 from mat_ros.core.wire.fields import decision_fields, encoding_fields, override_fields, time_of
 
@@ -49,7 +50,7 @@ class RowContext:
     action_map: ActionMap
     spans: tuple[Span, ...]  # chain nodes
     mode: str  # patience of the chain nodes, one of MODES
-    gate: GateSettings
+    gate: GuardSettings
     deadline_ns: int  # from the start of a tick
 
 
@@ -74,7 +75,7 @@ class LockStepRow:
         self.schedule = schedule
         self._context = context
         manifest = context.manifest
-        self._keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, context.gate), lockstep=True)
+        self._keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, context.gate), Keeping(lockstep=True, simulated=True))
         breaks = any(fault.level in ("message", "node") for fault in schedule.faults)
         self._chain = SimulatedChain(context.central.decider, context.spans, manifest.network.agents,
                                      context.mode) if breaks else None

@@ -9,7 +9,7 @@ changes every joint that its name (a shell pattern) selects, and `without` lists
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from typing import Any
 import yaml
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
 
 NANOSECONDS = 1_000_000_000
-FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware")
+FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware", "guard")
 EXTENSION_FIELDS = (*FIELDS, "extends", "without")
 
 
@@ -42,6 +43,7 @@ class Robot:
     joints: tuple[Joint, ...]  # in command order
     splits: Mapping[str, tuple[Agent, ...]]  # by name: the agents in chain order
     hardware: Mapping[str, JointMap]  # by hardware name
+    guard: GuardSettings = field(default_factory=GuardSettings)
 
     def agents(self, split: str) -> tuple[Agent, ...]:
         """Give the agents of a named split, in chain order."""
@@ -77,6 +79,7 @@ class Robot:
             splits=splits,
             hardware={name: JointMap.from_dict(rows.get("of", names), rows["joints"])
                       for name, rows in data.get("hardware", {}).items()},
+            guard=GuardSettings.from_dict(data.get("guard", {})),
         )
         for split in splits:
             robot.action_map(split)  # refuses a split that forgets or repeats a joint

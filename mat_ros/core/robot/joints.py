@@ -62,6 +62,8 @@ class Joint:
             self._refuse("scale", "a number other than zero", self.scale)
         if self.fallback not in FALLBACKS:
             self._refuse("fallback", FALLBACKS, self.fallback)
+        if self.fallback == "hold" and self.quantity != "position":  # the last speed or effort would act for ever
+            self._refuse("fallback", f"zero or default for a joint that is commanded in {self.unit}", "hold")
         if self.fallback == "zero" and not self.lower <= 0.0 <= self.upper:
             self._refuse("fallback", f"a command in [{self.lower}, {self.upper}]", "zero")
 
@@ -124,10 +126,10 @@ class ActionMap:
     def to_command(self, actions: NDArray[Any]) -> Float:
         """Map actions (..., agent, act_dim) to commands (..., joint) in each joint's unit, inside its limits.
 
-        A NaN stays a NaN: whether a command is finite is for the safety gate to see.
+        An action that is not finite becomes NaN: clipping would make a command of it, and the gate has to see it.
         """
         command: Float = actions[..., self._agent, self._column] * self.scale + self.offset
-        return np.clip(command, self.lower, self.upper)
+        return np.where(np.isfinite(command), np.clip(command, self.lower, self.upper), np.nan)
 
     def to_actions(self, command: NDArray[Any]) -> Float:
         """Map commands (..., joint) to actions (..., agent, act_dim); padding is zero."""

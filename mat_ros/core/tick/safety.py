@@ -1,22 +1,23 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Let nothing unsafe reach a joint: finite -> position -> rate -> effort -> latched stop.
+"""Let nothing unsafe reach a joint: finite -> position -> latched stop -> effort -> rate.
 
-The gate is the last thing before the hardware and trusts nobody before it. What it lets through is inside the position
-limits and never further from its own last command than rate * period, whatever it is given. Limits are checked against
-the *previous command* and not against the measured position: otherwise a joint that lags would be slowed down further.
+The gate trusts nobody before it. A command that it lets through lies inside the position limits. It differs from the
+last command that the hardware took by at most rate * the time since then, and that time counts as one period at most.
+The limits come from the robot (`mat_ros.core.robot.limits`). The rate is held against the last *command* and not
+against the measured position, because a joint that lags would otherwise be slowed down further.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.tick.messages import Applied, Float
 
@@ -32,61 +33,80 @@ class Reason(enum.IntFlag):
     FALLBACK = 32  # missing for too long: on the way to the fallback
     STOPPED = 64  # a stop is latched
     BLEND = 128  # still blending in after activation
-
-
-@dataclass(frozen=True)
-class GateSettings:
-    """How long the gate waits before it helps itself."""
-
-    hold_ticks: int = 3  # missed ticks during which the last command stays; then the joint ramps to its fallback
-    stop_ticks: int = 50  # missed ticks after which a stop is latched; 0: never
-    stop_all: bool = True  # a latched stop of one joint stops every joint
-    blend_s: float = 0.5  # after activation, the time to go over from the present position to the requests
-
-    def __post_init__(self) -> None:
-        """Refuse times that cannot be."""
-        if self.hold_ticks < 0 or self.stop_ticks < 0 or not 0.0 <= self.blend_s < float("inf"):
-            raise Refused("gate settings", "numbers of at least 0", [getattr(self, f.name) for f in fields(self)],
-                          "correct the safety file")
+    SETTLED = 256  # the joint was found elsewhere by several samples and is commanded to where it stands
 
 
 class Gate:
     """Guard the joints of one robot. Until `activate` is called nothing moves."""
 
-    def __init__(self, joints: Sequence[Joint], period_ns: int, settings: GateSettings | None = None) -> None:
-        self.settings = settings or GateSettings()
+    def __init__(self, joints: Sequence[Joint], period_ns: int, settings: GuardSettings | None = None) -> None:
+        self.settings = settings or GuardSettings()
         self.joint_names = tuple(joint.name for joint in joints)
+        self.period_ns = period_ns
         self._lower, self._upper = (np.array([getattr(j, side) for j in joints]) for side in ("lower", "upper"))
-        self._step = np.array([j.rate for j in joints]) * (period_ns * 1e-9)  # greatest change in a tick
+        self._rate = np.array([j.rate for j in joints])  # greatest change per second
+        self._unlimited = np.isinf(self._rate)  # joints whose command may jump
         servo = [j.quantity == "position" and j.stiffness > 0.0 and np.isfinite(j.effort) for j in joints]
         self._lead = np.array([j.effort / j.stiffness if s else np.inf for j, s in zip(joints, servo, strict=True)])
+        self._placed = np.array([j.quantity == "position" for j in joints])
         self._hold = np.array([j.fallback == "hold" for j in joints])
         self._fallback = np.array([j.default if j.fallback == "default" else 0.0 for j in joints])
-        self._blend_step = 1.0 if self.settings.blend_s == 0.0 else period_ns * 1e-9 / self.settings.blend_s
-        self._last = np.array([j.default for j in joints])  # the last command that left the gate
+        self._last = np.array([j.default for j in joints])  # the last command that the hardware took
+        self._before = self._last  # the one before it
         self._missed: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._stopped = np.ones(len(joints), dtype=bool)
+        self._settled = np.zeros(len(joints), dtype=bool)  # found elsewhere since the last command
         self._blend = 0.0  # 0: all present position, 1: all request
 
     @property
     def last(self) -> Float:
-        """Give a copy of the last command."""
+        """Return a copy of the last command that the hardware took."""
         return self._last.copy()
 
+    @property
+    def missed(self) -> NDArray[np.int64]:
+        """Return for how many ticks in a row nothing valid was requested, (joint,)."""
+        return self._missed.copy()
+
+    @property
+    def stopped(self) -> NDArray[np.bool_]:
+        """Return for which joints a stop is latched, (joint,)."""
+        return self._stopped.copy()
+
+    def clip(self, command: Float) -> Float:
+        """Return the nearest command (joint,) inside the position limits."""
+        return np.clip(command, self._lower, self._upper)
+
     def activate(self, present: NDArray[np.float64]) -> None:
-        """Release a stop and start to blend in from the present commands (joint,), which must be finite."""
+        """Release a stop and start to blend in from the present commands (joint,), which must be finite.
+
+        A joint that stands outside its limits is refused, since a command inside them would be a jump.
+        """
         if present.shape != self._last.shape or not np.isfinite(present).all():
             raise Refused("gate activation", f"{self._last.size} finite positions", present,
                           "wait until every joint is measured")
-        self._last = np.clip(present, self._lower, self._upper)
+        inside = np.clip(present, self._lower, self._upper)
+        slack = self.settings.outside * (self._upper - self._lower)
+        far = self._placed & (np.abs(present - inside) > slack)
+        if far.any():
+            k = int(np.flatnonzero(far)[0])
+            raise Refused(f"gate activation, joint {self.joint_names[k]}",
+                          f"a position in [{self._lower[k]:g}, {self._upper[k]:g}]", f"{present[k]:g}",
+                          "move the joint inside its limits by hand")
+        self._last = self._before = inside
         self._missed[:] = 0
-        self._stopped[:] = False
+        self._stopped[:] = self._settled[:] = False
         self._blend = 0.0
 
     def settle(self, present: NDArray[np.float64]) -> None:
-        """Take stopped joints (joint,) for where they are found, as after a loss: from there they hold or ramp."""
-        found = self._stopped & np.isfinite(present)
+        """Take joints (joint,) for where they are found: that is their next command, and from there they go on.
+
+        Whoever calls this has seen several samples agree. NaN leaves a joint as it is.
+        """
+        found = np.isfinite(present)
         self._last = np.where(found, np.clip(present, self._lower, self._upper), self._last)
+        self._settled |= found
+        self._blend = 0.0
 
     def stop(self, joints: Sequence[str] | None = None) -> None:
         """Latch a stop of the named joints, or of all: each ramps to its fallback and stays there until `activate`."""
@@ -103,14 +123,17 @@ class Gate:
         requested: NDArray[np.float64],
         present: NDArray[np.bool_] | None = None,
         measured: NDArray[np.float64] | None = None,
+        elapsed_ns: int | None = None,
     ) -> Applied:
-        """Turn a request (joint,) into a command.
+        """Turn a request (joint,) into a command; `not_taken` takes it back where the hardware did not take it.
 
         `present` says for which joints something was decided in time (default: all). `measured` positions are used
-        for the effort check alone and may be NaN where unknown.
+        for the effort check alone and may be NaN where unknown. `elapsed_ns` is the monotonic time since the hardware
+        took the last command (default: one period, as in lock-step).
         """
         if requested.shape != self._last.shape:
             raise Refused("request", f"{self._last.size} values", requested.shape, "send one value per joint")
+        elapsed_ns = self.period_ns if elapsed_ns is None else min(max(elapsed_ns, 0), self.period_ns)
         reasons = np.zeros(requested.shape, dtype=np.uint16)
         arrived = np.ones(requested.shape, dtype=bool) if present is None else present
         _mark(reasons, ~arrived, Reason.MISSING)
@@ -127,20 +150,32 @@ class Gate:
         inside = np.clip(wanted, self._lower, self._upper)
         _mark(reasons, inside != wanted, Reason.POSITION)
         if self._blend < 1.0 and not self._stopped.all():
-            self._blend = min(1.0, self._blend + self._blend_step)
+            self._blend = min(1.0, self._blend + self._blend_step(elapsed_ns))
             blended = self._last + self._blend * (inside - self._last)
             _mark(reasons, finite & (blended != inside), Reason.BLEND)
             inside = blended
-        wanted = self._limit_effort(inside, measured)
-        _mark(reasons, wanted != inside, Reason.EFFORT)
-
         resting = np.where(self._hold, self._last, self._fallback)
-        wanted = np.where(self._stopped, resting, wanted)
+        kept = np.where(self._stopped, resting, inside)
+        kept = np.where(self._settled, self._last, kept)  # first the place itself, then the way from there
         _mark(reasons, self._stopped, Reason.STOPPED)
-        near = np.clip(wanted, self._last - self._step, self._last + self._step)
+        _mark(reasons, self._settled, Reason.SETTLED)
+        wanted = self._limit_effort(kept, measured)
+        _mark(reasons, wanted != kept, Reason.EFFORT)
+
+        step = np.where(self._unlimited, np.inf, self._rate * (elapsed_ns * 1e-9))
+        near = np.clip(wanted, self._last - step, self._last + step)
         _mark(reasons, near != wanted, Reason.RATE)
+        self._before = self._last
         self._last = np.clip(near, self._lower, self._upper)  # rounding of the line above may leave the limits by a bit
+        self._settled[:] = False
         return Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()))
+
+    def not_taken(self) -> None:
+        """Take the last command back: the hardware did not take it, so the next one starts from the one before."""
+        self._last = self._before
+
+    def _blend_step(self, elapsed_ns: int) -> float:
+        return 1.0 if self.settings.blend_s == 0.0 else elapsed_ns * 1e-9 / self.settings.blend_s
 
     def _latch(self) -> None:
         if self.settings.stop_ticks == 0:

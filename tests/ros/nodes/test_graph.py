@@ -23,7 +23,7 @@ from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
 from mat_ros.core.errors import REFUSED
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.tick.safety import GateSettings
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.graph.command import node_command
 from mat_ros.hardware.fake import FakeBus
 from support.graph_run import PATIENCE_S, GraphRun, Listener, results
@@ -84,7 +84,7 @@ def test_the_return_of_an_episode_over_dds_is_that_of_one_process(tmp_path):
     folder = shipped.policy_folder("dexhands_door_mat")
     bundle = Bundle.load(folder)
     robot = SimulatedRobot(bundle.manifest, seed=3)
-    process = OneProcess(bundle.manifest, open_backend("auto", bundle), GateSettings(blend_s=0.0))
+    process = OneProcess(bundle.manifest, open_backend("auto", bundle), GuardSettings(blend_s=0.0))
     while robot.ended is None:
         outcome = process.tick(robot.read().signals, robot.read().source_ns, robot.episode)
         robot.decided(outcome.actions)

@@ -146,7 +146,7 @@ def test_a_policy_that_is_not_there_fails_the_configuration_and_the_reason_says_
 
 @pytest.mark.parametrize(("kind", "parameters", "told"), [
     (SafetyNode, {"deadline": 1.5}, r"\[0.05, 1\]"),
-    (SafetyNode, {"hold_ticks": -1}, r"\[0, 1e\+06\]"),
+    (SafetyNode, {"hold_ticks": -2}, r"\[-1, 1e\+06\]"),
     (ChainShell, {"mode": "hasty"}, r"strict \| bounded \| optimistic"),
     (SimNode, {"rate_hz": "fast"}, r"a number in \[0, 1000\]"),
 ])

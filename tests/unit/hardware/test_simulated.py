@@ -13,7 +13,7 @@ from mat_ros.backends.choose import open_backend
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.tick.safety import GateSettings
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.hardware.simulated import SimulatedRobot
 from support.one_process import OneProcess
 
@@ -27,7 +27,7 @@ def bundle() -> Bundle:
 
 def episode(bundle: Bundle, seed: int, ticks: int):
     robot = SimulatedRobot(bundle.manifest, seed=seed)
-    process = OneProcess(bundle.manifest, open_backend("native", bundle), GateSettings(blend_s=0.0))
+    process = OneProcess(bundle.manifest, open_backend("native", bundle), GuardSettings(blend_s=0.0))
     while robot.ended is None and robot.result().ticks < ticks:
         reading = robot.read()
         outcome = process.tick(reading.signals, reading.source_ns, reading.episode)

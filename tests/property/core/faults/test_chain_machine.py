@@ -7,10 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import ActionMap, Joint
 from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.collect import NONE
-from mat_ros.core.tick.safety import Gate, GateSettings, Reason
+from mat_ros.core.tick.safety import Gate, Reason
 from support.chain_world import ACT_DIM, DEADLINE_NS, FATES, PERIOD_NS, Bench, decide_centrally
 
 SPEAKING = ("on time", "duplicated", "reordered", "restart")  # fates of a node whose word reaches the gate in time
@@ -28,7 +29,7 @@ class ChainUnderTrouble(RuleBasedStateMachine):
                   for agent in names for name in agent]
         self.slots, self.mode, self.grows = slots, mode, grows
         self.map = ActionMap(joints, names)
-        self.gate = Gate(joints, PERIOD_NS, GateSettings(hold_ticks=2, stop_ticks=6, stop_all=False, blend_s=0.0))
+        self.gate = Gate(joints, PERIOD_NS, GuardSettings(hold_ticks=2, stop_ticks=6, stop_all=False, blend_s=0.0))
         self.gate.activate(np.zeros(len(joints)))
         self.step, self.tick, self.missed = 5.0 * PERIOD_NS * 1e-9, 0, np.zeros(slots, int)
         self.before = self.after = self.gate.last

@@ -11,24 +11,26 @@ import pytest
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.checker import Checker
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.encode import Encoder
-from mat_ros.core.tick.keeper import Keeper
-from mat_ros.core.tick.messages import Decision, Observation
-from mat_ros.core.tick.safety import Gate, GateSettings, Reason
+from mat_ros.core.tick.keeper import Keeper, Keeping
+from mat_ros.core.tick.messages import Decision, Observation, Outcome
+from mat_ros.core.tick.safety import Gate, Reason
 from support.one_process import OneProcess
 from support.places import BUNDLES
 
 BUNDLE = Bundle.load(BUNDLES / "rwkv4")
 PERIOD = BUNDLE.manifest.period_ns
 DEADLINE = PERIOD * 4 // 5
-SETTINGS = GateSettings(hold_ticks=2, stop_ticks=6, blend_s=0.0)
+SETTINGS = GuardSettings(hold_ticks=2, stop_ticks=6, blend_s=0.0)
 
 
 def keeper(lockstep: bool = False) -> Keeper:
-    return Keeper(BUNDLE.manifest, Gate(BUNDLE.manifest.joints, PERIOD, SETTINGS), lockstep)
+    return Keeper(BUNDLE.manifest, Gate(BUNDLE.manifest.joints, PERIOD, SETTINGS),
+                  Keeping(lockstep, simulated=True))
 
 
 def observation(tick: int, episode: int = 0, fill: float = 0.2) -> Observation:
@@ -143,21 +145,167 @@ def test_a_robot_is_not_taken_over_before_every_joint_is_measured():
     assert k.wake_ns == PERIOD + DEADLINE
 
 
+class RealRobot:
+    """A free-running robot in time: it is measured, decided for, and whatever the keeper says is written down."""
+
+    def __init__(self, **settings: object) -> None:
+        self.keeper = Keeper(BUNDLE.manifest, Gate(BUNDLE.manifest.joints, PERIOD, replace(SETTINGS, **settings)),
+                             Keeping(lockstep=False, simulated=False))
+        self.now, self.tick = 10 * PERIOD, 0
+        self.written: list[tuple[int, Outcome]] = []
+
+    def wait(self, until: int) -> None:
+        while (wake := self.keeper.wake_ns) is not None and wake <= until:
+            self.now = max(self.now, wake)
+            self._note(self.keeper.poll(self.now))
+        self.now = until
+
+    def measure(self, place: float, asked: float | None = None, episode: int = 0, **changes: int) -> None:
+        """Measure every joint at a place, let every slot ask for a command, and let a period pass."""
+        start = self.now
+        seen = Observation(self.tick, start, start + DEADLINE, start, episode, np.full(8, place, np.float32))
+        seen = replace(seen, **{name: getattr(seen, name) + change for name, change in changes.items()})
+        self._note(self.keeper.on_observation(seen, self.now))
+        if asked is not None:
+            actions = BUNDLE.manifest.action_map.to_actions(np.full(4, asked)).astype(np.float32)
+            whole = Decision(self.tick, seen.source_ns, 0, 0, 4, actions, np.zeros(4, np.uint8))
+            self._note(self.keeper.on_decision(whole, self.now))
+        self.tick += 1
+        self.wait(start + PERIOD)
+
+    def _note(self, outcomes: list[Outcome]) -> None:
+        self.written += [(self.now, outcome) for outcome in outcomes]
+
+    @property
+    def command(self) -> np.ndarray:
+        return self.written[-1][1].applied.applied
+
+
+def test_a_robot_is_taken_over_only_where_several_samples_agree():
+    robot = RealRobot()
+    for place in (0.2, -0.9, 0.2, 0.2):  # one of the first three is bogus
+        robot.measure(place, asked=0.2)
+        assert robot.written == []
+    robot.measure(0.2, asked=0.2)
+    assert robot.command == pytest.approx(0.2)
+
+
+def test_one_bogus_sample_after_an_outage_moves_nothing():
+    robot = RealRobot()
+    for _ in range(5):
+        robot.measure(0.2, asked=0.2)
+    robot.wait(robot.now + 20 * PERIOD)
+    assert robot.written[-1][1].applied.stopped
+    robot.measure(-0.9)
+    for _ in range(10):
+        robot.measure(0.2)
+    assert np.array([outcome.applied.applied for _, outcome in robot.written]) == pytest.approx(0.2)
+
+
 def test_a_stopped_robot_that_comes_back_elsewhere_is_held_there_and_not_pulled_back():
+    robot = RealRobot()
+    for _ in range(5):
+        robot.measure(0.2, asked=0.2)
+    robot.wait(robot.now + 20 * PERIOD)
+    assert robot.command == pytest.approx(0.2)
+    settled = len(robot.written)
+    for _ in range(8):
+        robot.measure(0.9)
+    found = [outcome for _, outcome in robot.written[settled:]]
+    assert all(outcome.applied.stopped for outcome in found)
+    assert robot.command == pytest.approx(0.9)
+    changed = [outcome for outcome in found if (outcome.applied.reasons & Reason.SETTLED).all()]
+    assert len(changed) == 1 and changed[0].applied.applied == pytest.approx(0.9)
+
+
+def test_a_joint_that_sags_a_little_is_not_taken_for_moved():
+    robot = RealRobot(stop_ticks=0)
+    for _ in range(5):
+        robot.measure(0.2, asked=0.2)
+    for _ in range(50):  # outages under gravity
+        robot.wait(robot.now + 6 * PERIOD)
+        for _ in range(4):
+            robot.measure(0.199)
+    assert robot.command == pytest.approx(0.2)
+
+
+def test_a_latched_stop_of_a_real_robot_outlives_episodes_and_activations_and_ends_by_release():
+    robot = RealRobot()
+    for _ in range(5):
+        robot.measure(0.2, asked=0.2)
+    robot.keeper.gate.stop()
+    for _ in range(5):
+        robot.measure(0.2, asked=0.9, episode=7)
+        assert robot.written[-1][1].applied.stopped
+    robot.keeper.take_over(latched=True)  # its process was started again and found the stop on disk
+    for _ in range(6):
+        robot.measure(0.2, asked=0.9)
+    assert robot.written[-1][1].applied.stopped and robot.command == pytest.approx(0.2)
+    robot.keeper.release()
+    for _ in range(6):
+        robot.measure(0.2, asked=0.25)
+    assert not robot.written[-1][1].applied.stopped
+
+
+def test_commands_change_by_the_rate_times_the_time_that_has_passed_and_not_by_their_number():
+    joints = tuple(replace(joint, rate=1.0) for joint in BUNDLE.manifest.joints)
+    k = Keeper(BUNDLE.manifest, Gate(joints, PERIOD, SETTINGS), Keeping(lockstep=False, simulated=True))
+    start = 10 * PERIOD
+    k.on_observation(replace(observation(0), start_ns=start, deadline_ns=start + DEADLINE), start)
+    k.poll(start + DEADLINE)
+    first, begun = k.gate.last, start + PERIOD
+    for step in range(1, 201):  # 200 ticks, one microsecond apart
+        now = begun + 1000 * step
+        k.on_observation(replace(observation(step), start_ns=now, deadline_ns=now + DEADLINE), now)
+        for slot in range(4):
+            k.on_decision(decision(step, slot, 1.0), now)
+    assert np.abs(k.gate.last - first).max() <= 1.0 * (PERIOD + 200_000) * 1e-9
+
+
+def test_a_decision_that_comes_after_the_deadline_is_not_applied():
     k = keeper()
-    k.on_observation(observation(0, fill=0.2), 0)
-    k.poll(DEADLINE)
-    now = DEADLINE
-    for _ in range(SETTINGS.stop_ticks + 2):
-        now = k.wake_ns
-        (outcome,) = k.poll(now)
-    assert outcome.applied.stopped
-    tick = now // PERIOD + 1
-    for later in range(3):
-        k.on_observation(observation(tick + later, fill=0.9), (tick + later) * PERIOD)
-        (outcome,) = k.poll((tick + later) * PERIOD + DEADLINE)
-        assert outcome.applied.stopped
-        np.testing.assert_allclose(outcome.applied.applied, 0.9, atol=1e-6)
+    k.on_observation(observation(0), 0)
+    for slot in range(3):
+        k.on_decision(decision(0, slot, 0.9), 10)
+    (outcome,) = k.on_decision(decision(0, 3, 0.9), 10 * PERIOD)  # the process was stopped meanwhile
+    assert (outcome.validity == NONE).all()
+    assert outcome.applied.applied == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("change", [{"start_ns": 3600 * 10**9, "deadline_ns": 3600 * 10**9}, {"deadline_ns": 10**15},
+                                    {"start_ns": -10 * PERIOD, "deadline_ns": -10 * PERIOD}])
+def test_an_observation_from_a_time_that_cannot_be_leaves_the_gate_hearing(change):
+    robot = RealRobot()
+    for _ in range(5):
+        robot.measure(0.2, asked=0.2)
+    robot.measure(0.2, asked=0.2, **change)
+    before = len(robot.written)
+    for _ in range(3):
+        robot.measure(0.2, asked=0.2)
+    assert len(robot.written) >= before + 3
+    assert (robot.written[-1][1].validity == 0).all()
+
+
+@pytest.mark.parametrize("step_ns", [-3600 * 10**9, 3600 * 10**9])
+def test_a_clock_that_is_set_costs_a_few_ticks_and_not_the_robot(step_ns):
+    robot = RealRobot()
+    for _ in range(5):
+        robot.measure(0.2, asked=0.2)
+    robot.now += step_ns
+    before = len(robot.written)
+    for _ in range(10):
+        robot.measure(0.2, asked=0.2)
+    assert len(robot.written) >= before + 5
+    assert not robot.written[-1][1].applied.stopped and (robot.written[-1][1].validity == 0).all()
+
+
+def test_an_infinite_action_counts_as_missing():
+    k = keeper(lockstep=True)
+    k.on_observation(observation(0), 0)
+    outcomes = [k.on_decision(decision(0, slot, np.inf), 10) for slot in range(4)]
+    applied = outcomes[-1][0].applied
+    assert (applied.reasons & Reason.NOT_FINITE).all()
+    assert applied.applied == pytest.approx(0.2)
 
 
 def test_a_new_episode_releases_a_stop():
@@ -172,7 +320,7 @@ def test_a_new_episode_releases_a_stop():
 def test_leaving_walks_every_joint_to_its_fallback():
     joints = tuple(replace(joint, fallback="default", rate=1.0) for joint in BUNDLE.manifest.joints)
     gate = Gate(joints, PERIOD, SETTINGS)
-    k = Keeper(replace(BUNDLE.manifest, joints=joints), gate, lockstep=False)
+    k = Keeper(replace(BUNDLE.manifest, joints=joints), gate, Keeping(lockstep=False, simulated=True))
     k.on_observation(observation(0), 0)
     outcomes = list(k.rest())
     commands = [outcome.applied.applied for outcome in outcomes]

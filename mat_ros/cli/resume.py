@@ -1,0 +1,77 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""mat-ros resume: undo a latched stop of a real robot, after a person has looked at it.
+
+A stop is kept on disk. It outlives the processes, the launch and the machine. This command names its cause and asks for
+the robot's name; another name undoes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.tick.latch import Stop, StopLatch, stops
+
+PATIENCE_S = 2.0  # for the safety node of a running graph
+
+
+def parser() -> argparse.ArgumentParser:
+    """Declare the arguments of `mat-ros resume`."""
+    parser = argparse.ArgumentParser(prog="mat-ros resume", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default="", help="name of the robot; without it, the command asks for it")
+    parser.add_argument("--namespace", default="", help="of the graph, where one runs")
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `mat-ros resume`; the status is 1 where nothing was undone."""
+    given = parser().parse_args(arguments)
+    latched = stops()
+    for stop in latched:
+        print(f"{stop.robot}: stopped since {stop.at}: {stop.cause}")
+    if not latched:
+        print("no stop is latched")
+        return 0 if not given.name else 1
+    name = given.name or input("Name the robot that may move again: ").strip()
+    known = {stop.robot for stop in latched}
+    if name not in known:
+        raise Refused("robot", f"one of {sorted(known)}", name or "none", "look at the robot, then name it")
+    print(_resume(name, given.namespace))
+    return 0
+
+
+def _resume(robot: str, namespace: str) -> str:
+    """Ask the safety node of a running graph; where none runs, release the stop on disk."""
+    try:
+        answer = _ask(robot, namespace)
+    except (ImportError, Missing):
+        stop: Stop | None = StopLatch(robot).release(robot)
+        return f"{robot} may move at the next launch" if stop is not None else "no stop was latched"
+    if not answer.success:
+        raise Refused("resume", "a robot that its safety node releases", answer.message, "see the log of the graph")
+    return f"{robot} may move again ({answer.message})"
+
+
+def _ask(robot: str, namespace: str) -> Any:
+    """Call the service of the safety node; rclpy is imported only here, since a stop is released without ROS too."""
+    import rclpy
+
+    from mat_ros.srv import Resume
+
+    rclpy.init()
+    node = rclpy.create_node("mat_ros_resume", namespace=namespace)
+    try:
+        client: Any = node.create_client(Resume, "resume")
+        if not client.wait_for_service(PATIENCE_S):
+            raise Missing("a safety node in the graph", "launch one, in the same namespace and ROS domain")
+        future = client.call_async(Resume.Request(robot=robot))
+        rclpy.spin_until_future_complete(node, future, timeout_sec=PATIENCE_S)
+        if not future.done():
+            raise Missing("an answer of the safety node", "see whether it still runs")
+        return future.result()
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()

@@ -1,0 +1,90 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep a latched stop on disk, so that it outlives every process and the launch; only an operator undoes it.
+
+One file per robot lies in the state folder. It is on disk before anybody is told of the stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mat_ros.core.errors import Refused
+
+STATE = "MAT_ROS_STATE"  # variable that names another state folder
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a robot was stopped."""
+
+    robot: str
+    cause: str
+    at: str  # wall time, for a person to read
+
+
+def state_folder() -> Path:
+    """Return the folder that holds what must outlive a launch."""
+    given = os.environ.get(STATE)
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "mat_ros"
+
+
+def stops(folder: Path | None = None) -> list[Stop]:
+    """Return every stop that is latched on this machine for this user."""
+    files = sorted((folder or state_folder()).glob("*.stop"))
+    return [stop for file in files if (stop := _read(file)) is not None]
+
+
+def _read(file: Path) -> Stop | None:
+    """Read a stop. A file that cannot be read counts as one: a stop wrote it."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return Stop(str(data["robot"]), str(data["cause"]), str(data["at"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Stop(file.stem, f"{file} cannot be read: {error}", "unknown")
+
+
+class StopLatch:
+    """The stop of one robot."""
+
+    def __init__(self, robot: str, folder: Path | None = None) -> None:
+        self.robot = robot
+        self.file = (folder or state_folder()) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', robot)}.stop"
+
+    def read(self) -> Stop | None:
+        """Return the stop that is latched, or none."""
+        return _read(self.file)
+
+    def write(self, cause: str) -> Stop:
+        """Put a stop on disk; one that is there already keeps its cause."""
+        known = self.read()
+        if known is not None:
+            return known
+        stop = Stop(self.robot, cause, time.strftime("%Y-%m-%d %H:%M:%S"))
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.file.with_suffix(f".{os.getpid()}")
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(asdict(stop), file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.file)  # whole or not at all
+        return stop
+
+    def release(self, named: str) -> Stop | None:
+        """Undo the stop for somebody who names the robot; return what it was."""
+        if named != self.robot:
+            raise Refused("resume", f"the robot's name, {self.robot}", named or "none",
+                          "look at the robot, then name it")
+        stop = self.read()
+        self.file.unlink(missing_ok=True)
+        return stop

@@ -1,0 +1,242 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Drive a robot: the last process before the hardware, and the only one that owns its adapter.
+
+The safety gate sends each command over a local socket, with a sequence number. The driver holds the same limits once
+more, writes the command, and answers whether the hardware took it. Where no command came for two periods, the gate has
+ended or hangs: the driver then latches a stop and walks every joint to its fallback by itself. It needs no policy, no
+ROS, and no other process for that.
+
+`Driving` is the whole logic, without sockets and clocks. `serve` is the loop around it.
+"""
+
+from __future__ import annotations
+
+import gc
+import selectors
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mat_ros.core.errors import Refused, foreign
+from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.joints import Joint
+from mat_ros.core.tick.latch import StopLatch
+from mat_ros.core.tick.safety import Gate
+from mat_ros.hardware.io import Float, HardwareIO, Reading
+from mat_ros.hardware.wire import (
+    COMMAND,
+    LEAVE,
+    READ,
+    RELEASE,
+    DriveCommand,
+    Receipt,
+    read_command,
+    write_answer,
+    write_reading,
+)
+
+SILENT_PERIODS = 2  # without a command, after which the driver helps itself
+REST_S = 2.0  # the longest walk to the fallback when the driver itself is told to end
+SILENCE = "no command came from the safety gate"
+AGREE = 0.02  # share of its range within which a joint has to stand where the gate begins
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What a driver has to know of its robot."""
+
+    joints: tuple[Joint, ...]  # with the limits that rule
+    guard: GuardSettings
+    period_ns: int
+
+
+class Driving:
+    """Decide what is written to the robot, and when nobody but the driver decides it."""
+
+    def __init__(self, drive: Drive, write: Callable[[Float], None], latch: StopLatch,
+                 where: Callable[[], Float | None] = lambda: None) -> None:
+        """Take the robot's `write`, and `where`, which measures the joints (joint,) where the adapter can."""
+        self.counts: Counter[str] = Counter()  # written, unwritten, refused, silences
+        self.cause = ""  # why the driver walks or rests by itself; empty while it obeys
+        self._drive, self._write, self._latch, self._where = drive, write, latch, where
+        self._near = AGREE * np.array([joint.upper - joint.lower for joint in drive.joints])
+        settings = GuardSettings(hold_ticks=0, stop_ticks=0, blend_s=0.0, outside=drive.guard.outside)
+        self._gate = Gate(drive.joints, drive.period_ns, settings)
+        self._sequence = -1
+        self._taken_ns: int | None = None  # when the hardware took the last command
+        self._next_ns: int | None = None  # when the driver acts by itself
+        if (stop := latch.read()) is not None:
+            self.cause = stop.cause
+
+    @property
+    def wake_ns(self) -> int | None:
+        """Return when `poll` has to be called; None before the first command, when nothing moves."""
+        return self._next_ns
+
+    def on_command(self, command: DriveCommand, now_ns: int) -> Receipt:
+        """Take a command of the gate and answer what became of it."""
+        sequence = command.sequence
+        if command.values.shape != (len(self._drive.joints),) or not np.isfinite(command.values).all():
+            return self._refuse(sequence, "the command is not one finite number per joint")
+        if sequence <= self._sequence:
+            return self._refuse(sequence, f"sequence {self._sequence} has come already")
+        if self.cause:
+            return Receipt(sequence, False, self.cause)
+        if self._taken_ns is None or command.found.any():
+            if trouble := self._misplaced(command):
+                return self._refuse(sequence, trouble)
+            try:
+                self._take_place(command)
+            except Refused as error:
+                return self._refuse(sequence, str(error))
+        self._sequence = sequence
+        reason = self._command(command.values, now_ns)
+        self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
+        return Receipt(sequence, not reason, reason)
+
+    def _take_place(self, command: DriveCommand) -> None:
+        """Begin from where the gate has found the robot."""
+        if self._taken_ns is None:
+            self._gate.activate(command.values)
+        else:
+            self._gate.settle(np.where(command.found, command.values, np.nan))
+
+    def _misplaced(self, command: DriveCommand) -> str:
+        """Hold where the gate has found the robot against what the adapter measures; return what is wrong."""
+        measured = self._where()
+        if measured is None:
+            return ""
+        looked_at = np.isfinite(measured) & (command.found if self._taken_ns is not None else True)
+        far = looked_at & (np.abs(measured - command.values) > self._near)
+        if not far.any():
+            return ""
+        k = int(np.flatnonzero(far)[0])
+        return (f"joint {self._drive.joints[k].name} stands at {measured[k]:g} and would begin at "
+                f"{command.values[k]:g}")
+
+    def _refuse(self, sequence: int, reason: str) -> Receipt:
+        self.counts["refused"] += 1
+        return Receipt(sequence, False, reason)
+
+    def poll(self, now_ns: int) -> None:
+        """Walk one step to the fallback where the gate has been silent for too long."""
+        if self._next_ns is None or now_ns < self._next_ns:
+            return
+        if not self.cause:
+            self.counts["silences"] += 1
+            self.cause = self._latch.write(SILENCE).cause
+            self._gate.stop()
+        self._command(np.full(len(self._drive.joints), np.nan), now_ns)
+        self._next_ns = now_ns + self._drive.period_ns
+
+    def release(self) -> None:
+        """Obey again, as an operator has asked; the next command says where the robot is taken over."""
+        self.cause, self._taken_ns, self._next_ns = "", None, None
+
+    def leave(self) -> None:
+        """Hear that the gate has brought the robot to its fallback and lets go of it."""
+        self._taken_ns, self._next_ns = None, None
+
+    def start_gate(self) -> None:
+        """Begin to count the commands of a gate that has connected anew."""
+        self._sequence = -1
+
+    def rest(self, sleep_s: Callable[[float], None] = time.sleep) -> None:
+        """Walk to the fallback before the driver ends, unless the gate has done so."""
+        if self._next_ns is None:
+            return
+        self._gate.stop()
+        before = None
+        for _ in range(int(REST_S * 1e9) // self._drive.period_ns + 1):
+            self._command(np.full(len(self._drive.joints), np.nan), time.monotonic_ns())
+            if before is not None and (self._gate.last == before).all():
+                return
+            before = self._gate.last
+            sleep_s(self._drive.period_ns * 1e-9)
+
+    def _command(self, command: Float, now_ns: int) -> str:
+        """Write a command inside the limits; return why the hardware did not take it, empty where it did."""
+        elapsed_ns = self._drive.period_ns if self._taken_ns is None else now_ns - self._taken_ns
+        applied = self._gate.apply(command, elapsed_ns=elapsed_ns).applied
+        try:
+            self._write(applied)
+        except Exception as error:  # in an adapter that is not ours; the driver outlives it and tries again
+            self._gate.not_taken()
+            self.counts["unwritten"] += 1
+            return f"the adapter does not write: {foreign(error)}"
+        self._taken_ns = now_ns
+        self.counts["written"] += 1
+        return ""
+
+
+def serve(address: Path, driving: Driving, robot: HardwareIO, ended: Callable[[], bool]) -> None:
+    """Take commands and questions at a local socket until `ended`; then walk to the fallback and let go."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # reference counts suffice: this loop makes no circles
+    address.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door, selectors.DefaultSelector() as selector:
+        door.bind(str(address))
+        address.chmod(0o600)
+        door.listen(8)
+        selector.register(door, selectors.EVENT_READ, None)
+        try:
+            give_up_ns = None  # once the driver is told to end, the gate has so long to bring the robot to rest
+            while give_up_ns is None or (driving.wake_ns is not None and time.monotonic_ns() < give_up_ns):
+                if give_up_ns is None and ended():
+                    give_up_ns = time.monotonic_ns() + int(REST_S * 1e9)
+                wake_ns, now_ns = driving.wake_ns, time.monotonic_ns()
+                wait_s = 0.2 if wake_ns is None else min(0.2, max(0, wake_ns - now_ns) * 1e-9)
+                for key, _ in selector.select(wait_s):
+                    if key.data is None:
+                        guest, _address = door.accept()
+                        guest.setblocking(False)
+                        selector.register(guest, selectors.EVENT_READ, guest)
+                    elif not _answer(key.data, driving, robot):
+                        selector.unregister(key.data)
+                        key.data.close()
+                driving.poll(time.monotonic_ns())
+            driving.rest()
+        finally:
+            robot.close()
+            address.unlink(missing_ok=True)
+
+
+def _answer(guest: socket.socket, driving: Driving, robot: HardwareIO) -> bool:
+    """Deal with one message of a guest; say whether it is still there."""
+    try:
+        data = guest.recv(1 << 16)
+        if not data:
+            return False
+        kind = data[:1]
+        if kind == COMMAND:
+            guest.send(write_answer(driving.on_command(read_command(data), time.monotonic_ns())))
+        elif kind == READ:
+            guest.send(write_reading(_read(robot)))
+        elif kind == RELEASE:
+            driving.release()
+        elif kind == LEAVE:
+            driving.leave()
+    except BlockingIOError:
+        driving.counts["unanswered"] += 1  # it does not read its answers
+    except (ConnectionError, struct.error, ValueError):
+        return False
+    return True
+
+
+def _read(robot: HardwareIO) -> Reading | str:
+    """Read the robot; a text says why there is nothing to read."""
+    try:
+        reading = robot.read()
+    except Exception as error:  # in an adapter that is not ours; the driver outlives it
+        return f"the adapter does not read: {foreign(error)}"
+    return reading if reading is not None else ""
+
+

@@ -1,0 +1,134 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the driver of a real robot as a process of the graph. It is no ROS node unless the robot is reached over ROS."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mat_ros.core import options
+from mat_ros.core.errors import Refused
+from mat_ros.core.options import option
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.limits import ruling_joints
+from mat_ros.core.shipped import config_file, policy_folder
+from mat_ros.core.tick.keeper import joint_places
+from mat_ros.core.tick.latch import StopLatch
+from mat_ros.hardware.commands import COMMANDS
+from mat_ros.hardware.driver import Drive, Driving, serve
+from mat_ros.hardware.guest import driver_address
+from mat_ros.hardware.io import Float, HardwareIO, HearsCommands, Listening
+from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.hardware.ros_robot import RobotTopics
+
+
+@dataclass(frozen=True)
+class DriverSettings:
+    """Which robot is driven."""
+
+    policy: str = option("", "policy bundle: a shipped name or a folder")
+    hardware: str = option("fake", f"what is commanded: {', '.join(ADAPTERS[1:])}, or module:Class")
+    robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
+    command_topic: str = option("", "where the robot's controllers take commands; empty: their usual names")
+    rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the driver until SIGINT or SIGTERM; then it walks the robot to its fallback and lets go of it."""
+    namespace, values = read_arguments(arguments)
+    settings: DriverSettings = options.read(DriverSettings, values)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        run(settings, namespace, ended.is_set)
+    except Refused as error:
+        print(f"driver: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> None:
+    """Open the adapter and serve the gate and the observer."""
+    manifest = Bundle.load(policy_folder(settings.policy)).manifest
+    robot = Robot.load(config_file("robots", settings.robot)) if settings.robot else None
+    period_ns = round(1e9 / settings.rate_hz) if settings.rate_hz else manifest.period_ns
+    guard = robot.guard if robot is not None else GuardSettings()
+    drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)
+    measures = settings.hardware not in COMMANDS  # over ROS, the observer listens by itself
+    hardware = open_hardware(settings.hardware, _link(settings.hardware, namespace), manifest, settings.robot,
+                             RobotTopics(command=settings.command_topic))
+    if measures and isinstance(hardware, Listening):
+        hardware.listen()
+    driving = Driving(drive, _write(hardware), StopLatch(robot.name if robot is not None else manifest.robot),
+                      _where(hardware, manifest) if measures else lambda: None)
+    serve(driver_address(namespace), driving, hardware, ended)
+
+
+def _write(hardware: HardwareIO) -> Callable[[Float], None]:
+    """Return what commands the robot; an adapter that measures its own commands is told them."""
+    if not isinstance(hardware, HearsCommands):
+        return hardware.write
+    hearing = hardware
+
+    def write(command: Float) -> None:
+        hardware.write(command)
+        hearing.applied(command)
+
+    return write
+
+
+def _where(hardware: HardwareIO, manifest: Manifest) -> Callable[[], Float | None]:
+    """Return what measures the joints (joint,); NaN where a joint's position is not among the measurements."""
+    places = joint_places(manifest)
+
+    def where() -> Float | None:
+        reading = hardware.read()
+        if reading is None:
+            return None
+        return np.where(places >= 0, reading.signals[places].astype(np.float64), np.nan)
+
+    return where
+
+
+def _link(hardware: str, namespace: str) -> Any:
+    """Return a way to the robot's topics where its adapter needs one; rclpy is imported only then."""
+    if hardware not in COMMANDS:
+        return None
+    import rclpy
+
+    from mat_ros.hardware.ros_link import RosLink
+
+    rclpy.init(args=[])
+    return RosLink(rclpy.create_node("driver", namespace=namespace))
+
+
+def read_arguments(arguments: Sequence[str]) -> tuple[str, Mapping[str, options.Value]]:
+    """Read the namespace and the parameters of a command line as ROS writes it, without ROS."""
+    namespace, values = "", dict[str, options.Value]()
+    for flag, value in itertools.pairwise(arguments):
+        name, _, text = value.partition(":=")
+        if flag == "-r" and name == "__ns":
+            namespace = text.strip("/")
+        elif flag == "-p":
+            values[name] = yaml.safe_load(text)
+        elif flag == "--params-file":
+            for node in yaml.safe_load(Path(value).read_text(encoding="utf-8")).values():
+                values |= node.get("ros__parameters", {})
+    known = {o.name for o in options.options(DriverSettings)}
+    return namespace, {name: value for name, value in values.items() if name in known}
+
+

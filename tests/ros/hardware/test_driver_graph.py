@@ -1,0 +1,123 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A graph that drives a robot of its own: whatever process hangs or dies, the robot is commanded, within limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs the ros extra")
+pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
+
+from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.tick.latch import STATE, StopLatch
+from mat_ros.graph.deployment import plan_bundle
+from mat_ros.graph.launcher import Supervisor
+from mat_ros.graph.settings import LaunchSettings
+from mat_ros.hardware.driver import SILENCE
+from support.logged_arm import FOLDER, writes
+from support.places import BUNDLES, TESTS
+
+pytestmark = pytest.mark.ros
+
+BUNDLE = Bundle.load(BUNDLES / "rwkv4")
+ROBOT = BUNDLE.manifest.robot
+PERIOD_S = BUNDLE.manifest.period_ns * 1e-9
+BUSY_S = 0.5  # by which a busy machine may be late
+SLOW = """
+extends: robot
+name: slow
+joints: {"*": {rate: 0.5, fallback: default}}
+"""
+
+
+class Run:
+    """A graph of the golden arm behind an adapter that notes what it is told."""
+
+    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
+        self.folder, self.supervisor = folder, supervisor
+
+    def until(self, done: Callable[[], bool], seconds: float) -> bool:
+        give_up = time.monotonic() + seconds
+        while not done() and time.monotonic() < give_up:
+            self.supervisor.pump(0.05)
+        return done()
+
+    def wait(self, seconds: float) -> None:
+        self.until(lambda: False, seconds)
+
+    def pid(self, name: str) -> int:
+        process = self.supervisor.processes[name].popen
+        assert process is not None
+        return process.pid
+
+    @property
+    def written(self) -> np.ndarray:
+        return writes(self.folder)
+
+
+@contextmanager
+def driven(folder: Path, monkeypatch: pytest.MonkeyPatch, robot: str = "") -> Iterator[Run]:
+    monkeypatch.setenv(FOLDER, str(folder))
+    monkeypatch.setenv(STATE, str(folder / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH", "")])))
+    monkeypatch.syspath_prepend(str(TESTS))
+    settings = LaunchSettings(policy=str(BUNDLE.folder), wiring="central", sim="none", robot=robot,
+                              hardware="support.logged_arm:Arm")
+    lines: list[str] = []
+    with Supervisor(plan_bundle(settings, BUNDLE).graph, lambda name, line: lines.append(f"{name}: {line}")) as running:
+        run = Run(folder, running)
+        assert run.until(lambda: len(run.written) > 40, 60.0), lines[-20:]
+        yield run
+
+
+@pytest.mark.parametrize("word", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_gate_that_hangs_or_dies_leaves_no_gap_and_the_robot_rests_until_an_operator_resumes_it(
+        tmp_path, monkeypatch, word):
+    with driven(tmp_path, monkeypatch) as run:
+        stopped, count = run.pid("safety"), len(run.written)
+        os.kill(stopped, word)
+        run.wait(1.5)
+        after = run.written[count - 1:]
+        # Two periods by design, which the unit tests hold in made-up time; a busy machine wakes a process later.
+        assert np.diff(after[:, 0]).max() < BUSY_S
+        assert StopLatch(ROBOT, tmp_path / "state").read().cause == SILENCE
+        if word is signal.SIGSTOP:
+            os.kill(stopped, signal.SIGCONT)
+        run.wait(4.0)  # a gate that is back moves nothing
+        rest = run.written[-20:, 1:]
+        assert np.ptp(rest, axis=0).max() < 1e-6
+    assert (tmp_path / "closed").exists()
+
+
+def test_the_limits_of_the_robot_file_reach_the_robot(tmp_path, monkeypatch):
+    (tmp_path / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    with driven(tmp_path, monkeypatch, robot=str(tmp_path / "slow.yaml")) as run:
+        run.wait(2.0)
+        found = run.written
+    speed = np.abs(np.diff(found[:, 1:], axis=0)) / np.maximum(np.diff(found[:, 0]), PERIOD_S / 2)[:, None]
+    assert speed.max() <= 0.5 * 1.25  # the clock of the log is read a moment after that of the gate
+    assert np.abs(np.diff(found[:, 1:], axis=0)).max() <= 0.5 * PERIOD_S + 1e-9
+    assert np.ptp(found[:, 1:], axis=0).max() > 0.05  # it did move
+
+
+def test_an_adapter_whose_writes_fail_for_a_while_is_not_jerked_afterwards(tmp_path, monkeypatch):
+    with driven(tmp_path, monkeypatch) as run:
+        count = len(run.written)
+        (tmp_path / "fail").touch()
+        run.wait(1.0)
+        (tmp_path / "fail").unlink()
+        assert run.until(lambda: len(run.written) > count + 10, 10.0)
+        steps = np.abs(np.diff(run.written[:, 1:], axis=0)).max(axis=0)
+    rates = np.array([joint.rate for joint in BUNDLE.manifest.joints])
+    assert (steps <= rates * PERIOD_S + 1e-9).all()
