@@ -25,15 +25,15 @@ from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
 from mat_ros.worlds.batch import World
 
-LEARNING_SEED = 977  # of the episodes from which the detector learns; no cell runs them
-RECOVERED = 0.8  # of the reward before the fault, over RECOVERY_S
+LEARNING_SEED = 977  # seed of the episodes from which the detector learns; no cell uses it
+RECOVERED = 0.8  # share of the reward before the fault, over RECOVERY_S, that counts as recovered
 RECOVERY_S = 1.0
-INFLUENCE_TICKS = 60  # over which the influence of slots is averaged
+INFLUENCE_TICKS = 60  # ticks over which the influence of slots is averaged
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs to run any cell of one policy."""
+    """Hold the settings that a worker needs to run any cell of one policy."""
 
     policy: str  # folder
     backend: str
@@ -44,14 +44,14 @@ class Setup:
     mode: str
 
     def origin(self) -> dict[str, object]:
-        """Return what the rows of a table have in common, wherever policy and grid lie."""
+        """Return what the rows of a table have in common, independent of the paths of policy and grid."""
         grid = hashlib.sha256(Path(self.grid).read_bytes()).hexdigest()
         return {"policy": Bundle.load(Path(self.policy)).digest, "grid": grid, "backend": self.backend,
                 "mode": self.mode, "seed": self.seed, "ticks": self.ticks}
 
 
 class Worker:
-    """Run cells of one policy; it keeps the simulated robots from cell to cell."""
+    """Run cells of one policy with simulated robots that are used again from cell to cell."""
 
     def __init__(self, setup: Setup, learn: bool = True) -> None:
         self.setup, self.bundle = setup, Bundle.load(Path(setup.policy))
@@ -70,11 +70,11 @@ class Worker:
         return self._whole.world.world
 
     def onset(self) -> int:
-        """Return the tick at which things break."""
+        """Return the tick at which the faults start."""
         return self.grid.onset(self.bundle.manifest.period_ns, self.setup.ticks or self._whole.score.horizon)
 
     def episodes(self, cell: Cell, ticks: int | None = None, watch: Callable[[int], None] | None = None) -> Episodes:
-        """Run the episodes of a cell, of so many ticks; `watch` is called after each tick."""
+        """Run the episodes of a cell for `ticks` ticks and return them; `watch` is called after each tick."""
         lockstep = self._whole
         if cell.level == GAP:
             lockstep = self._lockstep(cell.table)
@@ -110,7 +110,7 @@ class Worker:
         return rows
 
     def influence(self, ticks: int = INFLUENCE_TICKS) -> SlotInfluence:
-        """Average the influence of slots on each other, and the critic's values, over the first ticks of an episode."""
+        """Return slots' influence on each other and the critic's values, averaged over an episode's first ticks."""
         manifest = self.bundle.manifest
         seen = self._whole.run(self.setup.seed, ticks=ticks, keep=True)
         decider = Decider(self.backend, manifest.network, manifest.state)
@@ -121,15 +121,16 @@ class Worker:
 
 
 def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
-    """Return the ticks after the onset until the reward is for good what it was before.
+    """Return the ticks after the onset until the reward has lastingly returned to its level from before the onset.
 
-    0: it never fell, -1: it never was, -2: it cannot be told, since the episode is too short before or after the onset.
+    0: the reward never fell. -1: the reward never returned. -2: unknown, because the episode is too short before or
+    after the onset.
     """
     window = max(1, round(RECOVERY_S * 1e9 / period_ns))
     if onset < window or len(rewards) < onset + window:
         return UNTOLD
     total = np.cumsum(np.append(0.0, rewards))
-    mean = (total[window:] - total[:-window]) / window  # [k]: of the ticks k .. k + window - 1
+    mean = (total[window:] - total[:-window]) / window  # [k]: mean reward of the ticks k .. k + window - 1
     before = mean[max(0, onset - 2 * window):onset - window + 1].mean()
     low = np.flatnonzero(mean[onset:] < before - (1 - RECOVERED) * abs(before))
     if not len(low):
@@ -137,11 +138,11 @@ def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
     return -1 if low[-1] == len(mean) - onset - 1 else int(low[-1]) + 1
 
 
-_worker: Worker | None = None  # of this process
+_worker: Worker | None = None  # the worker of this process
 
 
 def rows_of(setup: Setup, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
-    """Run a cell with the simulated robots that this process keeps."""
+    """Run a cell with this process's worker and return the cell and its rows."""
     global _worker
     if _worker is None or _worker.setup != setup:
         _worker = Worker(setup)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep what happened in episodes that ran side by side, a row each."""
+"""Record episodes that run side by side, one row for each episode."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Float = NDArray[np.float64]
 
 @dataclass
 class Episodes:
-    """What happened in each row; arrays are (row,) unless they say otherwise."""
+    """Record the events of each row; arrays are (row,) unless their comment gives another shape."""
 
     returns: Float
     lengths: NDArray[np.int64]  # ticks
     rewards: Float  # (tick, row), NaN after the end
-    detected: NDArray[np.int64]  # tick at which a broken joint was first found in error, -1: never
+    detected: NDArray[np.int64]  # tick at which a broken joint was first found in error; -1: never
     alarmed: NDArray[np.bool_]  # (row, joint): healthy joints that were found in error
     missing: NDArray[np.int64]  # joints x ticks without a decision in time
-    outside_before: NDArray[np.int64]  # joints x ticks: what the policy wanted lay outside the joint's limits
-    outside_after: NDArray[np.int64]  # the same behind the gate
+    outside_before: NDArray[np.int64]  # joints x ticks in which the policy's command was outside the joint's limits
+    outside_after: NDArray[np.int64]  # joints x ticks in which the gate's command was outside the joint's limits
     clamped: NDArray[np.int64]  # joints x ticks in which the gate changed the request
     latency_ns: NDArray[np.int64]  # (tick, row) of the last decision in simulated time; 0 where decided centrally
-    computing_ns: NDArray[np.int64]  # (tick, row): what encoding, deciding and guarding took on this machine
+    computing_ns: NDArray[np.int64]  # (tick, row): time of encoding, deciding and guarding on this machine
     signals: Float32 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))  # (tick + 1, row, signal)
     commands: Float = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (tick, row, joint)
 
     @classmethod
     def empty(cls, rows: int, horizon: int, joints: int) -> Episodes:
-        """Make the record of episodes that have not begun."""
+        """Return the record of episodes that have not begun."""
         def counts() -> NDArray[np.int64]:
             return np.zeros(rows, np.int64)
 
@@ -44,7 +44,7 @@ class Episodes:
                    *np.zeros((2, horizon, rows), np.int64))
 
     def alarm(self, health: NDArray[np.int64], broken: NDArray[np.bool_], alive: NDArray[np.bool_], tick: int) -> None:
-        """Note when broken joints are first found in error, and healthy ones that are; health, broken (row, joint)."""
+        """Record the first alarm of broken joints, and false alarms of healthy ones; health, broken (row, joint)."""
         found = (health >= Health.ERROR) & alive[:, None]
         first = (self.detected < 0) & (found & broken).any(axis=1)
         self.detected[first] = tick

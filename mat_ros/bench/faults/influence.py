@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show how much each slot's action moves those of its successors, by deciding a tick again without it.
+"""Measure the influence of each slot's action on its successors' actions by deciding a tick again without the action.
 
-This is a counterfactual of the decisions and not of the robot: nothing is said about what an action was worth. So it is
-no advantage, and a slot that moves nobody may still matter most.
+The influence is a counterfactual of the decisions and not of the robot. The influence does not measure how much an
+action contributed to the return. So it is not an advantage, and a slot without influence may still matter most.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from mat_ros.core.tick.messages import Float32, Override, Validity
 
 
 def influence(decider: Decider, enc: Float32, tick: int = 0) -> Float32:
-    """Give (slot, slot): by how much the column's action changes, in policy units, when the row's is told as zero.
+    """Return (slot, slot): the change of the column's action, in policy units, when the row's action is sent as zero.
 
-    Exact; it costs one decision of the whole chain for each slot. Nothing stands on or below the diagonal, since nobody
-    hears a successor.
+    The result is exact and costs one decision of the whole chain for each slot. The entries on and below the diagonal
+    are zero, because no slot receives the action of a successor.
     """
     slots = len(enc)
     _, healthy = decider.extend(decider.start(), tick, slots, enc, Validity.OWN)

@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a policy in its simulated robot without any process or message: the core of the live graph, tick for tick.
+"""Run a policy in its simulated robot without processes or messages, with the code of the live graph for every tick.
 
-Many episodes run side by side, a row each, with a schedule of faults each. Actuators and sensors break in the physics.
-Where a schedule breaks messages or nodes, that row's decisions come from a whole simulated chain; elsewhere from the
-central decision, which has the same bits. Every row has its own safety gate and its own detector.
+Many episodes run side by side. Each row is one episode with its own fault schedule, safety gate and detector. Faults of
+actuators and sensors act on the physics. In a row whose schedule breaks messages or nodes, a whole simulated chain
+decides. In every other row the central decision is used, which has the same bits.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.score import open_world, score_of
 
 Float = NDArray[np.float64]
-EXCITATION = 0.2  # policy units
-LEARNING_SHARE = 10  # ticks from which a model is learned, for each measurement and command
-INFORMATION = ("intent", "truth", "oracle")  # oracle: the truth at once and exactly, which no detector gives
+EXCITATION = 0.2  # policy units, noise of the actions while the detector learns
+LEARNING_SHARE = 10  # ticks of learning for each measurement and each command
+INFORMATION = ("intent", "truth", "oracle")  # oracle: the exact truth without delay, which no detector has
 
 
 class Recording(Protocol):
-    """Where messages are kept: a Recorder or a FlightRecorder."""
+    """Store messages, as a Recorder or a FlightRecorder does."""
 
     def write(self, topic: str, time_ns: int, message: object) -> None:
-        """Keep a message."""
+        """Store a message."""
         ...
 
 
 class LockStep:
-    """A policy and its simulated robot."""
+    """Run a policy in its simulated robot."""
 
     def __init__(self, bundle: Bundle, backend: Backend, rows: int, *, mode: str = "optimistic",
                  wiring: str = "per_agent", gate: GateSettings | None = None, deadline: float = 0.8,
@@ -61,8 +61,8 @@ class LockStep:
         self.world = FaultyWorld(open_world(self.manifest, rows, threads))
         self.world.world.scatter = scatter or Scatter()
         self.score = score_of(self.world.world)
-        self._randomiser = Randomiser(self.world.world, table, 0) if table else None  # another robot than the trained
-        self.model: Model | None = None  # of the healthy robot; without one nothing is detected
+        self._randomiser = Randomiser(self.world.world, table, 0) if table else None  # other physics
+        self.model: Model | None = None  # model of the healthy robot; without a model nothing is detected
         manifest, network = self.manifest, self.manifest.network
         self._columns = Columns(manifest.layout.terms, self.world.world.terms)
         self._observer, self._map = Observer(manifest.layout), manifest.action_map
@@ -76,7 +76,7 @@ class LockStep:
         self._lower, self._upper = np.array([[j.lower, j.upper] for j in manifest.joints]).T
 
     def learn(self, seed: int, ticks: int | None = None) -> Model:
-        """Learn how the healthy robot moves by running it, with noise that tells a command's effect from its reason."""
+        """Return a model of the healthy robot's motion; noise separates a command's effect from its cause."""
         noise = Sampling(seed, np.full(self._act_dim, EXCITATION, np.float32))
         calm, self._decider = self._decider, Decider(self.backend, self.manifest.network, self.manifest.state, noise)
         enough = LEARNING_SHARE * (len(self._columns.places) + len(self.joint_names))
@@ -94,7 +94,7 @@ class LockStep:
     def run(self, seed: int | Sequence[int], schedules: Sequence[Schedule] | None = None, information: str = "intent",
             ticks: int | None = None, *, recording: Recording | None = None, keep: bool = False,
             watch: Callable[[int], None] | None = None) -> Episodes:
-        """Run an episode in every row. The first row is recorded; `watch` is called after each tick."""
+        """Run an episode in every row and return them. The first row is recorded; `watch` is called after each tick."""
         if information not in INFORMATION:
             raise Refused("chain information", f"one of {INFORMATION}", information, "choose one of them")
         horizon = self.score.horizon if ticks is None else ticks
@@ -142,19 +142,19 @@ class LockStep:
         return out
 
     def _suspects(self, schedules: Sequence[Schedule], tick: int) -> NDArray[np.bool_]:
-        """Say which joints are or were broken (row, joint): an alarm may outlast its fault."""
+        """Return which joints are or were broken (row, joint), because an alarm may outlast its fault."""
         broken = np.zeros((self.rows, len(self.joint_names)), dtype=bool)
         for row, schedule in enumerate(schedules):
             for fault in schedule.faults:
                 joint = fault.target.rpartition("/")[2]
                 if fault.level in ("message", "node") and fault.start <= tick:
-                    broken[row] = True  # whose decisions it kept away is not told apart
+                    broken[row] = True  # the fault may have kept away the decisions of any joint
                 elif fault.start <= tick and joint in self.joint_names:
                     broken[row, self.joint_names.index(joint)] = True
         return broken
 
     def _signals(self) -> Float32:
-        """Measure as the messages carry it (row, signal)."""
+        """Return the measurements (row, signal) with the precision of the messages."""
         measured = self.world.measure()
         if self._randomiser is not None:
             measured = self._randomiser.readings(measured)
@@ -205,7 +205,7 @@ class LockStep:
 
 
 class _Row:
-    """What one robot has of its own: gate, detector, faults, and a chain where messages or nodes break."""
+    """Hold the gate, detector and faults of one robot, and a chain where messages or nodes break."""
 
     def __init__(self, lockstep: LockStep, schedule: Schedule) -> None:
         self._all, self.schedule = lockstep, schedule
@@ -222,7 +222,7 @@ class _Row:
         self.decisions: list[Decision] = []
 
     def positions(self, signals: Float32) -> Float:
-        """Give where the position-controlled joints are (joint,), NaN elsewhere; the first call opens the gate."""
+        """Return the positions of position-controlled joints (joint,), NaN elsewhere; the first call opens the gate."""
         place = self._all.places.position
         present = np.where(self._serves & (place >= 0), signals[place].astype(np.float64), np.nan)
         if not self._activated:
@@ -232,7 +232,7 @@ class _Row:
         return present
 
     def told(self, tick: int, information: str, detector: Detector | None, row: int) -> dict[int, Override]:
-        """Give what the chain is told of broken joints in this tick."""
+        """Return the overrides that the chain receives for broken joints in this tick."""
         before = self._overrides
         if information == "oracle":
             self._overrides = self._oracle(tick)
@@ -254,7 +254,7 @@ class _Row:
         return found
 
     def decide(self, encoding: Encoding, overrides: dict[int, Override]) -> tuple[Float32, NDArray[np.uint8]]:
-        """Give the actions (slot, act_dim) and validity (slot,) that reach the gate in time."""
+        """Return the actions (slot, act_dim) and validity (slot,) that reach the gate in time."""
         if self._chain is None:
             decider = self._all._decider
             prefix, intended = decider.extend(decider.start(), encoding.tick, self._all._slots, encoding.enc,
