@@ -34,9 +34,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--live", type=int, default=0, metavar="N", help="also run N episodes of some cells as a live "
                         "graph of node processes over DDS, free-running against the wall clock; 0: no live graph")
     parser.add_argument("--live-only", action="append", metavar="PATTERN", help="pattern, as in --only, of cells to "
-                        "run live beside the nominal cell; may be repeated; default: the first actuator that is off, the "
-                        "largest share of dropped messages, and the first node that crashes; gaps and oracles cannot "
-                        "run live")
+                        "run live beside the nominal cell; may be repeated; default: the first actuator that is off, "
+                        "the largest share of dropped messages, and the first node that crashes; gaps and oracles "
+                        "cannot run live")
     parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
     parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
     return parser
