@@ -36,7 +36,7 @@ class Loader {
     model.observer.width = width;
     const size_t actions = static_cast<size_t>(net_.agents) * net_.act_dim;
     model.action_mask = keep(net_.action_mask, actions, actions);
-    model.net.mean = model.net.std = model.net.observed = model.net.action_mask = nullptr;  // these arrays belong to the caller
+    model.net.mean = model.net.std = model.net.observed = model.net.action_mask = nullptr;  // the caller owns these
     load_encoder(model, width);
     load_decoder(model, width);
     used_.insert("actions.log_std");  // the manifest has the standard deviations
