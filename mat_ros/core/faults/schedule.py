@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -138,7 +139,7 @@ class Schedule:
 
     def active(self, tick: int) -> tuple[Fault, ...]:
         """Give the faults of a tick, in the order of the schedule."""
-        return self._active[int(np.searchsorted(self._edges, tick, side="right")) - 1]
+        return self._active[bisect.bisect_right(self._edges, tick) - 1]
 
     def uniform(self, fault: Fault, tick: int, size: int = 1) -> NDArray[np.float64]:
         """Draw the uniform numbers of a fault in a tick."""
