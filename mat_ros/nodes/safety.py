@@ -98,7 +98,7 @@ class SafetyNode(Shell):
                 time.sleep(self.manifest.period_ns * 1e-9)
 
     def facts(self) -> Mapping[str, object]:
-        """Give what the gate counted, and how late commands were."""
+        """Return what the gate counted, and how late commands were."""
         if not self.configured:
             return {}
         silent = self.keeper.collector.silent

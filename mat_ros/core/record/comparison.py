@@ -64,6 +64,6 @@ class Comparison:
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Say whether two arrays have the same bits; any NaN equals any other, since a missing value has no sign."""
+    """Return whether two arrays have the same bits; any NaN equals any other, since a missing value has no sign."""
     return a.tobytes() == b.tobytes() or bool(np.array_equal(a, b, equal_nan=True) and
                                               (np.signbit(a) == np.signbit(b))[~np.isnan(a)].all())

@@ -65,7 +65,7 @@ class Keeper:
 
     @property
     def wake_ns(self) -> int | None:
-        """Give the time at which `poll` has to be called, None while there is nothing to wait for."""
+        """Return the time at which `poll` has to be called, None while there is nothing to wait for."""
         if self._observation is None:
             return None
         if not self._applied:
@@ -140,7 +140,7 @@ class Keeper:
                        now_ns - observation.start_ns)
 
     def _positions(self, signals: Float32) -> NDArray[np.float64]:
-        """Give where the joints are (joint,), NaN where that is not measured."""
+        """Return where the joints are (joint,), NaN where that is not measured."""
         return np.where(self._places >= 0, signals[self._places].astype(np.float64), np.nan)
 
 

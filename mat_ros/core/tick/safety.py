@@ -70,7 +70,7 @@ class Gate:
 
     @property
     def last(self) -> Float:
-        """Give a copy of the last command."""
+        """Return a copy of the last command."""
         return self._last.copy()
 
     def activate(self, present: NDArray[np.float64]) -> None:
