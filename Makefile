@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-ros lint bench docs gallery clean
 
-# A ROS or another venv of ROS wheels that this shell has sourced would be mixed with the one in .venv.
+# A sourced ROS, or a sourced venv with ROS wheels, would mix with the ROS in .venv.
 ifneq ($(AMENT_PREFIX_PATH)$(_ROS_WHEELS_BOOTSTRAP_COMPLETE),)
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 endif
@@ -17,9 +17,9 @@ DEMO_ARGS ?=
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
-	@echo 'PYTHON=python3.12 chooses the Python of .venv; PYTEST_ARGS="-k chain" is handed to pytest.'
+	@echo 'PYTHON=python3.12 chooses the Python of .venv; PYTEST_ARGS="-k chain" adds arguments of pytest.'
 
-setup:  ## make or mend .venv with all that tests and training need
+setup:  ## make or repair .venv with everything that tests and training need
 	@$(SETUP) $(TEST_EXTRAS)
 	@echo 'setup: ready; in each new shell: . .venv/bin/activate'
 
@@ -27,7 +27,7 @@ demo:  ## run the demonstration (no torch, no GPU, no display)
 	@$(SETUP) $(RUN_EXTRAS)
 	@$(BIN)/mat-ros demo $(DEMO_ARGS)
 
-test:  ## run every test that this machine can run, and list what it cannot
+test:  ## run every test that this machine can run, and list the others
 	@$(SETUP) $(TEST_EXTRAS)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -50,14 +50,14 @@ docs:  ## build the documentation into site/
 	@$(BIN)/mkdocs build --strict
 	@echo 'Read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000'
 
-gallery:  ## make the results of docs/results again, at small scale, into reports/gallery/
+gallery:  ## make the results of docs/results again at small scale, in reports/gallery/
 	@$(SETUP) $(TEST_EXTRAS)
 	@mkdir -p reports/gallery
 	@$(BIN)/mat-ros demo --out reports/gallery/demo
 	@$(BIN)/mat-ros bench backends --json > reports/gallery/backends.json
 	@$(BIN)/mat-ros bench faults --policy dexhands_door_mat --grid grid_hands --episodes 2 --only 'actuator:off:*' --out reports/gallery/faults
 
-clean:  ## remove what builds and tests left, but neither .venv nor recordings
+clean:  ## remove the files of builds and tests, but neither .venv nor recordings
 	rm -rf build dist install log site *.egg-info mat_ros/msg mat_ros/srv .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find mat_ros training trt_engines tests -name '__pycache__' -prune -exec rm -rf {} + 2> /dev/null || true
 	find mat_ros -name '*.so' -delete

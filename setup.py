@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""pip's build of the tree that colcon builds with CMakeLists.txt: compiled messages, native backend, ROS's share/.
+"""Build the package with pip, as CMakeLists.txt does with colcon: compiled messages, native backend, ROS's share/.
 
-Everything that is plain data about the project stands in pyproject.toml.
+pyproject.toml contains all plain data about the project.
 """
 
 import shutil
@@ -20,7 +20,7 @@ import build_native  # noqa: E402
 
 
 class BuildCompiled(build_ext):
-    """Build what is not plain Python: into the source tree for an editable install, else into the wheel."""
+    """Build the compiled parts, into the source tree for an editable install and otherwise into the wheel."""
 
     def run(self) -> None:
         package = Path(self.build_lib) / "mat_ros"
@@ -39,7 +39,7 @@ NATIVE = Extension("mat_ros.backends.native.libmat_ros_native", sources=[])
 
 
 def compiled_parts() -> list[Extension]:
-    """List what this machine can compile, and say in one sentence each what it leaves out."""
+    """Return the parts that this machine can compile, and print one sentence for each part that is left out."""
     parts = []
     for name, extension, reason in (
         ("mat_ros.msg", MESSAGES, build_messages.reason_to_skip()),
@@ -64,14 +64,14 @@ def node_executables() -> list[str]:
 
 
 def files(pattern: str) -> list[str]:
-    """List shipped files, relative to the root as setuptools wants them."""
+    """Return shipped files relative to the root, as setuptools requires."""
     return [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(pattern))]
 
 
 setup(
     ext_modules=compiled_parts(),
     cmdclass={"build_ext": BuildCompiled},
-    # Where `ros2 launch`, `ros2 run` and `ros2 interface` look, below the environment's prefix.
+    # `ros2 launch`, `ros2 run` and `ros2 interface` search these folders below the environment's prefix.
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/mat_ros"]),
         ("share/mat_ros", ["package.xml"]),

@@ -1,12 +1,12 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Decide a whole tick of a MARWKV-4 policy (one block, width 64) in one launch: the decoder's weights are read once,
-// then all slots of one environment after another run in one thread block, with nothing but registers and shared memory
-// between them. mat_ros/backends/fused_decode.py packs the weights and says in which order.
+// Decide a whole tick of a MARWKV-4 policy (one block, width 64) in one launch. A thread block reads the decoder's
+// weights once. It then runs all slots of one environment after the other, and keeps the state between slots in
+// registers and shared memory. mat_ros/backends/fused_decode.py packs the weights and defines their order.
 //
-// Four threads share a row of each 64 x 64 matrix, sixteen of its inputs each, in registers; the two matrices of the
-// channel mixer lie in shared memory. A thread below 64 also owns a channel: its parameters and its running state.
+// Four threads share a row of each 64 x 64 matrix. Each of them holds sixteen weights in registers. The two matrices of
+// the channel mixer lie in shared memory. A thread below 64 also owns a channel, with its parameters and running state.
 #include "device.h"
 
 namespace {
@@ -15,9 +15,9 @@ constexpr int kWidth = 64;
 constexpr int kHidden = 4 * kWidth;
 constexpr int kThreads = 256;
 constexpr int kPerRow = kThreads / kWidth;   // threads that share a row
-constexpr int kInputs = kWidth / kPerRow;    // inputs of each
+constexpr int kInputs = kWidth / kPerRow;    // inputs of each thread
 constexpr int kMaxActions = 16;
-constexpr int kRowStride = kWidth + 4;       // of rows in shared memory: four floats of padding part the banks
+constexpr int kRowStride = kWidth + 4;       // of rows in shared memory; four floats of padding avoid bank conflicts
 constexpr int kHiddenStride = kHidden + 4;
 constexpr float kNever = -1e30f;
 constexpr int kUnsupported = -1;
@@ -25,7 +25,7 @@ constexpr int kUnsupported = -1;
 constexpr int kSharedFloats = kHidden * kRowStride + kWidth * kHiddenStride + 2 * kMaxActions * kWidth + 8 * kWidth +
                               kHidden + kMaxActions + 2 * kMaxActions;
 
-__device__ __forceinline__ float sum_of_row(float part) {  // over the threads that share a row
+__device__ __forceinline__ float sum_of_row(float part) {  // sum over the threads that share a row
 #pragma unroll
   for (int lane = kPerRow / 2; lane > 0; lane /= 2) part += __shfl_xor_sync(0xffffffffu, part, lane);
   return part;
@@ -37,7 +37,7 @@ __device__ __forceinline__ float sum_of_warp(float part) {
   return part;
 }
 
-// This thread's share of a row, times its share of x; complete in all threads of the row.
+// The product of a row and x. Each thread multiplies its part, and all threads of the row get the whole sum.
 __device__ __forceinline__ float multiply(const float* row, const float* x) {
   float even = 0.0f, odd = 0.0f;
 #pragma unroll
@@ -52,7 +52,7 @@ struct Moments {
   float mean, scale;
 };
 
-// Of 64 numbers in shared memory. Each warp computes them for itself, which saves a barrier.
+// Mean and scale of 64 numbers in shared memory. Each warp computes both, which saves a barrier.
 __device__ __forceinline__ Moments moments(const float* x) {
   const float first = x[threadIdx.x % 32], second = x[threadIdx.x % 32 + 32];
   const float mean = sum_of_warp(first + second) * (1.0f / kWidth);
@@ -63,7 +63,7 @@ __device__ __forceinline__ Moments moments(const float* x) {
 __device__ __forceinline__ float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678f)); }
 __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }
 
-// Takes one tensor after another out of the packed weights.
+// Returns one tensor after the other from the packed weights.
 struct Packed {
   const float* next;
   __device__ const float* take(int floats) {
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, 1)
   Packed packed{weights};
   const float* embed_weight = packed.take(kWidth * actions);
   const float* embed_bias = packed.take(kWidth);
-  // Parameters of this thread's channel, in the order of the file: see below for their use.
+  // Parameters of this thread's channel, in the order of the packed weights.
   float own[13];
   const auto take_channels = [&](int first, int count) {
     for (int i = 0; i < count; ++i) {
@@ -243,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, 1)
   }
 }
 
-// Launch on `blocks` thread blocks. On a GPU its caller must first have raised the kernel's limit of shared memory.
+// Launch on `blocks` thread blocks. On a GPU the caller must first raise the kernel's limit of shared memory.
 extern "C" int mat_ros_decode_rwkv4(const float* weights, const float* enc, const float* mask, int slots, int actions,
                                     int batch, float* decided, float* handed, int blocks, cudaStream_t stream) {
   if (actions > kMaxActions) return kUnsupported;

@@ -1,7 +1,8 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a .cu file of this project includes first: the CUDA headers, or nothing where the emulator stands in for them.
+// Every .cu file of this project includes this file first. It includes the CUDA headers, or nothing where the emulator
+// replaces them.
 #pragma once
 
 #ifndef MAT_ROS_EMULATED

@@ -1,18 +1,18 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Run a CUDA source on the CPU, so that a machine without a GPU tests the real file:
+// Run a CUDA source on the CPU, so that a machine without a GPU can test the real file:
 //
 //     g++ -std=c++17 -O1 -fPIC -shared -include cuda/emulator.h -x c++ cuda/wkv.cu -o wkv_emulated.so
 //
-// Blocks run one after another. The threads of a block are fibers that switch only at __syncthreads() and at warp
-// shuffles, always in the same order: this checks arithmetic, indexing and barriers that not every thread reaches, but
-// no race (for those, run compute-sanitizer on a GPU). A source that wants both lives with these two rules:
+// Blocks run one after the other. The threads of a block are fibers that switch only at __syncthreads() and at warp
+// shuffles, always in the same order. This checks arithmetic, indexing, and barriers that not every thread reaches. It
+// finds no races; run compute-sanitizer on a GPU for these. A source for both GPU and emulator keeps two rules:
 //
-//   * launch with MAT_ROS_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...), since g++ cannot read <<<>>>;
-//   * take dynamic shared memory with MAT_ROS_DYNAMIC_SHARED(type, name), which is 16-byte aligned.
+//   * it launches with MAT_ROS_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...), as g++ rejects <<<>>>;
+//   * it declares dynamic shared memory with MAT_ROS_DYNAMIC_SHARED(type, name), which is 16-byte aligned.
 //
-// Both are defined for nvcc in device.h; include that file from the .cu. Static __shared__ arrays work as they are.
+// device.h defines both for nvcc; include device.h in the .cu file. Static __shared__ arrays need no change.
 #pragma once
 
 #include <ucontext.h>
@@ -159,7 +159,7 @@ static void launch(dim3 grid, dim3 threads, size_t shared_bytes, const std::func
   gridDim = grid;
   blockDim = threads;
   body = &kernel;
-  shared.assign(shared_bytes / sizeof(float4) + 1, float4{NAN, NAN, NAN, NAN});  // nobody may rely on zeros
+  shared.assign(shared_bytes / sizeof(float4) + 1, float4{NAN, NAN, NAN, NAN});  // no kernel may rely on zeros
   for (unsigned z = 0; z < grid.z; ++z)
     for (unsigned y = 0; y < grid.y; ++y)
       for (unsigned x = 0; x < grid.x; ++x) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The causal WKV of RWKV-4, 5 and 6, forward and backward. Inputs and outputs are float or bfloat16; every sum is
-// float. The equations stand in training/models/wkv_reference.py. Tensors are contiguous (batch, slots, width).
+// float. training/models/wkv_reference.py contains the equations. Tensors are contiguous (batch, slots, width).
 //
 // Every launcher returns a cudaError_t, or kUnsupported where no kernel was compiled for the head size.
 #include "wkv4.h"
@@ -40,8 +40,8 @@ __global__ void wkv4_forward_kernel(int batch, int slots, int width, const T* ke
 // With p_ti the weight of slot i in slot t's average y_t, and g_t the gradient of y_t:
 //   dv_i = Σ_t g_t p_ti    dk_i = Σ_t g_t p_ti (v_i - y_t)    du = Σ_t g_t p_tt (v_t - y_t)
 //   dw = -Σ_t g_t Σ_{i<t} (t - 1 - i) p_ti (v_i - y_t)
-// The first walk goes forward for du and dw and leaves y_t and log(den_t) in the workspace, (2, batch, slots, width);
-// the second goes backward with Σ_t g_t / den_t and Σ_t g_t y_t / den_t, scaled as the forward sums are.
+// The first walk goes forward for du and dw and writes y_t and log(den_t) to the workspace, (2, batch, slots, width).
+// The second walk goes backward with Σ_t g_t / den_t and Σ_t g_t y_t / den_t, scaled as the forward sums are.
 template <class T>
 __global__ void wkv4_backward_kernel(int batch, int slots, int width, const T* key, const T* value, const float* rate,
                                      const float* bonus, const T* grad_out, float* workspace, T* grad_key,
@@ -78,7 +78,7 @@ __global__ void wkv4_backward_kernel(int batch, int slots, int width, const T* k
   grad_rate[lane] = sum_rate;
   grad_bonus[lane] = sum_bonus;
 
-  float weight = 0.0f, weighted = 0.0f, top = kNever;  // over the slots after i, faded to slot i + 1
+  float weight = 0.0f, weighted = 0.0f, top = kNever;  // sums over the slots after i, decayed to slot i + 1
   for (int t = slots - 1; t >= 0; --t) {
     const long i = first + long(t) * width;
     const float k = load(key, i), v = load(value, i), g = load(grad_out, i);
@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(C)
 //   dr_t = S_t g_t + u ⊙ k_t (v_t·g_t)    dk_t = D_{t+1} v_t + u ⊙ r_t (v_t·g_t)    dv_t = D_{t+1}ᵀ k_t + g_t (r_t·(u ⊙ k_t))
 // The gradient of the rate is -e^{-w_t} Σ_j D_{t+1} ⊙ S_t. No memory is kept for it: with E_t = Σ_j D_t ⊙ S_t,
 //   E_t = E_{t+1} - k_t ⊙ (D_{t+1} v_t) + r_t ⊙ (S_t g_t)   and   dw_t = -(E_{t+1} - k_t ⊙ (D_{t+1} v_t)).
-// The workspace (batch, slots, width) hands r_t ⊙ (S_t g_t) from the forward walk to the backward one.
+// The workspace (batch, slots, width) carries r_t ⊙ (S_t g_t) from the forward walk to the backward walk.
 template <class T, int C, bool kRatePerSlot>
 __global__ void __launch_bounds__(C)
     wkv6_backward_kernel(int slots, int heads, const T* r, const T* k, const T* v, const float* rate,

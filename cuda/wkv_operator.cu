@@ -1,14 +1,15 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The operator mat_ros::WKV: RWKV-4's recurrence over as many slots as there are, from a state to a state. One slot is
-// a decoder's step, n slots are a causal encoder. float32; shapes as in trt_engines/wkv_plugin.py, which hands the PTX
-// of this file to TensorRT. TensorRT passes a kernel its inputs, then integers, then its outputs: hence the order below.
+// The operator mat_ros::WKV: RWKV-4's recurrence over any number of slots, from a state to a state. One slot is a
+// decoder's step; n slots are a causal encoder. All arrays are float32, with the shapes in trt_engines/wkv_plugin.py.
+// That module registers the PTX of this file with TensorRT. TensorRT passes a kernel its inputs, then integers, then
+// its outputs, which sets the order below.
 //
-//     scripts/build_wkv_ptx.py         compiles it to trt_engines/wkv_operator.ptx
+//     scripts/build_wkv_ptx.py         compiles this file to trt_engines/wkv_operator.ptx
 #include "wkv4.h"
 
-// A thread for each lane, which is a (batch row, channel); `elements` is lanes times slots.
+// One thread for each lane, which is a (batch row, channel); `elements` is lanes times slots.
 extern "C" __global__ void mat_ros_wkv(const float* key, const float* value, const float* rate, const float* bonus,
                                        const float* num, const float* den, const float* top, int lanes, int width,
                                        int elements, float* out, float* next_num, float* next_den, float* next_top) {
@@ -33,7 +34,7 @@ extern "C" __global__ void mat_ros_wkv(const float* key, const float* value, con
   next_top[lane] = sums.top;
 }
 
-// TensorRT launches the kernel itself; this is for tests, on a GPU or in the emulator.
+// TensorRT launches the kernel itself. This launcher is for tests, on a GPU or in the emulator.
 extern "C" int mat_ros_wkv_launch(const float* key, const float* value, const float* rate, const float* bonus,
                                   const float* num, const float* den, const float* top, int lanes, int width,
                                   int elements, float* out, float* next_num, float* next_den, float* next_top,

@@ -7,5 +7,5 @@ from mat_ros.graph.launch_actions import describe
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Give the graph of the deployment as launch actions."""
+    """Return the graph of the deployment as launch actions."""
     return describe("dexhands")

@@ -124,7 +124,7 @@ class Robot:
 
     @classmethod
     def simulated(cls, chain: Chain, task: str = "", seed: int = 0) -> Robot:
-        """Give the simulated robot that a policy was trained on."""
+        """Return the simulated robot that a policy was trained on."""
         from mat_ros.hardware.simulated import SimulatedRobot
 
         return cls(SimulatedRobot(chain.manifest, task, seed), lockstep=True)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile msg/ and srv/ into `mat_ros.msg` and `mat_ros.srv` with the ROS wheels' own generators and a C compiler.
 
-colcon does the same through CMake. This is the way of pip, where neither CMake nor ament is installed: the generators
-are called as Python functions in the order in which rosidl_generate_interfaces() calls them, so type hashes and wire
-format are equal. The C++ type support is left out, since rclpy does not use it.
+colcon does the same through CMake. pip builds without CMake and ament. This script calls the generators as Python
+functions in the order of rosidl_generate_interfaces(), so type hashes and wire format are equal. The C++ type support
+is left out, because rclpy does not use it.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from pathlib import Path
 
 PACKAGE = "mat_ros"
 DEPENDENCIES = ("builtin_interfaces", "service_msgs")  # packages whose types our interfaces may name
-EXTENSION_NAME = f"{PACKAGE}_s__rosidl_typesupport_c"  # the name that generated code imports
+EXTENSION_NAME = f"{PACKAGE}_s__rosidl_typesupport_c"  # the generated code imports this name
 
-# In the order of linking: each library needs the ones before it.
+# In the order of linking: each library needs the libraries before it.
 TYPESUPPORT_LIBRARIES = {
     "rosidl_generator_c": [],
     "rosidl_typesupport_fastrtps_c": ["rosidl_typesupport_fastrtps_c", "rosidl_typesupport_fastrtps_cpp", "fastcdr"],
-    # Never called here, yet rcl prints errors when a node starts in a process whose messages lack it.
+    # This code never calls the library, but without it rcl prints errors at the start of a node.
     "rosidl_typesupport_introspection_c": ["rosidl_typesupport_introspection_c"],
 }
 EXTENSION_PARTS = ("rosidl_typesupport_c", "rosidl_generator_py")
 
 
 class CannotCompile(RuntimeError):
-    """Say in one sentence why the messages cannot be compiled here."""
+    """Report in one sentence why this machine cannot compile the messages."""
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """Where the generators are installed and what compiles their output."""
+    """Hold the folder of the installed generators and the compilers of their output."""
 
-    prefix: Path  # holds share/rosidl_generator_c, include/ and lib/: a venv, or pip's build environment
+    prefix: Path  # folder with share/rosidl_generator_c, include/ and lib/: a venv, or pip's build environment
     c: str
     cxx: str
 
 
 def reason_to_skip() -> str | None:
-    """Say why this machine gets no compiled messages, or None when it should."""
+    """Return why this machine compiles no messages, or None when it should compile them."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"ROS wheels exist for Linux on x86_64 only, not for {sys.platform} on {platform.machine()}"
     if os.environ.get("MAT_ROS_MESSAGES") == "0":
@@ -61,7 +61,7 @@ def reason_to_skip() -> str | None:
 
 
 def find_toolchain() -> Toolchain:
-    """Find generators, compilers and Python's C header, or say which is missing."""
+    """Return generators, compilers and Python's C header, or name the missing one in an error."""
     c, cxx = os.environ.get("CC", "gcc"), os.environ.get("CXX", "g++")
     for compiler in (c, cxx):
         if shutil.which(compiler.split()[0]) is None:
@@ -73,12 +73,12 @@ def find_toolchain() -> Toolchain:
 
 
 def interface_files(root: Path) -> list[Path]:
-    """List the package's .msg and .srv files, relative to its root."""
+    """Return the package's .msg and .srv files, relative to its root."""
     return [path.relative_to(root) for kind in ("msg", "srv") for path in sorted((root / kind).glob(f"*.{kind}"))]
 
 
 def build(root: Path, scratch: Path, destination: Path, extension_file: str) -> None:
-    """Generate, compile and put modules and libraries into the package folder `destination`."""
+    """Generate and compile the messages, and put modules and libraries into the package folder `destination`."""
     toolchain = find_toolchain()
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -95,7 +95,7 @@ def build(root: Path, scratch: Path, destination: Path, extension_file: str) -> 
 
 def generate(root: Path, out: Path, prefix: Path) -> None:
     """Write IDL, type hashes, C, type support and Python sources below `out`, a folder for each generator."""
-    os.environ["AMENT_PREFIX_PATH"] = str(prefix)  # the generators look up their templates with it
+    os.environ["AMENT_PREFIX_PATH"] = str(prefix)  # the generators find their templates through this variable
     from rosidl_adapter import convert_to_idl
     from rosidl_generator_c import generate_c
     from rosidl_generator_py import generate_py
@@ -156,7 +156,7 @@ def compile_and_link(out: Path, destination: Path, toolchain: Toolchain, extensi
 
     def link(file: str, parts: tuple[str, ...], libraries: list[str]) -> None:
         own = [str(path) for path in objects if path.relative_to(out).parts[0] in parts]
-        # Found beside the extension, or in the lib/ of the venv that holds this site-packages.
+        # The libraries are found beside the extension, or in the lib/ of the venv that contains this site-packages.
         search = [f"-L{destination}", f"-L{toolchain.prefix}/lib", "-Wl,-rpath,$ORIGIN:$ORIGIN/../../.."]
         needs = [f"-l{name}" for name in (*libraries, "rosidl_runtime_c", "rcutils")]
         _run([*toolchain.cxx.split(), "-shared", "-o", str(destination / file), f"-Wl,-soname,{file}", *own, *search,
@@ -178,7 +178,7 @@ def _compile_flags(out: Path, prefix: Path) -> list[str]:
     includes += [prefix / "include", *sorted(path for path in (prefix / "include").iterdir() if path.is_dir())]
     includes += [Path(numpy.get_include()), Path(sysconfig.get_paths()["include"])]
     exports = [f"-D{part.upper()}_BUILDING_DLL_{PACKAGE}" for part in TYPESUPPORT_LIBRARIES]
-    # -w: warnings in generated code help nobody.
+    # -w: no contributor can fix a warning in generated code.
     return ["-fPIC", "-O2", "-w", "-DFASTCDR_DYN_LINK", f'-DROS_PACKAGE_NAME="{PACKAGE}"', *exports,
             *(f"-I{path}" for path in includes)]  # fmt: skip
 
@@ -193,7 +193,7 @@ def _write_visibility_header(generator: str, out: Path, prefix: Path) -> None:
 
 
 def _clear_previous(destination: Path) -> None:
-    """Remove what an earlier build left, so that a deleted message does not live on in an editable install."""
+    """Remove the files of an earlier build, so that an editable install has no module of a deleted message."""
     for kind in ("msg", "srv"):
         shutil.rmtree(destination / kind, ignore_errors=True)
     for file in (*destination.glob(f"lib{PACKAGE}__*.so"), *destination.glob(f"{EXTENSION_NAME}*.so")):

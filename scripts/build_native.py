@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile mat_ros/backends/native/*.cpp into one shared library beside them, which ctypes loads.
+"""Compile mat_ros/backends/native/*.cpp into one shared library beside the sources, which ctypes loads.
 
-setup.py and CMakeLists.txt both call this file, so that the flags, on which bits depend, stand in one place.
+setup.py and CMakeLists.txt both call this file, so that one place defines the flags, on which the bits depend.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER = Path("mat_ros/backends/native")
 LIBRARY_NAME = "libmat_ros_native.so"
 FLAGS = [
     "-std=c++17",
-    "-O3",                # and no -march: faster instructions are chosen at run time, so one file fits every CPU
+    "-O3",                # no -march: faster instructions are chosen at run time, so one file fits every CPU
     "-ffp-contract=off",  # the compiler must not fuse a*b+c where the source does not: same bits everywhere
     "-fPIC",
     "-shared",
@@ -28,12 +28,12 @@ FLAGS = [
 
 
 def native_sources(root: Path) -> list[Path]:
-    """List the C++ sources, none when this tree has no native backend."""
+    """Return the C++ sources; none when this tree has no native backend."""
     return sorted((root / FOLDER).glob("*.cpp"))
 
 
 def reason_to_skip(root: Path) -> str | None:
-    """Say why the library is not built here, or None when it is."""
+    """Return why this machine does not build the library, or None when it builds the library."""
     if not native_sources(root):
         return f"there are no sources in {FOLDER}"
     if shutil.which(_compiler()[0]) is None:
@@ -48,7 +48,7 @@ def build(root: Path, destination: Path) -> Path:
     fresh = destination / f".{LIBRARY_NAME}.{os.getpid()}"
     sources = [str(path) for path in native_sources(root)]
     subprocess.run([*_compiler(), *FLAGS, *sources, "-o", str(fresh)], check=True)
-    fresh.replace(library)  # a process that has the old one mapped keeps it
+    fresh.replace(library)  # a process that has loaded the old library keeps the old file
     return library
 
 
@@ -57,7 +57,7 @@ def _compiler() -> list[str]:
 
 
 def main() -> None:
-    """Build the library from the command line, as CMake does."""
+    """Build the library from the command line, which CMake runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("destination", type=Path)
     destination = parser.parse_args().destination

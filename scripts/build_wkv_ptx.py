@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile cuda/wkv_operator.cu to trt_engines/wkv_operator.ptx, which TensorRT puts into its engines.
 
-The text is shipped, so that building an engine needs no CUDA toolkit. A driver refuses PTX of a newer version than its
-own, and nvcc always writes the newest that it knows. The kernel uses nothing that old versions lack, so the text says
-the oldest one that drivers of TensorRT's plugins speak, and ptxas of the same toolkit holds it to that.
+The PTX is shipped, so that building an engine needs no CUDA toolkit. A driver refuses PTX of a newer version than its
+own, and nvcc always writes its newest version. The kernel uses no feature of newer versions. So this script writes the
+oldest version that drivers for TensorRT's plugins accept, and ptxas of the same toolkit checks the result.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, RESULT = "cuda/wkv_operator.cu", "trt_engines/wkv_operator.ptx"
-VERSION = "7.8"  # of CUDA 11.8
-TARGET = "75"  # the oldest GPU that TensorRT 10 knows; a driver compiles the text for any later one
+VERSION = "7.8"  # PTX version of CUDA 11.8
+TARGET = "75"  # the oldest GPU that TensorRT 10 supports; a driver compiles the PTX for any later GPU
 CHECKED = ("sm_75", "sm_80", "sm_87", "sm_90", "sm_120")
 LICENCE = ("// Copyright 2026 The mat_ros Authors", "// SPDX-License-Identifier: Apache-2.0")
 
 
 def nvcc_release() -> str:
-    """Give the release of nvcc, as in "13.0"; raises FileNotFoundError where there is none."""
+    """Return the release of nvcc, as in "13.0"; raises FileNotFoundError without nvcc."""
     said = subprocess.run(["nvcc", "--version"], check=True, capture_output=True, text=True).stdout
     found = re.search(r"release ([\d.]+)", said)
     assert found is not None, said
@@ -32,7 +32,7 @@ def nvcc_release() -> str:
 
 
 def compiled() -> str:
-    """Compile, put the version down, and let ptxas assemble the result for several GPUs."""
+    """Return the compiled PTX with the lowered version; ptxas assembles the PTX for several GPUs as a check."""
     with tempfile.TemporaryDirectory() as folder:
         ptx = Path(folder) / "wkv_operator.ptx"
         nvcc = ["nvcc", "-std=c++17", "-O3", f"-arch=compute_{TARGET}", "-ptx", SOURCE, "-o", str(ptx)]

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the picture of the README from a run of the demonstration: `python scripts/draw_readme_picture.py`.
 
-Above, the hands at the door while one node is dead; below, on the same time axis, who decided for each agent, and how
-far the door is open. Needs the extras ros, sim and train.
+The upper part shows the hands at the door while one node is dead. Below, on the same time axis, the picture shows which
+node decided for each agent and how far the door is open. Needs the extras ros, sim and train.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from matplotlib import pyplot
 OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "demo.png"
 FRAMES = 5
 SIZE = (640, 480)
-CROP = (slice(40, 460), slice(70, 610))  # what matters of it
+CROP = (slice(40, 460), slice(70, 610))  # the part of a frame that shows the hands and the door
 OWN, REDECIDED, OTHER, SOFT = "#2563b8", "#d9741c", "#c0392f", "#5d6670"
-COLOURS = 256  # a palette halves the file and is not seen
+COLOURS = 256  # a palette halves the file without a visible change
 
 
 def run() -> demo.DemoRun:
-    """Run the demonstration in a graph of its own."""
+    """Run the demonstration in its own graph and return the record of the run."""
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randrange(1, 100)))
     ros_environment.set_defaults()
     ros_environment.keep_to_loopback()
@@ -109,7 +109,7 @@ def _bare(axes: pyplot.Axes) -> None:
 
 
 def main() -> int:
-    """Run, and draw what happened if the door opened."""
+    """Run the demonstration, and draw the picture if the door opened."""
     found = run()
     if not found.success:
         print(f"draw_readme_picture: the door did not open ({found.trouble or found.summary()}); run it again",

@@ -2,28 +2,30 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Make, mend or confirm .venv:  scripts/setup_venv.sh EXTRA...
+# Make, repair or confirm .venv:  scripts/setup_venv.sh EXTRA...
 #
-# A second run only compares fingerprints. A .venv that is broken (an install cut short, files of a package gone, its
-# Python deleted, its folder moved) is mended in place when pip can do it, else made anew; should that fail too, as it
-# does without a network, the old one is put back. PYTHON=... chooses the Python, of a .venv that is there as well.
+# A second run only compares fingerprints. The script repairs a broken .venv in place when pip can repair it, and makes
+# a new one otherwise. A .venv is broken after an interrupted install, when files of a package or its Python are
+# deleted, or when its folder was moved. When the new .venv fails too, for example without a network, the script
+# restores the old one. PYTHON=... chooses the Python, also for an existing .venv.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 requested="$*"
 venv=$PWD/.venv
-stamp=$venv/mat_ros_setup # lines: fingerprint, extras, packages, those of them that lack files as they were installed
+stamp=$venv/mat_ros_setup # lines: fingerprint, extras, packages, packages that lack files since their installation
 log=$venv/mat_ros_setup.log
 
 say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# --- what is there ---------------------------------------------------------------------------------------------------
+# --- the present state -----------------------------------------------------------------------------------------------
 
 python_runs() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2> /dev/null; }
 version_of() { "$1" -c 'import sys; print(sys.version)' 2> /dev/null || true; }
 
-# Why .venv is past mending; nothing where it is not. A moved one still runs, but its scripts name the old place.
+# Print why .venv cannot be repaired, or nothing where it can. A moved .venv still runs, but its scripts name the old
+# path.
 what_ails_venv() {
   local python=$venv/bin/python
   if ! "$python" -c 'import pip' 2> /dev/null; then
@@ -37,7 +39,7 @@ what_ails_venv() {
   fi
 }
 
-# Everything that compiled or installed files depend on; sources of plain Python are not among it.
+# Print everything that compiled or installed files depend on, which excludes the sources of plain Python.
 fingerprint() {
   {
     "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
@@ -49,7 +51,7 @@ fingerprint() {
 
 installed_extras() { [ -f "$stamp" ] && sed -n 2p "$stamp" || true; }
 
-# One module for each promise of an extra; those that are quick to import are imported, so that half a package shows.
+# Check one module for each part of an extra. Quick modules are imported, which finds an incomplete package.
 venv_keeps_its_promises() {
   "$venv/bin/python" - $1 << 'PYTHON' 2>> "$log"
 import importlib, importlib.util, platform, sys
@@ -76,7 +78,7 @@ PYTHON
 
 installed_packages() { ls "$venv"/lib/python3.*/site-packages | grep '^[^~].*\.dist-info$' | xargs; }
 
-# Packages of which files are gone, as requirements; bytecode may go.
+# Print the packages with deleted files, as requirements. Deleted bytecode does not count.
 damaged_packages() {
   "$venv/bin/python" - $(sed -n 3p "$stamp" 2> /dev/null) << 'PYTHON'
 import csv, os, sys, sysconfig
@@ -88,7 +90,7 @@ for info in sorted(present + lost):
     try:
         with open(f"{info}/RECORD", newline="", encoding="utf-8") as record:
             files = [row[0] for row in csv.reader(record) if row and not row[0].endswith(".pyc")]
-    except FileNotFoundError:  # pip writes it last
+    except FileNotFoundError:  # pip writes RECORD last
         files = [f"{info}/RECORD"]
     if not all(map(os.path.exists, files)):
         name, _, version = info.removesuffix(".dist-info").partition("-")
@@ -105,7 +107,7 @@ is_up_to_date() {
   [ "$(damaged_packages | xargs)" = "$(sed -n 4p "$stamp")" ] && venv_keeps_its_promises "$(installed_extras)"
 }
 
-# --- the system's part -----------------------------------------------------------------------------------------------
+# --- packages of the system ------------------------------------------------------------------------------------------
 
 python_has_venv() { "$1" -c 'import ensurepip, venv' 2> /dev/null; }
 python_has_header() {
@@ -130,7 +132,7 @@ install_system_packages() {
     || fail "apt failed; please run it by hand:  $line"
 }
 
-# Newest first, but a Python that lacks venv or header only when no other has both.
+# The newest Python comes first. A Python that lacks venv or header comes only when no other Python has both.
 choose_python() {
   local candidate
   if [ -n "${PYTHON:-}" ]; then
@@ -146,7 +148,8 @@ choose_python() {
   echo /usr/bin/python3
 }
 
-# What draws the pictures of reports is asked for with the rest, but stops nobody: all else works without.
+# The libraries that draw the pictures of reports are installed with the others. Without them only the pictures fail, so
+# their absence stops no setup.
 prepare_system() {
   local python=$1 packages=() pictures=()
   if [[ " $requested " == *" sim "* ]]; then pictures=(libegl1 libopengl0 libgl1-mesa-dri); fi
@@ -170,12 +173,12 @@ prepare_system() {
 
 # --- the venv --------------------------------------------------------------------------------------------------------
 
-# By the Python below all environments: the one that is found may lie in the .venv that is moved aside.
+# Use the Python below all environments, because the found Python may be in the .venv that is moved aside.
 make_venv() {
   local base
   base=$("$1" -c 'import sys; print(getattr(sys, "_base_executable", "") or sys.executable)')
   say "making .venv with $("$base" --version)"
-  # An old one that is there already was left by a run that was cut short; it is the better of the two.
+  # An existing $venv.old comes from an interrupted run. It is better than the unfinished $venv.
   if [ -e "$venv.old" ]; then rm -rf "$venv"; elif [ -e "$venv" ]; then mv "$venv" "$venv.old"; fi
   "$base" -m venv "$venv"
 }
@@ -198,11 +201,11 @@ print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requ
 
 install_package() {
   local extras=$1 build damaged
-  rm -rf "$venv"/lib/python3.*/site-packages/~* # what a pip that was cut short had put aside
+  rm -rf "$venv"/lib/python3.*/site-packages/~* # files that an interrupted pip put aside
   mapfile -t damaged < <(damaged_packages | grep -v '^mat_ros==')
-  # pip 23.0, which Python 3.10 and Debian 12 bring, tries versions of everything for longer than anybody waits.
-  "$venv/bin/python" -m pip install 'pip>=25.1,<27' || true # without a network the old one does for a changed message
-  # Without build isolation: a changed message is compiled in seconds, with the very wheels that will run it.
+  # pip 23.0, which Python 3.10 and Debian 12 contain, tries versions of all packages for too long.
+  "$venv/bin/python" -m pip install 'pip>=25.1,<27' || true # without a network the old pip can compile a changed message
+  # Without build isolation pip compiles a changed message in seconds, with the same wheels that will run it.
   mapfile -t build < <(build_requirements)
   { [ ${#damaged[@]} = 0 ] || "$venv/bin/python" -m pip install --ignore-installed --no-deps "${damaged[@]}"; } \
     && "$venv/bin/python" -m pip install "${build[@]}" \
@@ -210,7 +213,7 @@ install_package() {
     && link_into_ament_index
 } >> "$log" 2>&1
 
-# An editable install leaves out data_files; ROS's tools find launch files and nodes through these links instead.
+# An editable install leaves out data_files, so ROS's tools find launch files and nodes through these links.
 link_into_ament_index() {
   mkdir -p "$venv/share/ament_index/resource_index/packages" "$venv/lib/mat_ros"
   touch "$venv/share/ament_index/resource_index/packages/mat_ros"
@@ -234,7 +237,7 @@ bring_up_to_date() {
   fi
 }
 
-# Two runs at once (an editor and a terminal) wait for each other.
+# When two runs start at once (from an editor and a terminal), the second waits for the first.
 exec 9> .venv.lock
 if command -v flock > /dev/null && ! flock -n 9; then
   say "waiting until another setup in this folder has ended"
@@ -250,7 +253,7 @@ if [ -e "$venv" ]; then
       rm -rf "$venv.old"
       exit 0
     fi
-    ailment="cannot be mended ($(tail -n 1 "$log"))"
+    ailment="cannot be repaired ($(tail -n 1 "$log"))"
   fi
   say "the existing .venv $ailment"
 fi

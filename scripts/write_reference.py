@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the reference pages from the code that they describe: `python scripts/write_reference.py docs/reference`.
 
-Nothing here is typed twice: options carry their own descriptions, messages their own comments, dataclasses the comments
-behind their fields.
+No text of these pages is written twice. The pages use the descriptions of options, the comments of messages, and the
+comments behind the fields of dataclasses.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ sys.path.insert(0, str(ROOT))
 
 
 def page(title: str, source: str, note: str = "") -> list[str]:
-    """Begin a page."""
+    """Return the first lines of a page."""
     return [f"# {title}", "", f"Generated from {source}. {note}".strip(), ""]
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     heads = list(head)
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     return "\n".join([*lines, *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)])
@@ -41,7 +41,7 @@ def _cell(value: object) -> str:
 
 
 def messages() -> str:
-    """Write every message and service with the comment of each field."""
+    """Return the page of all messages and services, with the comment of each field."""
     parts = page("Messages", "`msg/` and `srv/`", "Import them as `mat_ros.msg.X` and `mat_ros.srv.X`.")
     for file in sorted([*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv")]):
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -64,11 +64,11 @@ def _head(lines: list[str]) -> Iterator[str]:
 
 
 def node_parameters() -> str:
-    """Write the parameters of every node."""
+    """Return the page of the parameters of every node."""
     from mat_ros.core.options import options
 
     parts = page("Parameters of the nodes", "the settings of each node",
-                 "A value out of range is refused with the range. They are read when a node is configured.")
+                 "A value out of range is refused with the range. A node reads its parameters when it is configured.")
     for name in sorted(_modules("mat_ros/nodes")):
         module = importlib.import_module(f"mat_ros.nodes.{name}")
         shells = [value for value in vars(module).values() if isinstance(value, type)
@@ -84,7 +84,7 @@ def node_parameters() -> str:
 
 
 def launch_arguments() -> str:
-    """Write the launch arguments."""
+    """Return the page of the launch arguments."""
     from mat_ros.core.options import options
     from mat_ros.graph.settings import LaunchSettings
 
@@ -96,7 +96,7 @@ def launch_arguments() -> str:
 
 
 def command_line() -> str:
-    """Write the help of every command."""
+    """Return the page with the help of every command."""
     from mat_ros.cli import main as cli
     from mat_ros.cli.table import commands
 
@@ -129,9 +129,9 @@ def _help(main: object, arguments: list[str]) -> str:
 
 
 def training_settings() -> str:
-    """Write every field of the training configuration with its docstring."""
+    """Return the page of every field of the training configuration, with its docstring."""
     parts = page("Settings of training", "the dataclasses in `training/`",
-                 "A setting `learning_rate` is given as `--learning-rate`; those of `train` may stand in a preset too.")
+                 "The option `--learning-rate` sets `learning_rate`. A preset may contain the settings of `train` too.")
     for command, (module, name) in TRAINING.items():
         rows = [(f"`{field}`", f"`{kind}`", f"`{default}`" if default else "", text) for field, kind, default, text in
                 _documented_fields(ROOT / "training" / f"{module}.py", name)]
@@ -146,7 +146,7 @@ TRAINING = {"train": ("run/config", "TrainConfig"), "export": ("export", "Export
 
 
 def metrics() -> str:
-    """Write what each column of metrics.csv means."""
+    """Return the page with the meaning of each column of metrics.csv."""
     parts = page("Metrics", "`scripts/write_reference.py`; a test compares it with the columns of a run",
                  "One line of `metrics.csv` per update; the same names in TensorBoard.")
     return "\n".join([*parts, table(("column", "unit", "meaning", "worry when"),
@@ -172,7 +172,7 @@ METRICS = {  # column: unit, meaning, when to worry
 
 
 def robot_file() -> str:
-    """Write the fields of a robot file."""
+    """Return the page of the fields of a robot file."""
     source = (ROOT / "mat_ros/core/robot/description.py").read_text(encoding="utf-8")
     joints = (ROOT / "mat_ros/core/robot/joints.py").read_text(encoding="utf-8")
     head = ast.get_docstring(ast.parse(source)) or ""
@@ -200,7 +200,7 @@ ROBOT_FIELDS = {
 
 
 def _documented_fields(file: Path, name: str) -> Iterator[tuple[str, str, str, str]]:
-    """Read the fields of a dataclass and the string behind each."""
+    """Yield the fields of a dataclass and the string behind each field."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
     for field, text in itertools.pairwise(body):
@@ -210,7 +210,7 @@ def _documented_fields(file: Path, name: str) -> Iterator[tuple[str, str, str, s
 
 
 def bundle() -> str:
-    """Write the fields of the manifest with the comment behind each."""
+    """Return the page of the manifest's fields, with the comment behind each field."""
     contract = ast.get_docstring(ast.parse((ROOT / "mat_ros/core/policy/bundle.py").read_text(encoding="utf-8"))) or ""
     source_files = "`mat_ros/core/policy/manifest.py` and `mat_ros/core/policy/bundle.py`"
     parts = [*page("Policy bundle", source_files), "```text", contract, "```", ""]
@@ -224,7 +224,7 @@ def bundle() -> str:
 
 
 def _commented_fields(source: str, name: str) -> Iterator[tuple[str, str, str]]:
-    """Read the fields of a dataclass and the comment behind each."""
+    """Yield the fields of a dataclass and the comment behind each field."""
     lines = source.splitlines()
     body = next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
     for field in body:
@@ -234,7 +234,7 @@ def _commented_fields(source: str, name: str) -> Iterator[tuple[str, str, str]]:
 
 
 def fault_kinds() -> str:
-    """Write every kind of fault."""
+    """Return the page of every kind of fault."""
     from mat_ros.core.faults.schedule import fault_kinds as kinds
 
     rows = ((k["level"], f"`{k['kind']}`", k["meaning"], k["severity"] or "none", k["unit"] if k["severity"] else "",

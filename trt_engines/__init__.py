@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build and verify TensorRT engines of a bundle, offline; `mat_ros/backends/tensorrt_opening.py` opens them later.
+"""Build and verify the TensorRT engines of a bundle offline; `mat_ros/backends/tensorrt_opening.py` opens engines.
 
-Enterprise TensorRT was not run by this project.
+This project has not run enterprise TensorRT.
 """

@@ -30,12 +30,12 @@ def build(given: argparse.Namespace) -> int:
     build_engines(bundle, folder, flavour, limit_s=given.limit, capabilities=tuple(given.capability),
                   wkv_plugin=given.wkv_plugin)
     print(f"{folder}: built with {flavour.name} {flavour.version}; `mat-ros engines verify {bundle.folder} --flavour "
-          f"{flavour.name}` comes next, on the robot's machine")
+          f"{flavour.name}` is the next step, on the robot's machine")
     return 0
 
 
 def graphs(given: argparse.Namespace) -> int:
-    """Write the graphs of a bundle with the operator mat_ros::WKV, proven on the golden ticks in ONNX Runtime."""
+    """Write the graphs of a bundle with the operator mat_ros::WKV, after ONNX Runtime reproduced the golden ticks."""
     bundle = Bundle.load(given.bundle)
     for name, onnx in graphs_with_operator(bundle).items():
         path = (given.engines or engines_folder(bundle)) / f"{name}.wkv.onnx"
@@ -73,7 +73,7 @@ def list_engines(given: argparse.Namespace) -> int:
 
 
 def doctor(given: argparse.Namespace) -> int:
-    """Say what is here, what is missing, and how to mend it."""
+    """Print the installed and the missing parts, and how to install the missing ones."""
     machine = this_machine()
     report: dict[str, object] = {"machine": asdict(machine), "nvcc": shutil.which("nvcc") or ""}
     for name in MODULES:
@@ -88,7 +88,7 @@ def doctor(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(report, indent=1))
         return 0
-    print(f"GPU           {machine.gpu or 'none: engines can be built by tensorrt_rtx, and run nowhere here'}")
+    print(f"GPU           {machine.gpu or 'none: tensorrt_rtx can build engines here, and no engine can run here'}")
     for name in MODULES:
         print(f"{name:13} {report[name]}")
     return 0
@@ -110,16 +110,16 @@ def parser() -> argparse.ArgumentParser:
         if name in ("build", "verify"):
             sub.add_argument("--flavour", choices=list(MODULES), required=True)
         if name == "build":
-            sub.add_argument("--limit", type=float, default=600.0, help="seconds that a graph may take")
+            sub.add_argument("--limit", type=float, default=600.0, help="longest time for a graph in seconds")
             sub.add_argument("--capability", action="append", default=[],
                              help="GPU to build for, as in 8.9; may be repeated; tensorrt_rtx only")
             sub.add_argument("--wkv-plugin", action="store_true",
-                             help="put RWKV-4's recurrence into a plugin; enterprise TensorRT only, and more kernels")
+                             help="compute RWKV-4's recurrence in a plugin; enterprise TensorRT only; more kernels")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; every refusal is one sentence."""
+    """Run the command line; every error message is one sentence."""
     given = parser().parse_args(arguments)
     try:
         status: int = given.command(given)

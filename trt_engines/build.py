@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the graphs of a bundle into plans: an offline command with progress and a time limit, no job for a node.
+"""Build plans from the graphs of a bundle, in an offline command with progress and a time limit, never in a node.
 
-Only what TensorRT 10.3 to 11 and TensorRT for RTX share is used: a strongly typed network, the ONNX parser, one
-optimisation profile. The profile has batch 1, for which the fusion is best.
+The code uses only what TensorRT 10.3 to 11 and TensorRT for RTX share: a strongly typed network, the ONNX parser, one
+optimisation profile. The profile has batch 1, for which TensorRT fuses best.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ PACKAGES = ("tensorrt", "tensorrt_cu13", "tensorrt-rtx-cu13-libs", "tensorrt-rtx
 def build_engines(bundle: Bundle, folder: Path, flavour: Flavour, *, limit_s: float = 600.0,
                   capabilities: tuple[str, ...] = (), wkv_plugin: bool = False,
                   say: Callable[[str], None] = print) -> list[Fingerprint]:
-    """Build a plan, with its fingerprint, for each graph of the bundle; on demand with the WKV plugin in it."""
+    """Build a plan with a fingerprint for each graph of the bundle, with the WKV plugin where `wkv_plugin` is set."""
     graphs = {graph: bundle.read(f"{graph}.onnx") for graph in GRAPHS}
-    hashes = {graph: digest(onnx) for graph, onnx in graphs.items()}  # of the bundle's own, which loading compares
+    hashes = {graph: digest(onnx) for graph, onnx in graphs.items()}  # of the bundle's graphs; loading compares them
     if wkv_plugin:
-        wkv.register(flavour)  # first of all, since few libraries have plugins
+        wkv.register(flavour)  # before the slow steps, because few libraries have plugins
         graphs = graphs_with_operator(bundle)
     folder.mkdir(parents=True, exist_ok=True)
     marks = []
@@ -62,7 +62,7 @@ def build_engines(bundle: Bundle, folder: Path, flavour: Flavour, *, limit_s: fl
 
 
 def profile(bundle: Bundle, graph: str) -> Shapes:
-    """Give the shapes of a graph's inputs: batch 1, and for a growing state as many rows as the chain can have."""
+    """Return the shapes of a graph's inputs: batch 1, and for a growing state up to all rows of the chain."""
     network, state = bundle.manifest.network, bundle.manifest.state
     if graph == "encoder":
         return {"observation": _fixed(1, network.agents, network.obs_dim)}
@@ -73,12 +73,12 @@ def profile(bundle: Bundle, graph: str) -> Shapes:
 
 def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float, capabilities: tuple[str, ...] = (),
                plugins: bool = False, say: Callable[[str], None] = print) -> tuple[bytes, int]:
-    """Build one plan; gives it with the number of kernels that are left after fusion."""
+    """Return a built plan and its number of kernels after fusion."""
     trt = flavour.module
     log = _log(trt)
     try:
         builder = trt.Builder(log)
-    except TypeError as error:  # what the enterprise bindings raise where no driver answers
+    except TypeError as error:  # the enterprise bindings raise a TypeError without a driver
         raise Refused(f"builder of {flavour.name}", "a GPU and its driver", "none",
                       "build on the machine that will run the engine") from error
     wanted = ("STRONGLY_TYPED", *(("PREFER_AOT_PYTHON_PLUGINS",) if plugins else ()))
@@ -89,7 +89,7 @@ def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float,
         reasons = "; ".join(str(parser.get_error(i).desc()) for i in range(parser.num_errors))
         raise Refused(f"parser of {flavour.name}", "a graph of known operators", reasons, "export the policy anew")
     config = builder.create_builder_config()
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # names the kernels, which are counted
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # with the names of the kernels, which are counted
     if capabilities:
         _aim(trt, config, flavour, capabilities)
     chosen = builder.create_optimization_profile()
@@ -110,10 +110,10 @@ def build_plan(onnx: bytes, shapes: Shapes, flavour: Flavour, *, limit_s: float,
 
 
 def graphs_with_operator(bundle: Bundle) -> dict[str, bytes]:
-    """Return the graphs of a bundle with nodes of mat_ros::WKV, which a program of training exports anew with torch."""
+    """Return a bundle's graphs with nodes of mat_ros::WKV, which a program of training exports again with torch."""
     with tempfile.TemporaryDirectory() as folder:
         run_python(["-m", "training.exporting.wkv", str(bundle.folder), folder],
-                   f"what writes graphs with {wkv.PLUGIN}", "run `pip install mat_ros[train]`")
+                   f"the program that writes graphs with {wkv.PLUGIN}", "run `pip install mat_ros[train]`")
         return {graph: (Path(folder) / f"{graph}.onnx").read_bytes() for graph in GRAPHS}
 
 
@@ -132,7 +132,7 @@ def _aim(trt: Any, config: Any, flavour: Flavour, capabilities: tuple[str, ...])
 
 
 def _log(trt: Any) -> Any:
-    """Keep what the library says instead of printing it: errors, and the list of kernels."""
+    """Return a logger that stores the library's errors and its list of kernels and prints nothing."""
 
     class Log(trt.ILogger):
         def __init__(self) -> None:
@@ -150,7 +150,7 @@ def _log(trt: Any) -> Any:
 
 
 def _progress(trt: Any, deadline_s: float, say: Callable[[str], None]) -> Any:
-    """Report the phases of a build and stop it at the deadline; None where the library cannot (before 10)."""
+    """Return a monitor that reports a build's phases and stops the build at the deadline; None before TensorRT 10."""
     if not hasattr(trt, "IProgressMonitor"):
         return None
 

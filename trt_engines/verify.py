@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Verify engines on the golden ticks of their bundle, and write error and latency into their fingerprints."""
+"""Compare engines with the golden ticks of their bundle, and write error and latency into their fingerprints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mat_ros.core.policy.bundle import Bundle
 
 
 def verify_engines(bundle: Bundle, flavour_name: str, folder: Path | None = None) -> tuple[Verdict, list[Fingerprint]]:
-    """Run all golden ticks, the whole chain of each, and note error and latency in the fingerprints."""
+    """Run the whole chain of all golden ticks, and write error and latency into the fingerprints."""
     folder = folder or engines_folder(bundle)
     backend = open_engines(bundle, flavour_name, folder)
     verdict = verify(backend, bundle)

@@ -1,14 +1,14 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Offer the operator mat_ros::WKV to TensorRT as a quick-deployable plugin, ahead of time: no Python at run time.
+"""Register the operator mat_ros::WKV with TensorRT as a quick-deployable, ahead-of-time plugin without Python.
 
     key, value, rate, bonus, num, den, max -> out, num, den, max     all float32, shapes as in training/exporting/wkv.py
 
-TensorRT copies the PTX into the engine, with the launch as expressions of the input shapes. The plugin has no
-attributes, which an engine would not keep: the state is an input, and whether one slot or many follows from the shapes.
+TensorRT copies the PTX into the engine. The launch is stored as expressions of the input shapes. The plugin has no
+attributes, because an engine would not store them. The state is an input, and the shapes give the number of slots.
 
-**Not run by this project**: `tensorrt.plugin` is part of enterprise TensorRT only, and a WKV plugin is not expected to
-pay (docs/concepts/engines.md).
+**This project has not run the plugin**: only enterprise TensorRT has `tensorrt.plugin`. The plugin is not expected to
+be faster than the plain graph (docs/concepts/engines.md).
 """
 
 # No `from __future__ import annotations`: tensorrt.plugin reads the annotations below as objects.
@@ -23,13 +23,13 @@ PLUGIN = "mat_ros::WKV"
 KERNEL = "mat_ros_wkv"
 PTX = Path(__file__).with_name("wkv_operator.ptx")
 INPUTS, OUTPUTS = 7, 4
-THREADS = (32, 64, 128)  # of a block: a robot has so few channels that TensorRT may as well try
+THREADS = (32, 64, 128)  # threads of a block that TensorRT tries, since a robot has few channels
 
-_registered: set[Any] = set()  # modules that have it: a second time would be an error to them
+_registered: set[Any] = set()  # modules with the plugin; a module refuses a second registration
 
 
 def register(flavour: Flavour) -> None:
-    """Register the plugin with a library that has ahead-of-time plugins, or refuse in one sentence."""
+    """Register the plugin with a library that has ahead-of-time plugins, or raise an error of one sentence."""
     trtp = plugin_module(flavour)
     if trtp in _registered:
         return
@@ -54,7 +54,7 @@ def register(flavour: Flavour) -> None:
         lanes = num.shape_expr.numel()
         launch = trtp.KernelLaunchParams()
         launch.grid_x, launch.block_x, launch.shared_mem = trtp.cdiv(lanes, threads), threads, 0
-        sizes = trtp.SymIntExprs(3)  # behind the inputs and before the outputs, as cuda/wkv_operator.cu takes them
+        sizes = trtp.SymIntExprs(3)  # after the inputs and before the outputs, in the order of cuda/wkv_operator.cu
         for index, size in enumerate((lanes, rate.shape_expr.numel(), key.shape_expr.numel())):
             sizes[index] = trtp.SymInt32(size)
         return KERNEL, PTX.read_text(encoding="utf-8"), launch, sizes
@@ -63,7 +63,7 @@ def register(flavour: Flavour) -> None:
 
 
 def plugin_module(flavour: Flavour) -> Any:
-    """Give the module that plugins are registered with."""
+    """Return the module with which plugins are registered."""
     mend = "leave --wkv-plugin out: the plain graph also becomes fewer kernels"
     if not hasattr(flavour.module, "QuickPluginCreationRequest"):
         raise Refused(f"plugin {PLUGIN}", "a library with ahead-of-time plugins (QuickPluginCreationRequest)",

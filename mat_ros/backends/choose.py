@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name the backends, and open one by name, or the fastest installed one that reproduces the golden ticks.
+"""Open a backend by name, or open the fastest installed backend that reproduces the golden ticks.
 
-Each backend is imported where it is opened: what it loads is large, or not installed.
+Each backend is imported only when it is opened, because its libraries are large or not installed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 
-AUTO_TICKS = 20  # golden ticks that an automatically chosen backend has to reproduce before it runs
+AUTO_TICKS = 20  # golden ticks that an automatically chosen backend must reproduce before it runs
 REGISTERED = "mat_ros.backend"  # group of the entry points under which a package registers a backend
 Opener = Callable[[Bundle], Backend]
 
@@ -37,7 +37,7 @@ def _onnxruntime(bundle: Bundle) -> Backend:
 
 
 def _registered(name: str, bundle: Bundle) -> Backend:
-    """Open a backend that a package above this one has registered: the runtime must not import training."""
+    """Open a backend that another package has registered, because the runtime must not import training."""
     reason, remedy = "not registered", "run `pip install mat_ros[train]`"
     for entry in _entries(name):
         try:
@@ -58,17 +58,17 @@ def _engines(flavour: str, bundle: Bundle) -> Backend:
     return open_engines(bundle, flavour)
 
 
-AUTOMATIC: Mapping[str, Opener] = {  # what "auto" chooses from, fastest first
+AUTOMATIC: Mapping[str, Opener] = {  # the candidates of "auto", fastest first
     "native": _native,
     "onnxruntime": _onnxruntime,
     "torch": partial(_registered, "torch"),
 }
 ENGINES: Mapping[str, Opener] = {name: partial(_engines, name) for name in ("tensorrt", "tensorrt_rtx")}
-BACKENDS = ("auto", *AUTOMATIC, *ENGINES)  # every name that `open_backend` takes
+BACKENDS = ("auto", *AUTOMATIC, *ENGINES)  # all names that `open_backend` takes
 
 
 def installed() -> tuple[str, ...]:
-    """List the backends that this environment can load, fastest first."""
+    """Return the names of the backends that this environment can load, fastest first."""
     present = {"native": LIBRARY.exists(), "onnxruntime": importlib.util.find_spec("onnxruntime") is not None,
                "torch": importlib.util.find_spec("torch") is not None and bool(_entries("torch"))}
     return tuple(name for name in AUTOMATIC if present[name])
@@ -76,14 +76,14 @@ def installed() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend, and why it was chosen."""
+    """Hold a backend and the reason for its choice."""
 
     backend: Backend
     reason: str
 
 
 def open_backend(name: str, bundle: Bundle) -> Backend:
-    """Open a backend by its name, or "auto"; it is not verified unless chosen automatically."""
+    """Open a backend by its name or "auto"; only "auto" verifies the backend against golden ticks."""
     if name == "auto":
         return choose(bundle).backend
     if name not in BACKENDS:
@@ -92,7 +92,7 @@ def open_backend(name: str, bundle: Bundle) -> Backend:
 
 
 def choose(bundle: Bundle) -> Choice:
-    """Take the fastest backend that is here and reproduces the golden ticks. An engine is never taken silently."""
+    """Choose the fastest installed backend that reproduces the golden ticks. "auto" never chooses a TensorRT engine."""
     reasons = []
     for name, opener in AUTOMATIC.items():
         try:

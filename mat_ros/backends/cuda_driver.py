@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Load and launch a compiled kernel through the CUDA driver: no torch, no TensorRT, no CUDA toolkit.
+"""Load and launch a compiled kernel through the CUDA driver, without torch, TensorRT or the CUDA toolkit.
 
-Run on an H200 (docs/results/gpu); without a GPU, `Driver` refuses in one sentence, which is tested.
+The kernels have run on an H200 (docs/results/gpu). Without a GPU, `Driver` raises one error, which a test checks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Argument = int | ctypes.c_void_p
 
 
 class Driver:
-    """One GPU, its primary context made current for the calling thread."""
+    """Hold one GPU and make its primary context current for the calling thread."""
 
     def __init__(self, device: int = 0) -> None:
         try:
@@ -40,13 +40,13 @@ class Driver:
         self.shared_bytes = self.attribute(SHARED_OPT_IN)
 
     def attribute(self, number: int) -> int:
-        """Read an attribute of the GPU."""
+        """Return an attribute of the GPU."""
         value = ctypes.c_int()
         self._check(self._cuda.cuDeviceGetAttribute(ctypes.byref(value), number, self._device), "read an attribute")
         return value.value
 
     def kernel(self, code: bytes, name: str, shared_bytes: int) -> ctypes.c_void_p:
-        """Load PTX or a cubin and find a kernel that wants so much dynamic shared memory."""
+        """Load PTX or a cubin and return its kernel, with `shared_bytes` of dynamic shared memory per block."""
         if shared_bytes > self.shared_bytes:
             raise Refused(f"kernel {name}", f"at most {self.shared_bytes} bytes of shared memory on this GPU",
                           f"{shared_bytes}", "choose another backend")
@@ -57,20 +57,20 @@ class Driver:
         return function
 
     def allocate(self, floats: int) -> ctypes.c_void_p:
-        """Reserve memory on the GPU."""
+        """Return a pointer to new GPU memory for so many floats."""
         pointer = ctypes.c_void_p()
         size = ctypes.c_size_t(max(floats, 1) * 4)
         self._check(self._cuda.cuMemAlloc_v2(ctypes.byref(pointer), size), "reserve memory")
         return pointer
 
     def upload(self, pointer: ctypes.c_void_p, array: Float32) -> None:
-        """Copy to the GPU."""
+        """Copy an array to the GPU."""
         array = np.ascontiguousarray(array, np.float32)
         address = ctypes.c_void_p(array.ctypes.data)
         self._check(self._cuda.cuMemcpyHtoD_v2(pointer, address, ctypes.c_size_t(array.nbytes)), "copy to the GPU")
 
     def download(self, pointer: ctypes.c_void_p, array: Float32) -> None:
-        """Copy from the GPU into an array, once the work before it is done."""
+        """Copy from the GPU into an array, after the earlier work on the GPU has ended."""
         address = ctypes.c_void_p(array.ctypes.data)
         self._check(self._cuda.cuMemcpyDtoH_v2(address, pointer, ctypes.c_size_t(array.nbytes)), "copy from the GPU")
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide whole ticks of many environments in one GPU launch: cuda/decode.cu for MARWKV-4 of one block, width 64."""
+"""Decide whole ticks of many environments in one GPU launch of cuda/decode.cu (MARWKV-4, one block, width 64)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mat_ros.core.policy.manifest import Network
 KERNEL, WIDTH, THREADS, MAX_ACTIONS = "decode_rwkv4", 64, 256, 16
 SHARED_FLOATS = (4 * WIDTH * (WIDTH + 4) + WIDTH * (4 * WIDTH + 4) + 2 * MAX_ACTIONS * WIDTH + 8 * WIDTH + 4 * WIDTH
                  + 3 * MAX_ACTIONS)
-LOG_DECAY_LIMIT = 60.0  # as in training
-PACKED = (  # in the order in which the kernel takes them
+LOG_DECAY_LIMIT = 60.0  # the limit that training uses
+PACKED = (  # in the order of the kernel
     "embed.weight", "embed.bias", "blocks.0.mixer_norm.weight", "blocks.0.mixer.mix_key", "blocks.0.mixer.mix_value",
     "blocks.0.mixer.mix_receptance", "blocks.0.mixer.log_decay", "blocks.0.mixer.bonus", "blocks.0.mixer.key.weight",
     "blocks.0.mixer.value.weight", "blocks.0.mixer.receptance.weight", "blocks.0.mixer.out.weight",
@@ -31,7 +31,7 @@ PACKED = (  # in the order in which the kernel takes them
 
 
 def pack_weights(tensors: Mapping[str, Float32]) -> Float32:
-    """Join the decoder's tensors into the one array that the kernel reads."""
+    """Return the decoder's tensors joined into the one array that the kernel reads."""
     parts = []
     for name in PACKED:
         tensor = tensors[f"decoder.{name}"]
@@ -43,7 +43,7 @@ def pack_weights(tensors: Mapping[str, Float32]) -> Float32:
 
 
 def check_fits(network: Network) -> None:
-    """Refuse a policy for which the kernel was not written."""
+    """Refuse a policy that the kernel does not support."""
     got = (network.decoder, network.blocks, network.width)
     if got != ("rwkv4", 1, WIDTH) or network.act_dim > MAX_ACTIONS:
         raise Refused("fused decode", f"a decoder (rwkv4, 1 block, width {WIDTH}) of at most {MAX_ACTIONS} actions",
@@ -51,10 +51,10 @@ def check_fits(network: Network) -> None:
 
 
 class FusedDecode:
-    """Hold a bundle's decoder on the GPU, with room for a batch of environments."""
+    """Hold a bundle's decoder on the GPU, with memory for a batch of environments."""
 
     def __init__(self, bundle: Bundle, code: bytes, batch: int = 1, device: int = 0) -> None:
-        """Load the kernel from PTX or a cubin, as `nvcc -ptx cuda/decode.cu` writes it."""
+        """Load the kernel from PTX (the output of `nvcc -ptx cuda/decode.cu`) or a cubin."""
         network = bundle.manifest.network
         check_fits(network)
         self._driver, self._network, self.batch = Driver(device), network, batch
@@ -70,7 +70,7 @@ class FusedDecode:
         self._handed = self._driver.allocate(batch * 5 * WIDTH)
 
     def decide(self, enc: Float32) -> tuple[Float32, Float32]:
-        """Map encodings (batch, n, 64) to actions (batch, n, act_dim) and the last slots' states (batch, 320)."""
+        """Return actions (batch, n, act_dim) and the last slots' states (batch, 320) for encodings (batch, n, 64)."""
         n, actions = self._network.agents, self._network.act_dim
         if enc.shape != (self.batch, n, WIDTH):
             raise Refused("fused decode", f"encodings {(self.batch, n, WIDTH)}", enc.shape, "encode the whole batch")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold a backend to the golden ticks of its bundle, the whole chain of each tick, and name the first difference."""
+"""Compare a backend with the golden ticks of its bundle over whole chains, and name the first difference."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from mat_ros.core.tick.messages import Validity
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a backend did on the golden ticks."""
+    """Hold the result of a backend on the golden ticks."""
 
     ticks: int
-    max_error: float  # of an action, in policy units
-    difference: str  # the first one that is too large, in words; empty where there is none
+    max_error: float  # largest error of an action, in policy units
+    difference: str  # words for the first difference that is too large; empty where there is none
 
     @property
     def ok(self) -> bool:
-        """Say whether every tick was reproduced."""
+        """Return whether the backend reproduced every tick."""
         return not self.difference
 
 
 def verify(backend: Backend, bundle: Bundle, ticks: int | None = None) -> Verdict:
-    """Run golden ticks, all or the first few, as a chain would: each slot is told what its predecessor decided here."""
+    """Run all or the first golden ticks as a chain; each slot receives the action that this backend decided before."""
     manifest, golden = bundle.manifest, bundle.golden()
     decider = Decider(backend, manifest.network, manifest.state)
     exact = manifest.equality == "bit"
@@ -40,7 +40,7 @@ def verify(backend: Backend, bundle: Bundle, ticks: int | None = None) -> Verdic
         prefix, actions = decider.extend(decider.start(), tick, manifest.network.agents, enc, Validity.OWN)
         found = {"enc": enc, "values": values, "action": actions, "state": prefix.state}
         largest = max(largest, _worst(found["action"], golden["action"][tick], relative=False))
-        for name in ("enc", "values", "action", "state"):  # in the order in which an error would spread
+        for name in ("enc", "values", "action", "state"):  # in the order in which an error spreads
             if tick >= len(golden[name]):
                 continue
             wanted, got = golden[name][tick], found[name]
@@ -52,7 +52,7 @@ def verify(backend: Backend, bundle: Bundle, ticks: int | None = None) -> Verdic
 
 
 def require(backend: Backend, bundle: Bundle, ticks: int | None = None) -> None:
-    """Refuse a backend that does not reproduce the golden ticks: it must not drive a robot."""
+    """Refuse a backend that does not reproduce the golden ticks, because such a backend must not drive a robot."""
     verdict = verify(backend, bundle, ticks)
     if not verdict.ok:
         limit = "the same bits" if bundle.manifest.equality == "bit" else f"within {bundle.manifest.tolerance:g}"
@@ -61,7 +61,7 @@ def require(backend: Backend, bundle: Bundle, ticks: int | None = None) -> None:
 
 
 def _worst(got: Float32, wanted: Float32, *, relative: bool) -> float:
-    """Give the largest difference; NaN, which no limit admits, where one is not finite."""
+    """Return the largest difference, or NaN, which fails every limit, where a difference is not finite."""
     apart = np.abs(got.astype(np.float64) - wanted)
     if relative:
         apart = apart / np.maximum(1.0, np.abs(wanted))
@@ -69,7 +69,7 @@ def _worst(got: Float32, wanted: Float32, *, relative: bool) -> float:
 
 
 def _say(bundle: Bundle, tick: int, name: str, got: Float32, wanted: Float32) -> str:
-    """Name tick, slot and element of the first difference."""
+    """Return words that name tick, slot and element of the first difference."""
     manifest = bundle.manifest
     limit = 0.0 if manifest.equality == "bit" else manifest.tolerance
     scale = 1.0 if name == "action" else np.maximum(1.0, np.abs(wanted))

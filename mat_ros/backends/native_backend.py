@@ -23,7 +23,7 @@ LONGEST_SENTENCE = 1024
 
 
 class NativeBackend:
-    """Run a bundle's weights in C++; the graphs are not needed."""
+    """Run a bundle's weights in C++, without the bundle's graphs."""
 
     def __init__(self, bundle: Bundle, path: str = "auto") -> None:
         """Load the weights for one instruction set: "auto", or one of `native_library.instruction_sets()`."""
@@ -40,7 +40,7 @@ class NativeBackend:
             raise Refused(f"bundle {bundle.folder}, state",
                           [self._library.mat_ros_state_size(self._policy, slot) for slot in (0, 1)],
                           list(self._state_sizes[:2]), "export the policy anew")
-        # Fixed places for the small arrays: finding an array's address costs more than copying it.
+        # The small arrays have fixed addresses, because looking up an address costs more than copying an array.
         self._workspace = _aligned(self._library.mat_ros_workspace(self._policy))
         self._obs, self._enc = _aligned(network.agents * network.obs_dim), _aligned(network.agents * network.enc_dim)
         self._previous, self._actions = _aligned(network.act_dim), _aligned(network.agents * network.act_dim)
@@ -65,7 +65,7 @@ class NativeBackend:
         return self._enc_view.copy(), self._values.copy()
 
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
-        """Decide one slot; see Backend.step."""
+        """Return the action and the next state of one slot; see Backend.step."""
         if enc.shape != (self._enc_dim,) or previous.shape != (self._act_dim,):
             self._refuse(slot, (enc.shape, previous.shape), ((self._enc_dim,), (self._act_dim,)))
         self._slot_enc[:] = enc
@@ -84,12 +84,12 @@ class NativeBackend:
         return self._actions_view[:count].copy(), handed
 
     def info(self) -> BackendInfo:
-        """Say what this backend is."""
+        """Return the name and the device of this backend."""
         path = self._library.mat_ros_path(self._policy).decode()
         return BackendInfo("native", mat_ros.__version__, f"cpu ({path})")
 
     def _run(self, first: int, last: int, previous: Float32, state: Float32) -> Float32:
-        """Decide slots whose encodings lie in place; give the state that they hand on."""
+        """Decide slots whose encodings are already in the fixed array, and return the state for the next slot."""
         if not 0 <= first < last <= self._agents or state.shape != (self._state_sizes[first],):
             wanted = (f"slots of 0 .. {self._agents}", self._state_sizes[first:first + 1])
             self._refuse(first, (last, state.shape), wanted)
@@ -135,7 +135,7 @@ def _arrays(manifest: Manifest) -> dict[str, NDArray[np.float32]]:
 
 
 def _aligned(floats: int) -> NDArray[np.float32]:
-    """Make an array of zeros that begins on a cache line, as the kernels like it."""
+    """Return an array of zeros that begins on a cache line, where the kernels read fastest."""
     raw = np.zeros(max(floats, 1) * 4 + CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start:start + floats * 4].view(np.float32)

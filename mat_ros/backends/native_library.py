@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find and declare the compiled library of the native backend: native/mat_ros_native.h for Python."""
+"""Find the compiled library of the native backend, and declare native/mat_ros_native.h in Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FloatPointer = ctypes.POINTER(ctypes.c_float)
 
 
 class NetworkStruct(ctypes.Structure):
-    """The struct mat_ros_network."""
+    """Declare the struct mat_ros_network."""
 
     _fields_ = [
         *[(name, ctypes.c_int) for name in ("encoder", "decoder", "bidirectional", "agents", "obs_dim", "act_dim",
@@ -27,10 +27,10 @@ class NetworkStruct(ctypes.Structure):
 
 @lru_cache(maxsize=1)
 def native_library() -> ctypes.PyDLL:
-    """Load the library.
+    """Return the loaded library.
 
-    Its calls last microseconds and share one workspace per backend, so they keep the interpreter's lock: releasing it
-    would cost more than it gives, and would let two threads into one workspace.
+    A call of the library lasts microseconds and uses the one workspace of its backend. So a call keeps the
+    interpreter's lock. Releasing the lock would cost more than it saves, and two threads could use one workspace.
     """
     if not LIBRARY.exists():
         raise Missing("the native backend", "install g++ and run `pip install -e .` to compile it")
@@ -55,5 +55,5 @@ def native_library() -> ctypes.PyDLL:
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """List the instruction sets that this machine can run, best first."""
+    """Return the instruction sets that this machine can run, best first."""
     return tuple(native_library().mat_ros_paths().decode().split())

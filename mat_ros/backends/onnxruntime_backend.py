@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide with ONNX Runtime: one thread, results bound to fixed memory."""
+"""Decide with ONNX Runtime in one thread, with inputs and outputs bound to fixed memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "te
 
 
 class OnnxRuntimeBackend:
-    """Run encoder.onnx and step.onnx of a bundle."""
+    """Run the graphs encoder.onnx and step.onnx of a bundle."""
 
     def __init__(self, bundle: Bundle, device: str = "cpu", graphs: Mapping[str, bytes] | None = None) -> None:
-        """Load the graphs for "cpu", "cuda" or "tensorrt" (ONNX Runtime's own way into TensorRT).
+        """Load the graphs for "cpu", "cuda" or "tensorrt" (ONNX Runtime's own provider for TensorRT).
 
-        `graphs`, an "encoder" and a "step", stand in for the bundle's own. They may have nodes of mat_ros::WKV, an
-        operator that the native library brings.
+        `graphs`, an "encoder" and a "step", replace the graphs of the bundle. They may contain nodes of mat_ros::WKV,
+        an operator of the native library.
         """
         self._ort = _onnxruntime()
         if device not in PROVIDERS or PROVIDERS[device] not in self._ort.get_available_providers():
@@ -46,12 +46,12 @@ class OnnxRuntimeBackend:
         self._previous = np.zeros((1, network.act_dim), np.float32)
         self._encoder = self._session(graphs["encoder"])
         self._step = self._session(graphs["step"])
-        self._inputs = {item.name for item in self._step.get_inputs()}  # a graph drops what it does not use
+        self._inputs = {item.name for item in self._step.get_inputs()}  # a graph lacks the inputs that it does not use
         enc = np.zeros((1, network.agents, network.enc_dim), np.float32)
         self._values = np.zeros((1, network.agents), np.float32)
         self._enc = enc
         self._encoding = self._bind(self._encoder, {"observation": self._obs}, {"enc": enc, "values": self._values})
-        # One binding per length of the state: bound memory keeps its shape.
+        # Each length of the state has its own binding, because the shape of bound memory cannot change.
         sizes = [layout.size(slot) for slot in range(network.agents + 1)]
         self._steps = [self._bind_step(network.act_dim, *sizes[slot:slot + 2]) for slot in range(network.agents)] \
             if layout.grows else [self._bind_step(network.act_dim, sizes[0], sizes[0])] * network.agents
@@ -65,7 +65,7 @@ class OnnxRuntimeBackend:
         return self._enc[0].copy(), self._values[0].copy()
 
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
-        """Decide one slot; see Backend.step."""
+        """Return the action and the next state of one slot; see Backend.step."""
         binding, state_in, action, state_out = self._steps[slot]
         if state.shape != (state_in.size,) or enc.shape != self._enc_in.shape[1:]:
             raise Refused(f"step of slot {slot}", (self._enc_in.shape[1:], (state_in.size,)), (enc.shape, state.shape),
@@ -78,7 +78,7 @@ class OnnxRuntimeBackend:
         return decided, (state_out.reshape(-1).copy() if state_out.size else state.copy())
 
     def info(self) -> BackendInfo:
-        """Say what this backend is."""
+        """Return the name and the device of this backend."""
         return BackendInfo("onnxruntime", self._ort.__version__, self._device)
 
     def _session(self, graph: bytes) -> Any:
@@ -91,7 +91,7 @@ class OnnxRuntimeBackend:
         try:
             providers = list(dict.fromkeys((PROVIDERS[self._device], "CPUExecutionProvider")))
             return self._ort.InferenceSession(graph, options, providers=providers)
-        except Exception as error:  # the library raises classes of its own for each kind of broken graph
+        except Exception as error:  # the library raises its own class for each kind of broken graph
             raise Refused("graph of the bundle", "a graph that ONNX Runtime can run", str(error).replace("\n", " "),
                           "export the policy anew") from error
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide with TensorRT engines that `trt_engines` has checked: enterprise TensorRT or TensorRT for RTX, one code path.
+"""Decide with checked TensorRT engines. Enterprise TensorRT and TensorRT for RTX use the same code.
 
-**Not run by this project**: no machine with a GPU that either library accepts has been at hand. Run
-`mat-ros engines verify`, which holds the engines to the golden ticks, before anything else.
+**This project has not run this code**, because it had no machine with a GPU that either library accepts. Run
+`mat-ros engines verify` first. This command compares the engines with the golden ticks.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Inputs = dict[str, tuple[str, tuple[int, ...]]]  # tensor -> (memory, shape)
 
 
 class TensorRTBackend:
-    """Run the plans of a bundle's two graphs."""
+    """Run the plans of the two graphs of a bundle."""
 
     def __init__(self, bundle: Bundle, module: Any, name: str, encoder: bytes, step: bytes, device: int = 0) -> None:
-        """Load plans that were checked against this bundle and machine; `module` is the library's bindings."""
+        """Load plans that were checked against this bundle and machine; `module` is the library's Python module."""
         self._driver, self._name, self._module, self._device = Driver(device), name, module, device
         network, self._layout = bundle.manifest.network, bundle.manifest.state
         self._network = network
@@ -49,7 +49,7 @@ class TensorRTBackend:
         return enc, values
 
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
-        """Decide one slot; see Backend.step."""
+        """Return the action and the next state of one slot; see Backend.step."""
         if state.shape != (self._layout.size(slot),):
             raise Refused(f"step of slot {slot}", (self._layout.size(slot),), state.shape, "hand on the state before")
         for name, array in (("row", enc), ("action", previous), ("state", state)):
@@ -68,7 +68,7 @@ class TensorRTBackend:
         return np.where(self._mask[slot], action, np.float32(0.0)), handed
 
     def info(self) -> BackendInfo:
-        """Say what this backend is."""
+        """Return the name and the device of this backend."""
         return BackendInfo(self._name, str(self._module.__version__), f"cuda:{self._device}")
 
     def _context(self, plan: bytes, graph: str) -> tuple[Any, set[str]]:
@@ -77,13 +77,13 @@ class TensorRTBackend:
             raise Refused(f"engine of the {graph}", f"a plan that {self._name} can load", "none",
                           "run `mat-ros engines doctor`")
         names = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
-        # The context keeps the engine alive on the C++ side only while someone here does.
+        # The C++ context does not keep its engine alive, so this object keeps a reference to the engine.
         context = engine.create_execution_context()
         self._engines = (*getattr(self, "_engines", ()), engine)
         return context, names
 
     def _run(self, loaded: tuple[Any, set[str]], inputs: Inputs, outputs: dict[str, str]) -> None:
-        """Run on the default stream; the copies after it wait for it."""
+        """Run a plan on the default stream; the copies that follow wait for the run."""
         context, names = loaded
         for name, (place, shape) in inputs.items():
             if name in names:

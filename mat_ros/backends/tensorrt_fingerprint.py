@@ -1,9 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write beside each plan what it was made of and for, and refuse it wherever that differs.
+"""Write a fingerprint beside each plan, and refuse a plan whose fingerprint does not fit the bundle or the machine.
 
-A plan of another version, GPU or policy can crash the process that loads it, so the library never sees one that was not
-checked.
+A plan of another version, GPU or policy can crash the process that loads it. So the library loads only checked plans.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from mat_ros.core.policy.bundle import Bundle
 
 SCHEMA = 1
 GRAPHS = ("encoder", "step")
-Shapes = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]  # input -> least, usual, greatest
+Shapes = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]  # input -> smallest, usual, largest
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Everything on which a plan depends."""
+    """Hold everything that a plan depends on."""
 
     graph: str  # "encoder" or "step"
     flavour: str
@@ -36,26 +35,26 @@ class Fingerprint:
     weights_sha256: str
     plan_sha256: str
     built_on: Machine
-    capabilities: tuple[str, ...]  # GPUs that it was built for, as in "8.9"; empty: those of the flavour's default
+    capabilities: tuple[str, ...]  # GPUs that the plan is for, as in "8.9"; empty: the flavour's default
     precision: str
     profile: Shapes
-    kernels: int  # after fusion
+    kernels: int  # number of kernels after fusion
     build_seconds: float
-    max_error: float | None = None  # of an action on the golden ticks; known after `verify`
+    max_error: float | None = None  # of an action on the golden ticks; `verify` sets it
     step_us_p50: float | None = None
     step_us_p99: float | None = None
     schema: int = SCHEMA
     packages: Mapping[str, str] = field(default_factory=dict)
-    plugins: tuple[str, ...] = ()  # that the plan carries, in place of plain operations of the graph
+    plugins: tuple[str, ...] = ()  # plugins in the plan that replace plain operations of the graph
 
 
 def digest(data: bytes) -> str:
-    """Give the sha256 of data."""
+    """Return the sha256 of data."""
     return hashlib.sha256(data).hexdigest()
 
 
 def plan_path(folder: Path, graph: str, flavour: str) -> Path:
-    """Say where a plan lies."""
+    """Return the path of a plan."""
     return folder / f"{graph}.{flavour}.plan"
 
 
@@ -68,7 +67,7 @@ def write(path: Path, fingerprint: Fingerprint) -> None:
 
 
 def read(path: Path) -> Fingerprint:
-    """Read the fingerprint of the plan at `path`."""
+    """Return the fingerprint of the plan at `path`."""
     file = path.with_suffix(".yaml")
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -88,7 +87,7 @@ def read(path: Path) -> Fingerprint:
 
 
 def checked_plan(path: Path, bundle: Bundle, version: str, machine: Machine) -> tuple[bytes, Fingerprint]:
-    """Give a plan that fits this bundle, this library and this machine, or refuse it before any library sees it."""
+    """Return a plan that fits this bundle, library and machine, or refuse the plan before a library loads it."""
     mark = read(path)
     mend = f"run `mat-ros engines build {bundle.folder} --flavour {mark.flavour}` on this machine"
     try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the two libraries that share one API: enterprise TensorRT, and TensorRT for RTX."""
+"""Find the two libraries that have the same API: enterprise TensorRT, and TensorRT for RTX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from mat_ros.core.errors import Missing, Refused
 
-MODULES = {  # flavour -> where its bindings may live
+MODULES = {  # flavour -> Python modules that may contain its bindings
     "tensorrt": ("tensorrt", "tensorrt_bindings"),
     "tensorrt_rtx": ("tensorrt_rtx_bindings", "tensorrt_rtx"),
 }
@@ -22,7 +22,7 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Flavour:
-    """One of the libraries, loaded."""
+    """Hold one loaded library."""
 
     name: str
     module: Any
@@ -38,13 +38,13 @@ def load_flavour(name: str) -> Flavour:
         try:
             module = importlib.import_module(module_name)
             return Flavour(name, module, str(module.__version__))
-        except (ImportError, AttributeError) as error:  # a binding without its library imports as an empty shell
+        except (ImportError, AttributeError) as error:  # bindings without their library import as an empty module
             reasons.append(f"{module_name}: {error}")
     raise Missing(f"{name} ({'; '.join(reasons)})", REMEDIES[name])
 
 
 def present() -> list[Flavour]:
-    """List the flavours that are here."""
+    """Return the installed flavours."""
     found = []
     for name in MODULES:
         try:

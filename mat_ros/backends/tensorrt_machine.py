@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what an engine depends on besides its library: GPU, driver, operating system."""
+"""Describe the machine that an engine depends on: GPU, driver, operating system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME_LENGTH = 128
 
 @dataclass(frozen=True)
 class Machine:
-    """Where an engine was built, or is to run. The GPU's fields are empty where there is none."""
+    """Describe a machine that builds or runs an engine. Without a GPU, the fields of the GPU are empty."""
 
     system: str
     processor: str
@@ -25,7 +25,7 @@ class Machine:
 
 
 def this_machine(device: int = 0) -> Machine:
-    """Look at this machine; no GPU is not an error."""
+    """Return a description of this machine; a missing GPU is not an error."""
     here = Machine(platform.system(), platform.machine())
     try:
         cuda = ctypes.CDLL(LIBRARY)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the engines of a bundle as a backend; whatever does not fit is refused before any library sees it."""
+"""Open the engines of a bundle as a backend. A plan that does not fit is refused before a library loads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mat_ros.core.policy.bundle import Bundle
 
 
 def engines_folder(bundle: Bundle) -> Path:
-    """Return where the engines of a bundle lie by default: beside the bundle, since they are made for one machine."""
+    """Return the default folder of a bundle's engines: beside the bundle, since engines are made for one machine."""
     return bundle.folder.with_name(f"{bundle.folder.name}.engines")
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how long a backend takes, on a machine that may have other things to do."""
+"""Measure the time that a backend takes on a machine that may also run other programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_CALLS = 5
 
 @dataclass(frozen=True)
 class Spread:
-    """How long one call takes, in µs."""
+    """Hold the times of one call, in µs."""
 
     p50: float
     p99: float
@@ -30,14 +30,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a backend takes for one slot, and for a tick: encode, then all slots in turn."""
+    """Hold the times of a backend for one slot and for a tick, which is encode and then all slots in turn."""
 
     step: Spread
     tick: Spread
 
 
 def time_backend(backend: Backend, bundle: Bundle) -> Timing:
-    """Time a step of the middle slot, and a tick as the one chain node of a central wiring runs it."""
+    """Time a step of the middle slot, and a tick as the single chain node of a central wiring runs the tick."""
     observation = bundle.golden()["observation"][0]
     network = bundle.manifest.network
     decider = Decider(backend, network, bundle.manifest.state)
@@ -58,7 +58,7 @@ def time_backend(backend: Backend, bundle: Bundle) -> Timing:
 
 
 def measure(call: Callable[[], object]) -> Spread:
-    """Call again and again, in rounds, and keep the quietest round: what other processes take is not the backend's."""
+    """Time a call in rounds and return the smallest p50 and p99, because other processes can only slow a round down."""
     call()
     rounds = []
     for _ in range(ROUNDS):
@@ -73,7 +73,7 @@ def measure(call: Callable[[], object]) -> Spread:
 
 
 def multiply_rate() -> float:
-    """Measure how many multiply-adds per µs this machine does in a matrix-vector product out of its second cache."""
+    """Return this machine's multiply-adds per µs in a matrix-vector product with the matrix in the second cache."""
     size = 256
     matrix, vector = np.ones((size, size), np.float32), np.ones(size, np.float32)
     small_matrix, small = np.ones((1, 1), np.float32), np.ones(1, np.float32)
@@ -84,7 +84,7 @@ def multiply_rate() -> float:
 
 
 def step_multiplications(bundle: Bundle) -> int:
-    """Count the multiply-adds of a step of the middle slot: each weight of the decoder, and what attention adds."""
+    """Return the multiply-adds of a step of the middle slot: one per decoder weight, and those of attention."""
     from safetensors.numpy import load
 
     tensors = load(bundle.read("weights.safetensors"))

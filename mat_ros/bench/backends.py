@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure every installed backend over sizes of policies: `mat-ros bench backends --json`.
+"""Measure every installed backend for policies of several sizes: `mat-ros bench backends --json`.
 
-The policies have random weights, which take as long as trained ones. Each round is timed on its own and the quietest
-one kept, so that what else the machine does shows as little as it can.
+The policies have random weights, which take as long as trained weights. Each round is timed separately, and the fastest
+one counts, because other programs can only slow a round down.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.program import run_python
 
-KINDS = ("mat", "rwkv4")  # of policies, as training.exporting.sample names them
+KINDS = ("mat", "rwkv4")  # kinds of policies, in the words of training.exporting.sample
 AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One backend at one size."""
+    """Hold the figures of one backend for one policy."""
 
     step_us_p50: float
     step_us_p99: float
     tick_us_p50: float
     tick_us_p99: float
-    max_err: float  # of an action, against torch
-    floor_us: float  # a step's multiply-adds at the rate of a plain matrix-vector product
+    max_err: float  # largest difference of an action from torch
+    floor_us: float  # time of a step's multiply-adds at the rate of a plain matrix-vector product
     floor_ratio: float  # step_us_p50 / floor_us
-    state_bytes: int  # of the largest state that hops to a slot
+    state_bytes: int  # bytes of the largest state that hops to a slot
 
 
 def bench(agents: Sequence[int], widths: Sequence[int], kinds: Sequence[str], backends: Sequence[str], folder: Path,
           say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure; gives backend -> policy -> agents -> width -> result as plain values."""
+    """Return the results as backend -> policy -> agents -> width -> plain values."""
     make_policies(folder, kinds, agents, widths)
     rate = multiply_rate()
     found: dict[str, Any] = {name: {kind: {str(n): {} for n in agents} for kind in kinds} for name in backends}
@@ -73,14 +73,14 @@ def bench(agents: Sequence[int], widths: Sequence[int], kinds: Sequence[str], ba
 
 
 def make_policies(folder: Path, kinds: Sequence[str], agents: Sequence[int], widths: Sequence[int]) -> None:
-    """Let training export the policies that the folder lacks, in a program of its own."""
+    """Export the policies that the folder lacks with a program of training, which the runtime must not import."""
     run_python(["-m", "training.exporting.sample", "policies", str(folder), "--kinds", *kinds, "--agents",
-                *map(str, agents), "--widths", *map(str, widths)], "what writes policies to measure",
+                *map(str, agents), "--widths", *map(str, widths)], "the program that writes the policies",
                "run `pip install mat_ros[train]`")
 
 
 def show(found: dict[str, Any], console: Console) -> None:
-    """Give the results for a person."""
+    """Print the results as a table."""
     table = Table("backend", "policy", "n", "d", "µs/step\np50 p99", "µs/tick\np50 p99", "max error", "of floor")
     for name, kinds in found["backends"].items():
         for kind, sizes in kinds.items():
@@ -99,8 +99,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS), help="widths of the layers")
     parser.add_argument("--policies", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(installed()),
-                        help="default: all that are installed")
-    parser.add_argument("--bundles", type=Path, help="keep the policies here and use those that are there")
+                        help="backends to measure; default: all installed ones")
+    parser.add_argument("--bundles", type=Path, help="folder of the policies; its policies are used again")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure ticks of the live graph, from the observation to the applied command: `mat-ros bench chain --json`.
 
-A fake robot ticks against the wall clock; every node is what a robot would run, and so are the messages. The policy has
-random weights, which take as long as trained ones. The floor is measured right after each row, without ROS.
+A fake robot ticks against the wall clock. All nodes and messages are those of a real deployment. The policy has random
+weights, which take as long as trained weights. After each row, the floor is measured without ROS.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from mat_ros.graph.settings import LaunchSettings
 from mat_ros.nodes.preload import preload
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
-PATIENCE_S = 300.0  # until a graph runs
-GRACE_MS = 0.5  # after the deadline, when the gate applies what it has; later is missed
-TAIL_S = 0.5  # measured and left out at the end
+PATIENCE_S = 300.0  # longest wait until a graph runs
+GRACE_MS = 0.5  # time after the deadline in which the gate's command still counts; a later command is missed
+TAIL_S = 0.5  # span at the end of the measurement that is left out
 FLOOR_TICKS = 600
-DOMAIN = 87  # of ROS, that of this benchmark alone
+DOMAIN = 87  # ROS domain that only this benchmark uses
 MS = 1e-6  # per ns
 
 
 @dataclass(frozen=True)
 class Case:
-    """One graph to measure."""
+    """Describe one graph to measure."""
 
     n: int
     mode: str
@@ -64,20 +64,20 @@ class Case:
     hz: float
     ticks: int
     encoder: str = "central"
-    processes: int = 0  # of the chain nodes where they are grouped
+    processes: int = 0  # number of processes of the chain nodes in the wiring `grouped`
     realtime: int = 0
     deadline: float = 0.8
     reliable: bool = True
 
 
 def make_policies(folder: Path, agents: Sequence[int]) -> None:
-    """Let training export a random policy for an arm of each number of joints, in a program of its own."""
+    """Export random policies for arms of each number of joints with a program of `training`."""
     run_python(["-m", "training.exporting.sample", "arm", str(folder), "--agents", *map(str, agents)],
-               "what makes policies to measure", "run from a checkout with the train extra")
+               "the program that makes the policies to measure", "run from a checkout with the train extra")
 
 
 def groups(case: Case, graph: Graph) -> list[list[NodeSpec]]:
-    """Lay the nodes over processes."""
+    """Return the groups of nodes that share a process."""
     chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
     others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
     if case.wiring.endswith("one_process"):
@@ -88,7 +88,7 @@ def groups(case: Case, graph: Graph) -> list[list[NodeSpec]]:
 
 
 def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
-    """Build the graph of a case: no supervisor and no checker, every node starts by itself."""
+    """Return the graph of a case, without a supervisor and without a checker."""
     manifest = Bundle.load(policy).manifest
     settings = LaunchSettings(mode=case.mode, backend=case.backend, encoder=case.encoder, rate=case.hz, sim="free",
                               wiring="central" if case.wiring.startswith("central") else "per_agent", check=False,
@@ -102,7 +102,7 @@ def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
 
 
 def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
-    """Measure one case."""
+    """Return the figures of one case."""
     trace = folder / "trace.npy"
     trace.unlink(missing_ok=True)
     graph = lay_out(case, policy, trace)
@@ -127,7 +127,7 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
         for process in processes:
             process.wait(PATIENCE_S)
             sys.stderr.write(process.stdout.read().decode(errors="replace"))
-    # The last ticks are those in which others had already left.
+    # In the last ticks some nodes may already have ended.
     times = np.load(trace)[-case.ticks - round(case.hz * TAIL_S):][:case.ticks]
     heard, first, latency = times[:, 2:].T * MS
     decided = first > 0.0
@@ -145,8 +145,8 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
 
 
 def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float]:
-    """Listen to the gate until it misses nothing for a second; give how long nodes handle a message, by role."""
-    import rclpy  # ROS is an extra, and --help works without it
+    """Wait until the gate misses no decision for a second; return the nodes' time per message by role."""
+    import rclpy  # imported here, because ROS is an extra and --help works without ROS
     from rclpy.executors import SingleThreadedExecutor
 
     from mat_ros.nodes import topics
@@ -183,7 +183,7 @@ def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float
 
 
 def compute_us(policy: Path, case: Case) -> dict[str, float]:
-    """Time what a tick computes, without any transport: encoding, and deciding the longest prefix of a node."""
+    """Return the computing time of a tick without transport: encoding, and deciding the longest prefix of a node."""
     bundle = Bundle.load(policy)
     backend, m = open_backend(case.backend, bundle), bundle.manifest
     decider, observer = Decider(backend, m.network, m.state), Observer(m.layout)
@@ -194,7 +194,7 @@ def compute_us(policy: Path, case: Case) -> dict[str, float]:
 
 
 def floor(case: Case, policy: Path) -> dict[str, float]:
-    """Measure the same processes and sizes without ROS; one process has no floor but its computing."""
+    """Return the floor: the same processes and sizes without ROS. For one process the floor is its computing alone."""
     if case.wiring not in ("per_joint", "grouped"):
         return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
     m = Bundle.load(policy).manifest
@@ -219,18 +219,18 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--executor", nargs="+", choices=("events", "single"), default=["events"])
     parser.add_argument("--backend", nargs="+", choices=BACKENDS, default=["native"])
     parser.add_argument("--encoder", choices=("central", "replicated"), default="central")
-    parser.add_argument("--processes", type=int, default=4, help="of the chain nodes in the wiring `grouped`")
+    parser.add_argument("--processes", type=int, default=4, help="processes of the chain nodes in the wiring `grouped`")
     parser.add_argument("--hz", type=float, nargs="+", default=[60.0])
     parser.add_argument("--ticks", type=int, default=600)
-    parser.add_argument("--deadline", type=float, default=0.8, help="share of the period")
+    parser.add_argument("--deadline", type=float, default=0.8, help="deadline as a share of the period")
     parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
-    parser.add_argument("--best-effort", action="store_true", help="hear nothing twice")
+    parser.add_argument("--best-effort", action="store_true", help="let DDS send no lost message again")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the cases that are asked for."""
+    """Measure the requested cases."""
     given = parser().parse_args(arguments)
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
@@ -245,11 +245,12 @@ def main(arguments: list[str]) -> int:
         for case in cases:
             print(f"{case.n} {case.mode} {case.wiring} ...", file=sys.stderr)
             policy = Path(name) / f"arm_{case.n}"
-            # Each case in a process of its own: who has listened to a graph has DDS's threads and may not fork another.
+            # Each case has its own process, because a process that has received DDS messages has threads and cannot
+            # safely fork the next graph.
             with multiprocessing.get_context("spawn").Pool(1, _end_in_order) as pool:
                 found.append(pool.apply(run, (case, policy, Path(name))))
                 pool.close()
-                pool.join()  # leaving the block would end it by SIGTERM
+                pool.join()  # wait here, because leaving the block would end the process by SIGTERM
     if given.json:
         print(json.dumps({"rows": found}))
     else:
@@ -258,7 +259,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _end_in_order() -> None:
-    """Let SIGTERM go through every `finally`, so that no node is left behind."""
+    """Make SIGTERM run every `finally`, so that no node stays behind."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
@@ -273,7 +274,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def _arguments(group: list[NodeSpec], graph: Graph) -> list[str]:
-    """Join the arguments of several nodes to those of one process."""
+    """Return the arguments of several nodes joined to those of one process."""
     first, *others = (node_arguments(spec, graph) for spec in group)
     return first + [part for arguments in others for part in ("+", *arguments)]
 
@@ -285,7 +286,7 @@ def _cpu_s(processes: list[ForkedNode]) -> Any:
 
 
 def _memory_mb(pid: int) -> tuple[float, float]:
-    """Give a process's proportional and private memory."""
+    """Return a process's proportional and private memory in MB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     kb = {line.partition(":")[0]: int(line.split()[1]) for line in lines[1:]}
     return kb["Pss"] / 1024, (kb["Private_Clean"] + kb["Private_Dirty"]) / 1024

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure whole ticks of many robots in one GPU launch, beside one processor core: `mat-ros bench decode --json`.
+"""Compare whole ticks of many robots in one GPU launch with one processor core: `mat-ros bench decode --json`.
 
-The encodings come from a counter, since what is decided does not change how long it takes. A launch is timed with its
-copies to and from the GPU, as a training loop or a server would wait for it; the quietest of several rounds counts.
+The encodings come from a counter, because their values do not change the time. The time of a launch includes the copies
+to and from the GPU, for which a training loop or a server also waits. The fastest of several rounds counts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SOURCE = Path(__file__).parents[2] / "cuda" / "decode.cu"
 
 
 def compile_kernel(capability: tuple[int, int]) -> bytes:
-    """Compile cuda/decode.cu for a GPU's capability."""
+    """Return cuda/decode.cu compiled for a GPU's capability."""
     if shutil.which("nvcc") is None or not SOURCE.is_file():
         raise Missing("nvcc or cuda/decode.cu", "install the CUDA toolkit and run this in a checkout")
     with tempfile.TemporaryDirectory() as scratch:
@@ -47,19 +47,19 @@ def compile_kernel(capability: tuple[int, int]) -> bytes:
 
 
 def encodings(bundle: Bundle, batch: int) -> Float32:
-    """Give encodings (batch, n, 64) of about the size that a LayerNorm leaves."""
+    """Return encodings (batch, n, 64) of about the size of a LayerNorm's outputs."""
     n = bundle.manifest.network.agents
     drawn = randomness.uniform(randomness.stream(0, "encodings"), 0, batch * n * WIDTH)
     return (3.4 * (drawn - 0.5)).astype(np.float32).reshape(batch, n, WIDTH)
 
 
 def decide_one_by_one(decider: Decider, enc: Float32) -> Float32:
-    """Decide on the processor, robot by robot, what one launch decides on the GPU: (batch, n, 64) -> actions."""
+    """Return the actions for encodings (batch, n, 64), decided on the processor robot by robot."""
     return np.array([decider.extend(decider.start(), 0, len(robot), robot, Validity.OWN)[1] for robot in enc])
 
 
 def bench(bundle: Bundle, batches: Sequence[int]) -> dict[str, Any]:
-    """Measure launches of several sizes, and their error against the processor."""
+    """Return times of launches of several sizes, and their error against the processor."""
     driver = Driver()
     code = compile_kernel(driver.capability)
     decider = Decider(open_backend("native", bundle), bundle.manifest.network, bundle.manifest.state)

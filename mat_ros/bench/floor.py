@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the floor of a chain: the same processes, hops and sizes over Unix sockets, without ROS and without a policy.
 
-Run as a process of its own, because it forks: `python -m mat_ros.bench.floor --n 20 --mode strict --hz 60 --ticks 600`.
+It forks, so run it in its own process: `python -m mat_ros.bench.floor --n 20 --mode strict --hz 60 --ticks 600`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from mat_ros.nodes import realtime
 
 WARM_UP = 20  # ticks that are not counted
-LONGEST = 1 << 18  # bytes of a message
+LONGEST = 1 << 18  # bytes of the longest message
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -88,7 +88,7 @@ def _node(inlet: Pair, onward: Pair | None, answer: Pair, baton: bytes, decision
 
 
 def main() -> None:
-    """Print one JSON object."""
+    """Print the figures as one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, required=True)
     parser.add_argument("--mode", choices=("strict", "optimistic"), required=True)

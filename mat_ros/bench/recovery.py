@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros bench recovery: kill and stop each node of a live graph at random moments, and count what that costs.
+"""mat-ros bench recovery: kill and stop each node of a live graph at random moments, and measure the recovery.
 
-A free-running graph of processes; after each blow the commands of the gate are watched until every joint is decided by
-its own node again. What is counted: periods in which no command left the gate, commands in which a joint had no
-decision in time, and the time until all is as before.
+The graph of processes runs freely. After each blow, the benchmark receives the commands of the gate until every joint
+is decided by its own node again. The benchmark counts the periods without a command of the gate, the commands in which
+a joint had no decision in time, and the time until the graph is whole again.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from mat_ros.graph.command import node_command
 from mat_ros.graph.settings import LaunchSettings
 
 PATIENCE_S = 60.0
-STOP_S = 1.0  # how long a process is held
-BLOWS = ("kill", "stop")  # SIGKILL and a new process, SIGSTOP and SIGCONT
+STOP_S = 1.0  # time for which a process is stopped
+BLOWS = ("kill", "stop")  # SIGKILL and a new process; SIGSTOP and then SIGCONT
 
 
 class RunningGraph:
-    """The processes of a graph, and the commands that leave its gate."""
+    """Hold the processes of a graph, and record the commands of its gate."""
 
     def __init__(self, policy: Path, settings: LaunchSettings) -> None:
-        import rclpy  # ROS is an extra, and --help works without it
+        import rclpy  # imported here, because ROS is an extra and --help works without ROS
 
         from mat_ros.nodes import topics
 
@@ -47,7 +47,7 @@ class RunningGraph:
         self.graph = build(settings, self.bundle.manifest, str(policy))
         self.specs = {spec.name: spec for spec in self.graph.nodes}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.applied: list[tuple[int, int, bool, bool]] = []  # time in ns, tick, complete, every joint by its own node
+        self.applied: list[tuple[int, int, bool, bool]] = []  # time in ns, tick, complete, all by own nodes
         self._rclpy = rclpy
         rclpy.init()
         self._node = rclpy.create_node("bench_recovery")
@@ -68,13 +68,13 @@ class RunningGraph:
         self.applied.append((time.monotonic_ns(), outcome.tick, complete, bool((outcome.validity == 0).all())))
 
     def listen(self, seconds: float) -> None:
-        """Hear for a while."""
+        """Receive commands for so many seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._rclpy.spin_once(self._node, timeout_sec=0.02)
 
     def until_whole(self, count: int = 25) -> bool:
-        """Hear until so many commands in a row were decided by every own node."""
+        """Return whether `count` commands in a row come in which every joint was decided by its own node."""
         end, start = time.monotonic() + PATIENCE_S, len(self.applied)
         while time.monotonic() < end:
             recent = self.applied[max(start, len(self.applied) - count):]
@@ -84,7 +84,7 @@ class RunningGraph:
         return False
 
     def close(self) -> None:
-        """End everything."""
+        """End all processes and the subscription."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -100,7 +100,7 @@ class RunningGraph:
 
 
 def strike(graph: RunningGraph, name: str, blow: str, period_s: float) -> dict[str, Any]:
-    """Strike a node and watch until the graph is whole again."""
+    """Strike a node, wait until the graph is whole again, and return the figures."""
     graph.listen(random.random() * 0.5)
     first, began = len(graph.applied), time.monotonic_ns()
     process = graph.processes[name]
@@ -128,11 +128,11 @@ def strike(graph: RunningGraph, name: str, blow: str, period_s: float) -> dict[s
 def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros bench recovery`."""
     parser = argparse.ArgumentParser(prog="mat-ros bench recovery", description="Kill and stop each node of a live "
-                                     "graph in turn, and count what that costs.")
+                                     "graph in turn, and measure the recovery.")
     parser.add_argument("--policy", required=True, help="bundle, by name or folder")
     parser.add_argument("--mode", default="optimistic", choices=MODES)
     parser.add_argument("--out", type=Path, help="file for the raw results, JSON")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     return parser
 
 

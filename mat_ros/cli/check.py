@@ -126,7 +126,7 @@ def _run(name: str, bundle: Bundle) -> BackendCheck:
 
 
 def to_json(report: CheckReport) -> str:
-    """Give the report for a program."""
+    """Return the report for a program."""
     plain = {"ok": report.ok, "reason": report.reason, "notes": report.notes,
              "limits": [asdict(rule) | {"ruler": rule.ruler} for rule in report.rules],
              "backends": {name: asdict(row) for name, row in report.backends.items()}}
@@ -134,7 +134,7 @@ def to_json(report: CheckReport) -> str:
 
 
 def show(report: CheckReport, console: Console) -> None:
-    """Give the report for a person."""
+    """Print the report for a person."""
     if report.bundle is not None:
         manifest = report.bundle.manifest
         network = manifest.network

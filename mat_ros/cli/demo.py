@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 
 def sentence(found: DemoRun) -> str:
-    """Say what was achieved."""
+    """Return what was achieved."""
     if found.trouble:
         return f"The run broke off: {found.trouble}."
     health = found.watch.health

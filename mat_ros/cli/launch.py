@@ -74,7 +74,7 @@ def describe(planned: Planned) -> str:
 
 
 def printer(names: list[str]) -> Sink:
-    """Give a sink that prints each line behind the name of its node, in a colour of its own on a terminal."""
+    """Return a sink that prints each line behind the name of its node, in a colour of its own on a terminal."""
     width = max(map(len, [*names, "launcher"]))
     colour = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
 

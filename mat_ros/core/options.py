@@ -29,7 +29,7 @@ class Option:
 
     @property
     def range(self) -> str:
-        """Give the possible values in words."""
+        """Return the possible values in words."""
         if self.choices:
             return " | ".join(self.choices)
         if isinstance(self.default, bool):

@@ -20,7 +20,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 def stream(seed: int, name: str) -> int:
-    """Give the 64-bit key of a named stream under a seed."""
+    """Return the 64-bit key of a named stream under a seed."""
     digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 

@@ -76,7 +76,7 @@ def check_writable(file: Path) -> None:
 
 
 def install_command(extra: str = "") -> str:
-    """Give the command that installs this package again, from where it came, with one more extra."""
+    """Return the command that installs this package again, from where it came, with one more extra."""
     suffix = f"[{extra}]" if extra else ""
     pip = f"{_short(Path(sys.executable))} -m pip install"
     source = _source()

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the page of the demonstration: what was seen, decided, killed, and how fast it went."""
+"""Write the page of the demonstration: pictures, decisions, the killed node, and latencies."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from mat_ros.view.page import (
 )
 from mat_ros.worlds.render import film_strip
 
-OPEN_M = 0.5  # between the handles, from which the task calls the door open
-SHARES = (0.0, 0.25, 0.4, 0.5, 0.7)  # of an episode, at which pictures are taken
+OPEN_M = 0.5  # distance between the handles from which on the door counts as open
+SHARES = (0.0, 0.25, 0.4, 0.5, 0.7)  # shares of an episode at which pictures are taken
 KINDS = {"own": "var(--series-0)", "redecided": "var(--series-1)", "held": "var(--series-3)", "zero": "var(--series-3)",
          "silent": "var(--bad)", "fallback": "var(--bad)", "stopped": "var(--bad)"}
 
 
 def write(run: DemoRun, path: Path, command: str) -> Film | None:
-    """Write the report of a run; a run without a tick still gets a page that says why."""
+    """Write the report of a run and return its film; for a run without a tick the page names the reason."""
     manifest, ticks = run.planned.bundle.manifest, list(run.watch.ticks)
     page = Page("Two hands push a double door open", _lead(run))
     if not ticks:
@@ -64,12 +64,12 @@ def _lead(run: DemoRun) -> str:
     words = (f"{nodes} nodes decide for {len(manifest.agents)} agents with {len(manifest.joints)} joints, "
              f"over DDS, in lock-step with MuJoCo.")
     if run.killed:
-        words += f" In the second episode the node {run.killed} is killed while the door is shut, and stays dead."
+        words += f" In the second episode the node {run.killed} is killed while the door is shut, and is not restarted."
     return words
 
 
 def _episodes(run: DemoRun) -> list[list[int]]:
-    """Give the indices of the ticks of each episode."""
+    """Return the indices of the ticks of each episode."""
     return [[k for k, _ in group] for _, group in groupby(enumerate(run.watch.ticks), lambda pair: pair[1].episode)]
 
 
@@ -96,7 +96,7 @@ def _figures(run: DemoRun, gaps: np.ndarray) -> list[KeyFigure]:
 
 def _film(page: Page, run: DemoRun, film: Film) -> None:
     section = page.section("Film", "The same physics, stepped again with the commands that were applied: "
-                           f"{film.same} of {len(run.watch.ticks)} observations came out with the same bits.")
+                           f"{film.same} of {len(run.watch.ticks)} observations have the same bits again.")
     if film.pictures:
         seconds = ", ".join(f"{share * len(_episodes(run)[0]) * run.planned.bundle.manifest.period_ns * 1e-9:.1f}"
                             for share in SHARES)
@@ -112,17 +112,17 @@ def _latency(page: Page, run: DemoRun) -> None:
     period_ms = run.planned.bundle.manifest.period_ns * 1e-6
     p50, p99 = np.percentile(latencies, (50, 99))
     section = page.section("Latency", "From the start of a tick until its command left the safety gate, through "
-                           "observation, encoding, decisions and collection, in processes of their own.")
+                           "observation, encoding, decisions and collection, each in its own process.")
     section.add(figure(
         charts.histogram(latencies, "ms", marks={"p50": p50, "p99": p99, "period": period_ms}, log=True, bins=80,
                          cut=max(2.0 * period_ms, 1.2 * p99)),
-        "Lock-step physics waits, so a slow tick costs time and not truth. After a node dies, the gate waits for it in "
-        "two ticks and then goes on without."))
+        "Lock-step physics waits for each command, so a slow tick does not change the result. After a node dies, the "
+        "gate waits for the node in two ticks and then no longer."))
 
 
 def _decisions(page: Page, run: DemoRun) -> None:
     watch = run.watch
-    section = page.section("Decisions", "Who decided for each agent: its own node, or another one in its place, with "
+    section = page.section("Decisions", "The node that decided for each agent: its own node, or another node with "
                            "the same weights and inputs and so the same bits.")
     spans, at = [], 0
     columns = list(zip(*(tick.states for tick in watch.ticks), strict=True))
@@ -147,7 +147,7 @@ def _door(page: Page, run: DemoRun, gaps: np.ndarray) -> None:
     same = len(curves) == 2 and np.array_equal(np.asarray(curves[0].y), np.asarray(curves[1].y))
     section.add(figure(charts.lines(curves, "tick of the episode", "m between the handles",
                                     marks={"node killed": float(KILL_TICK)} if run.killed else {}),
-                       "Both episodes are the same to the last bit: the curves lie on each other." if same else ""))
+                       "Both episodes have the same bits, so one curve covers the other." if same else ""))
     ends = [Toned("open", "good") if episode.success else Toned("shut", "bad") for episode in run.episodes]
     section.add(table(["episode", "ticks", "sum of the task's measure", "door"],
                       [[e.number, e.ticks, repr(e.total), end] for e, end in zip(run.episodes, ends, strict=True)]))

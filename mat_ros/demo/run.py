@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show the main job: two hands push a double door open, finger by finger over DDS, and go on when a node is killed.
+"""Run the demonstration: two hands push a double door open, one node per finger over DDS, although a node is killed.
 
-The first episode is healthy. In the second one the node of a finger is killed while the door is still shut, and nobody
-starts it again. All physics is lock-step, so that every number but the latencies is the same each time.
+The first episode has no fault. In the second episode the node of a finger is killed while the door is still shut, and
+the node is not restarted. All physics is lock-step, so every figure except the latencies is the same in every run.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ from mat_ros.view.watch import GraphWatch
 
 POLICY = "dexhands_door_mat"  # agents are fingers
 JOINT_POLICY = "dexhands_door_joint_mat"  # agents are joints
-VICTIM = "robot0:FF"  # the agent whose node is killed: the first hand's forefinger
-LISTENED = ("observation", "applied")  # what this process hears of the graph, as nodes/listen.py does
-KILL_TICK = 20  # of the second episode: the door is still shut
-START_S = 90.0  # patience with the start of all nodes
-STALL_S = 20.0  # patience with a graph that does not tick
-SETTLE_S = 5.0  # after the last tick, until checker and supervisor have told their counts
+VICTIM = "robot0:FF"  # agent whose node is killed: the first hand's forefinger
+LISTENED = ("observation", "applied")  # topics that this process receives with nodes/listen.py
+KILL_TICK = 20  # tick of the second episode at which the door is still shut
+START_S = 90.0  # longest wait for the start of all nodes
+STALL_S = 20.0  # longest wait for the next tick
+SETTLE_S = 5.0  # wait after the last tick for the counts of checker and supervisor
 PUMP_S = 0.02
-INTERRUPTED = "interrupted"  # the trouble of a run that was told to end
+INTERRUPTED = "interrupted"  # trouble of a run that a signal ended
 
 
 @dataclass
 class DemoRun:
-    """Everything that the report is made of."""
+    """Hold everything that the report shows."""
 
     planned: Planned
     watch: GraphWatch
     episodes: list[EpisodeResult] = field(default_factory=list)
-    killed: str | None = None  # name of the node
+    killed: str | None = None  # name of the killed node
     killed_tick: int | None = None
-    starts: dict[str, int] = field(default_factory=dict)  # of each node
+    starts: dict[str, int] = field(default_factory=dict)  # number of starts of each node
     active_s: float = float("nan")  # from the start of the first process to the first tick
-    trouble: str = ""  # why the run broke off; empty where it did not
+    trouble: str = ""  # reason for a run that broke off; empty for a whole run
 
     @property
     def success(self) -> bool:
-        """Say whether the door opened in every episode and every tick was decided as one process would have."""
+        """Return whether the door opened in every episode and every tick has the bits of a decision in one process."""
         health = self.watch.health
         return (not self.trouble and bool(self.episodes) and all(episode.success for episode in self.episodes)
                 and health.compared > 0 and health.differing == 0)
 
     def summary(self) -> dict[str, object]:
-        """Give the figures of the last line."""
+        """Return the figures of the last line of output."""
         health = self.watch.health
         latencies = [tick.latency_ms for tick in self.watch.ticks]
         return {"success": self.success, "ticks": len(self.watch.ticks), "missed": health.missed,
@@ -70,7 +70,7 @@ class DemoRun:
 
 
 def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed: int = 0) -> Planned:
-    """Lay out the graph; the simulated robot ends after the episodes and leaves their results in a file."""
+    """Return the plan of the graph; the simulated robot ends after the episodes and writes their results to a file."""
     settings = LaunchSettings(policy=str(policy), wiring="per_joint" if per_joint else "per_agent", episodes=episodes,
                               seed=seed)
     planned = plan_bundle(settings, Bundle.load(policy))
@@ -83,8 +83,8 @@ def plan_demo(policy: Path, per_joint: bool, episodes: int, results: Path, seed:
 
 
 def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0) -> DemoRun:
-    """Run the episodes and gather what happened."""
-    from mat_ros.nodes.listen import Listener  # ROS is an extra, and laying out the graph needs none
+    """Run the episodes and return their record."""
+    from mat_ros.nodes.listen import Listener  # imported here: ROS is an extra, which plans do not need
 
     episodes = 2 if fault else 1
     with tempfile.TemporaryDirectory(prefix="mat_ros_demo_") as folder:
@@ -108,7 +108,7 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
 
 
 def conduct(found: DemoRun, supervisor: Supervisor, screen: Screen, episodes: int, fault: bool, began_s: float) -> None:
-    """Let the graph run, kill a node on the way, and stop when the simulated robot is done."""
+    """Run the graph, kill a node in the second episode, and stop when the simulated robot has finished."""
     watch, victim = found.watch, _node_of(found.planned.graph, VICTIM)
     moved_s, last, done_s = time.monotonic(), -1, None
     while supervisor.status is None:
@@ -128,14 +128,14 @@ def conduct(found: DemoRun, supervisor: Supervisor, screen: Screen, episodes: in
             if watch.health.compared >= len(watch.ticks) or now_s - done_s > SETTLE_S:
                 return
         elif now_s - moved_s > (START_S if last < 0 else STALL_S):
-            found.trouble = f"no tick for {now_s - moved_s:.0f} s: {watch.health.reason or 'the nodes are not heard'}"
+            found.trouble = f"no tick for {now_s - moved_s:.0f} s: {watch.health.reason or 'no message has arrived'}"
             return
     if not found.trouble and "sim" in supervisor.running:
         found.trouble = INTERRUPTED
 
 
 def door_progress(watch: GraphWatch) -> str:
-    """Say how far the door is open, where the policy sees it."""
+    """Return words for the opening of the door, where the observation contains the handles."""
     gap = handle_gap(watch)
     if gap is None or not watch.ticks:
         return ""
@@ -143,7 +143,7 @@ def door_progress(watch: GraphWatch) -> str:
 
 
 def handle_gap(watch: GraphWatch) -> float | None:
-    """Give the distance between the two handles in m, as the observation has it."""
+    """Return the distance between the two handles in m from the observation, or None."""
     at = 0
     for term in watch.manifest.layout.terms:
         if term.name == "handle_position" and watch.ticks:
@@ -154,7 +154,7 @@ def handle_gap(watch: GraphWatch) -> float | None:
 
 
 def _node_of(graph: Graph, agent: str) -> str:
-    """Find the chain node of an agent; of its first joint where agents are joints."""
+    """Return the name of the chain node of an agent, or of the agent's first joint where agents are joints."""
     wanted = "chain_" + agent.lower().replace(":", "_")
     names = [node.name for node in graph.nodes if node.name.startswith(wanted)]
     if not names:
@@ -163,7 +163,7 @@ def _node_of(graph: Graph, agent: str) -> str:
 
 
 def _age(watch: GraphWatch) -> int:
-    """Count the ticks of the present episode."""
+    """Return the number of ticks of the present episode."""
     present = watch.ticks[-1].episode
     return sum(tick.episode == present for tick in watch.recent(KILL_TICK + 1))
 

@@ -62,7 +62,7 @@ def _listen(address: str) -> socket.socket | None:
 
 
 def _holder(address: str) -> int:
-    """Give the process that made a claim; 0 where it cannot be told."""
+    """Return the process that made a claim; 0 where it cannot be told."""
     with socket.socket(socket.AF_UNIX) as asker, contextlib.suppress(OSError):
         asker.setblocking(False)
         asker.connect(address)

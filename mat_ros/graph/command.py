@@ -34,7 +34,7 @@ def yaml_value(value: Value) -> str:
 
 
 def ending(status: int) -> str:
-    """Say how a process ended."""
+    """Return how a process ended."""
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return "has ended" if status == 0 else f"has ended with status {status}"

@@ -35,7 +35,7 @@ def keep_numpy_single_threaded() -> None:
 
 
 def may_fork() -> bool:
-    """Say whether no second thread could hold a lock, be it Python's or a library's."""
+    """Return whether no second thread could hold a lock, be it Python's or a library's."""
     others = [_state(thread) for thread in os.listdir("/proc/self/task") if int(thread) != os.getpid()]
     if not others:
         return True
@@ -73,7 +73,7 @@ class ForkedNode:
         self.stdout: IO[bytes] = os.fdopen(reading, "rb", 0)
 
     def poll(self) -> int | None:
-        """Give the exit status once the process has ended."""
+        """Return the exit status once the process has ended."""
         return self._wait(os.WNOHANG)
 
     def wait(self, timeout: float | None = None) -> int:

@@ -40,7 +40,7 @@ def read(executable: str, parameters: Mapping[str, Value], everything: set[str])
 
 
 def count_peers(nodes: Iterable[Node], agents: int, listened: Iterable[str] = ()) -> dict[str, str]:
-    """Give for each node what `NodeSettings.peers` takes: its topics, each with the number of its other ends.
+    """Return for each node what `NodeSettings.peers` takes: its topics, each with the number of its other ends.
 
     `listened` names topics that a program outside the graph hears as well; DDS does not tell it from a node.
     """

@@ -41,7 +41,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Say whether it has a process."""
+        """Return whether it has a process."""
         return self.popen is not None
 
     @property

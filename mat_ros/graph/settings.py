@@ -56,7 +56,7 @@ class LaunchSettings:
 
     @property
     def breakable(self) -> bool:
-        """Say whether anything may break in this graph, by a plan or on request."""
+        """Return whether anything may break in this graph, by a plan or on request."""
         return self.inject or bool(self.faults)
 
     @property

@@ -32,7 +32,7 @@ class NodeProcesses:
     _guard: subprocess.Popen[bytes] | None = None
 
     def ours(self, node: str) -> bool:
-        """Say whether the process that a node claims to be is this node, on this host, and not ourselves.
+        """Return whether the process that a node claims to be is this node, on this host, and not ourselves.
 
         A node that was started has its name on the command line, one that was forked is named after it. A path tells
         nothing: everything that runs from a clone of this project has its name there.

@@ -121,7 +121,7 @@ class Supervision:
         return now_ns - member.asked_ns >= (ANSWER_NS if member.pending and not member.restarted else RETRY_NS)
 
     def refusal(self, now_ns: int) -> str:
-        """Say why the graph may not start; empty where it may."""
+        """Return why the graph may not start; empty where it may."""
         absent = [name for name, member in self.members.items() if not member.digest]
         others = [f"{name} ({member.digest[:16]})" for name, member in self.members.items()
                   if member.digest and member.digest != self._digest]
@@ -144,7 +144,7 @@ class Supervision:
         return tuple(name for name, member in self.members.items() if now_ns - member.heard_ns > self._silence_ns)
 
     def status(self, now_ns: int) -> Status:
-        """Say how the graph is doing; called once a second."""
+        """Return how the graph is doing; called once a second."""
         silent = self.silent(now_ns)
         if not self.begun:
             return Status(Mode.WAITING, self.refusal(now_ns), silent)
@@ -175,7 +175,7 @@ class Supervision:
                 if not wanted.isdisjoint(range(member.first_slot, member.stop_slot))]
 
     def value(self, role: str, name: str) -> str:
-        """Give a value that the node of a role has reported; empty where it has not."""
+        """Return a value that the node of a role has reported; empty where it has not."""
         return next((m.values.get(name, "") for m in self.members.values() if m.role == role), "")
 
     def total(self, name: str) -> int:

@@ -43,7 +43,7 @@ class Warden:
 
     @property
     def ended(self) -> bool:
-        """Say whether the warden is gone, and so nothing would end the group."""
+        """Return whether the warden is gone, and so nothing would end the group."""
         return self._shell.poll() is not None
 
     def kill_group(self) -> None:

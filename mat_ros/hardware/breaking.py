@@ -47,7 +47,7 @@ class Breaking:
             self._follow(wanted)
 
     def state(self, tick: int, enabled: bool) -> SimpleNamespace:
-        """Give the fields of a FaultState: the truth, for the record alone. `tick` counts as the graph counts."""
+        """Return the fields of a FaultState: the truth, for the record alone. `tick` counts as the graph counts."""
         active = self.schedule.active(self._robot.tick)
         return SimpleNamespace(tick=tick, enabled=enabled, ids=[f.id for f in active],
                                kinds=[f"{f.level}: {f.kind}" for f in active], targets=[f.target for f in active],

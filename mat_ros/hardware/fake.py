@@ -48,7 +48,7 @@ class FakeBus:
         self.episode += 1
 
     def read(self) -> Reading:
-        """Give what is measured now."""
+        """Return what is measured now."""
         signals = SPREAD * randomness.normal(self._key, self.tick, self._size)
         for term, values in (("joint_position", self._position),
                              ("joint_velocity", self._moved / (self._description.period_ns * 1e-9))):
@@ -78,7 +78,7 @@ class FakeBus:
         self.write(command)
 
     def describe(self) -> Description:
-        """Say what the robot has."""
+        """Return what the robot has."""
         return self._description
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ class HardwareIO(Protocol):
     """A robot. Only the node that guards it may write."""
 
     def read(self) -> Reading | None:
-        """Give the newest measurements, or nothing while any is missing or too old."""
+        """Return the newest measurements, or nothing while any is missing or too old."""
         ...
 
     def write(self, command: Float) -> None:
@@ -50,7 +50,7 @@ class HardwareIO(Protocol):
         ...
 
     def describe(self) -> Description:
-        """Say what the robot has."""
+        """Return what the robot has."""
         ...
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ class RobotLink(Protocol):
     """A way to a robot's topics."""
 
     def now_ns(self) -> int:
-        """Give the time in the clock of the stamps."""
+        """Return the time in the clock of the stamps."""
         ...
 
     def floats(self, topic: str) -> Callable[[Float], None]:

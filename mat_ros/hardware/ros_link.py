@@ -25,7 +25,7 @@ class RosLink:
         self._node = node
 
     def now_ns(self) -> int:
-        """Give ROS time, which is that of a simulation where the node uses it."""
+        """Return ROS time, which is that of a simulation where the node uses it."""
         return int(self._node.get_clock().now().nanoseconds)
 
     def floats(self, topic: str) -> Callable[[Float], None]:

@@ -91,7 +91,7 @@ class RosRobot:
         self._command = command
 
     def read(self) -> Reading | None:
-        """Give the newest measurements, or nothing while any is missing or too old."""
+        """Return the newest measurements, or nothing while any is missing or too old."""
         now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
         for source in self._sources.values():
             if source.heard_ns is None or now_ns - min(source.heard_ns, source.stamp_ns) > oldest_ns:
@@ -158,7 +158,7 @@ class RosRobot:
         self._sources[name] = _Source(now_ns, stamp_ns or now_ns)
 
     def describe(self) -> Description:
-        """Say what the robot has."""
+        """Return what the robot has."""
         return self._description
 
     def close(self) -> None:

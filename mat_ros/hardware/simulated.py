@@ -85,7 +85,7 @@ class SimulatedRobot:
         self._faulty.reschedule(0, schedule)
 
     def describe(self) -> Description:
-        """Say what the robot has."""
+        """Return what the robot has."""
         return self._description
 
     def close(self) -> None:

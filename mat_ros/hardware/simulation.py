@@ -72,7 +72,7 @@ class Simulation:
 
     @property
     def done(self) -> bool:
-        """Say whether all episodes that were asked for are over."""
+        """Return whether all episodes that were asked for are over."""
         return 0 < self._wanted <= self.episodes
 
     def reset(self, seed: int | None, now_ns: int) -> None:
@@ -82,7 +82,7 @@ class Simulation:
         self._tell_broken()
 
     def _tell_broken(self) -> None:
-        """Say what the fault plan has drawn for the episode."""
+        """Log what the fault plan has drawn for the episode."""
         broken: dict[str, list[str]] = {}
         for fault in self.breaking.planned.faults:
             words = f"{fault.target} from tick {fault.start}" if fault.start else fault.target

@@ -104,7 +104,7 @@ class ChainShell(Shell):
         self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
-        """Give what the chain counted."""
+        """Return what the chain counted."""
         return {**self._encoder.counts, **self.chain.counts} if not self.reason else {}
 
     def _heard_overrides(self, message: Any) -> None:

@@ -44,7 +44,7 @@ class CheckerNode(Shell):
         self.hear(replace(topics.APPLIED, depth=DEPTH), self._heard_applied)
 
     def facts(self) -> Mapping[str, object]:
-        """Give what was compared."""
+        """Return what was compared."""
         return {} if self.reason else {"compared": 0, "differing": 0, **self._checker.counts,
                                        "difference": self._checker.difference}
 

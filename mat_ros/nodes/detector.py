@@ -47,7 +47,7 @@ class DetectorNode(Shell):
         self._heard_ns = 0
 
     def facts(self) -> Mapping[str, object]:
-        """Say how far learning has come."""
+        """Return how far learning has come."""
         return {"learned": self.watch.learned} if not self.reason else {}
 
     def _observed(self, data: bytes) -> None:

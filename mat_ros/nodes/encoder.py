@@ -42,7 +42,7 @@ class EncoderNode(Shell):
         descriptor.backend = f"{info.name} {info.version}"[:64]
 
     def facts(self) -> Mapping[str, object]:
-        """Give what the encoder counted."""
+        """Return what the encoder counted."""
         return self._encoder.counts if not self.reason else {}
 
     def _heard(self, data: bytes) -> None:

@@ -26,7 +26,7 @@ class Latency:
         self._worst = max(self._worst, latency_ns)
 
     def summary(self) -> dict[str, str]:
-        """Give milliseconds by name, of the ticks since the last call."""
+        """Return milliseconds by name, of the ticks since the last call."""
         if self._recent:
             p50, p99 = np.percentile(np.array(self._recent), (50, 99)) * MS
             self._recent.clear()

@@ -63,7 +63,7 @@ class RecorderNode(Shell):
         self._entities.append(lambda: self.destroy_timer(timer))
 
     def facts(self) -> Mapping[str, object]:
-        """Say how much is kept."""
+        """Return how much is kept."""
         return {"file": self.settings.file, "remembered": 0 if self.reason or self._ring is None else len(self._ring)}
 
     def leave(self) -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give every node a lifecycle, checked parameters, counted messages, a descriptor and diagnostics."""
+"""Define what every node has: a lifecycle, checked parameters, counted messages, a descriptor and diagnostics."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Shell(LifecycleNode):
         """Add to the descriptor."""
 
     def facts(self) -> Mapping[str, object]:
-        """Give what to report beside the counts."""
+        """Return what to report beside the counts."""
         return {}
 
     def announce(self, topic: Topic) -> Callable[[bytes], None]:

@@ -77,7 +77,7 @@ class SimNode(Shell):
         self._entities.append(lambda: self.destroy_service(reset))
 
     def start(self) -> None:
-        """Give the first observation a period from now."""
+        """Send the first observation a period from now."""
         self._due_ns = self.now_ns() + self._period_ns
         self._alarm.set(self._due_ns, self.now_ns())
 
@@ -86,7 +86,7 @@ class SimNode(Shell):
         self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
-        """Give how far the simulation has come."""
+        """Return how far the simulation has come."""
         return {} if self.reason else self.simulation.facts()
 
     def _broken(self, message: Any) -> None:

@@ -109,5 +109,5 @@ class SupervisorNode(Shell):
             **{name: float(watched.value("safety", name) or 0.0) for name in ("p50_ms", "p99_ms")}))
 
     def facts(self) -> Mapping[str, object]:
-        """Give the mode."""
+        """Return the mode."""
         return {"mode": getattr(self, "_mode", Mode.WAITING).name}

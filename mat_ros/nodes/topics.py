@@ -42,13 +42,13 @@ class Topic:
 
     @property
     def qos(self) -> QoSProfile:
-        """Give the quality of service of both ends."""
+        """Return the quality of service of both ends."""
         durability = DurabilityPolicy.TRANSIENT_LOCAL if self.latched else DurabilityPolicy.VOLATILE
         return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
 
     @property
     def best_effort(self) -> QoSProfile:
-        """Give the quality of a reader that asks for nothing twice; every writer offers more and so fits."""
+        """Return the quality of a reader that asks for nothing twice; every writer offers more and so fits."""
         return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -70,5 +70,5 @@ RESUME = ("resume", Resume)  # asked of safety
 
 
 def baton(last_slot: int) -> Topic:
-    """Give the topic on which a chain node hands on what its slots, the last one of which is named, have decided."""
+    """Return the topic on which a chain node hands on what its slots, the last one of which is named, have decided."""
     return Topic(f"baton/slot_{last_slot}", Baton, 8)

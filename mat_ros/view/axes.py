@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the frame of a chart: scales with round ticks, grid, labels, and the SVG elements that all charts share."""
+"""Draw the frame of a chart: scales with round ticks, grid and labels. Define the SVG elements of all charts."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from dataclasses import dataclass
 
 from mat_ros.view.page import Block
 
-WIDTH = 760.0  # of every chart in its own units; the page scales it
+WIDTH = 760.0  # of every chart in SVG units; the page scales the chart
 CHARACTER = 6.6  # mean width of a letter; capitals are wider
 
 
 def element(name: str, content: str = "", **attributes: object) -> str:
-    """Give an SVG element; `class_` and `stroke_width` become `class` and `stroke-width`. `content` is SVG already."""
+    """Return an SVG element; `class_` and `stroke_width` become `class` and `stroke-width`; `content` is SVG."""
     written = "".join(f' {key.rstrip("_").replace("_", "-")}="{_short(value)}"' for key, value in attributes.items()
                       if value != "")
     return f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>"
 
 
 def text(x: float, y: float, words: str, class_: str = "", **attributes: object) -> str:
-    """Write words at a place."""
+    """Return words at a place as SVG."""
     return element("text", html.escape(words), x=x, y=y, class_=class_, **attributes)
 
 
 def tip(words: str) -> str:
-    """Give what is shown when the pointer rests on the element around it."""
+    """Return the text that appears when the pointer rests on the surrounding element."""
     return element("title", html.escape(words))
 
 
 def drawing(height: float, description: str, *parts: str) -> Block:
-    """Put parts together; the description is for readers who hear the page."""
+    """Return a drawing made of parts; screen readers speak the description."""
     content = "".join(parts)
     return Block(element("svg", content, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=description))
 
@@ -54,7 +54,7 @@ class Scale:
 
     @classmethod
     def over(cls, values: Sequence[float], start: float, stop: float, log: bool = False) -> Scale:
-        """Cover all values, out to round numbers."""
+        """Return a scale that covers all values and begins and ends at round numbers."""
         finite = [v for v in values if math.isfinite(v) and (v > 0 or not log)] or [0.0 if not log else 1.0]
         low, high = min(finite), max(finite)
         if log:
@@ -66,7 +66,7 @@ class Scale:
         return cls(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, start, stop)
 
     def __call__(self, value: float) -> float:
-        """Give the place of a value; what lies outside is put on the edge."""
+        """Return the place of a value; a value outside the scale lies on the edge."""
         if self.log:
             share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         else:
@@ -74,7 +74,7 @@ class Scale:
         return self.start + min(1.0, max(0.0, share)) * (self.stop - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Give round values to label."""
+        """Return round values for the labels."""
         if self.log:
             first, last = round(math.log10(self.low)), round(math.log10(self.high))
             return [10.0**k for k in range(first, last + 1, max(1, (last - first) // count))]
@@ -84,26 +84,26 @@ class Scale:
 
 
 def _round_step(span: float, count: int) -> float:
-    """Give the step of 1, 2 or 5 times a power of ten that cuts the span into about `count` pieces."""
+    """Return the step of 1, 2 or 5 times a power of ten that cuts the span into about `count` pieces."""
     rough = span / count
     power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= rough * 0.999)
 
 
 def label(value: float) -> str:
-    """Write a tick's value, without the dust of binary fractions."""
+    """Return the text of a tick's value, without the rounding errors of binary fractions."""
     return f"{round(value, 10):g}".replace("-", "\u2212")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The two axes of a chart."""
+    """Draw the two axes of a chart."""
 
     x: Scale
     y: Scale
 
     def draw(self, x_name: str, y_name: str, x_ticks: int = 8, y_ticks: int = 5) -> str:
-        """Draw grid, ticks and names."""
+        """Return grid, ticks and names as SVG."""
         left, right, bottom, top = self.x.start, self.x.stop, self.y.start, self.y.stop
         parts = []
         for value in self.y.ticks(y_ticks):
@@ -118,7 +118,7 @@ class Frame:
 
 
 def legend(names: Sequence[str], colours: Sequence[str], right: float, y: float) -> str:
-    """Name the colours in one line that ends at `right`."""
+    """Return the names of the colours in one line that ends at `right`."""
     parts, x = [], right
     for name, colour in reversed(list(zip(names, colours, strict=True))):
         x -= CHARACTER * (len(name) + 0.35 * sum(letter.isupper() for letter in name))

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw charts as SVG that takes its colours from the page: histogram, heat map, lines with bands, timeline."""
+"""Draw charts as SVG with the colours of the page: histogram, heat map, lines with bands, timeline."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from mat_ros.view.page import Block, number
 
 Float = NDArray[np.float64]
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 18.0, 34.0, 44.0  # margins of a chart with axes
-WIDEST = 104.0  # of a heat map's cell: wider is no cell any more
+WIDEST = 104.0  # largest width of a heat map's cell
 SERIES = tuple(f"var(--series-{k})" for k in range(6))
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve, and the band around it where there is one."""
+    """Describe a curve and its optional band."""
 
     name: str
     x: ArrayLike
     y: ArrayLike
     low: ArrayLike | None = None
     high: ArrayLike | None = None
-    dashed: bool = False  # lets a curve show through that lies below
+    dashed: bool = False  # a dashed curve leaves the curve below visible
 
 
 @dataclass(frozen=True)
 class LaneSpan:
-    """Something that lasted, on the lane of a timeline; `stop` equal to `start` is an instant."""
+    """Describe a span on the lane of a timeline; `stop` equal to `start` is an instant."""
 
     lane: str
     start: float
     stop: float
-    kind: str  # decides the colour
-    note: str = ""  # shown when the pointer rests on it
+    kind: str  # selects the colour
+    note: str = ""  # appears when the pointer rests on the span
 
 
 def histogram(values: ArrayLike, unit: str, *, marks: Mapping[str, float] | None = None, bins: int = 60,
               log: bool = False, height: float = 260.0, name: str = "ticks", cut: float = math.inf) -> Block:
-    """Count values; `marks` are named vertical lines, such as a deadline. `log` shows rare values beside frequent ones.
+    """Return a histogram; `marks` are named vertical lines, such as a deadline. `log` makes rare values visible.
 
-    Values that are not finite, or above `cut`, are left out of the bars and counted in the corner.
+    Values that are not finite or that are above `cut` are not in the bars. The corner shows their number.
     """
     found = np.asarray(values, dtype=np.float64).ravel()
     finite = found[np.isfinite(found) & (found <= cut)]
@@ -81,7 +81,7 @@ def histogram(values: ArrayLike, unit: str, *, marks: Mapping[str, float] | None
 
 def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str], *, low: float | None = None,
              high: float | None = None, unit: str = "", digits: int = 2) -> Block:
-    """Colour a table (row, column) from `low` to `high`; a value that is not finite is an empty cell."""
+    """Return a table (row, column) coloured from `low` to `high`; a value that is not finite is an empty cell."""
     grid = np.asarray(values, dtype=np.float64)
     if grid.shape != (len(rows), len(columns)):
         raise Refused("heat map", f"{len(rows)} x {len(columns)} values", grid.shape,
@@ -93,7 +93,7 @@ def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str], *, 
     tall, longest = 26.0, CHARACTER * max(map(len, columns), default=1)
     wide = min((WIDTH - left - 4.0) / max(1, len(columns)), max(WIDEST, longest + 8.0))
     if slanted := longest > wide - 6:
-        wide = min(WIDEST, (WIDTH - left - 0.7 * longest) / len(columns))  # the last name leans out to the right
+        wide = min(WIDEST, (WIDTH - left - 0.7 * longest) / len(columns))  # the last name needs space on the right
     head = 20.0 + (0.64 * longest if slanted else 0.0)
     parts = []
     for j, column in enumerate(columns):
@@ -122,7 +122,7 @@ def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str], *, 
 
 def lines(curves: Sequence[Line], x_name: str, y_name: str, *, marks: Mapping[str, float] | None = None,
           log_y: bool = False, height: float = 280.0) -> Block:
-    """Draw curves with their bands; `marks` are named vertical lines."""
+    """Return curves with their bands; `marks` are named vertical lines."""
     arrays = [tuple(np.asarray(part, dtype=np.float64) if part is not None else None
                     for part in (c.x, c.y, c.low, c.high)) for c in curves]
     spread = [float(v) for _, *ys in arrays for part in ys if part is not None for v in part]
@@ -147,7 +147,7 @@ def lines(curves: Sequence[Line], x_name: str, y_name: str, *, marks: Mapping[st
 
 
 def _path(points: object, x: Scale, y: Scale) -> str:
-    """Draw through the points, lifting the pen where a value is missing."""
+    """Return a path through the points with a gap where a value is missing."""
     written, down = [], False
     for a, b in points:  # type: ignore[attr-defined]
         if math.isfinite(a) and math.isfinite(b):
@@ -158,7 +158,7 @@ def _path(points: object, x: Scale, y: Scale) -> str:
 
 def timeline(spans: Sequence[LaneSpan], x_name: str, *, kinds: Mapping[str, str], lanes: Sequence[str] = (),
              marks: Mapping[str, float] | None = None, stop: float | None = None) -> Block:
-    """Draw what happened when, a lane each; `kinds` gives the colour of each kind, as in ``{"own": "var(--good)"}``."""
+    """Return spans over time in lanes; `kinds` maps each kind to its colour, as in ``{"own": "var(--good)"}``."""
     lanes = list(lanes) or list(dict.fromkeys(span.lane for span in spans))
     left = min(220.0, 14.0 + CHARACTER * max(map(len, lanes), default=1))
     tall, head = 20.0, 40.0

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make a run visible after it is over: step the same physics again with the commands that were applied.
+"""Take pictures of a finished run: step the same physics again with the commands that were applied.
 
-Lock-step physics gives the same bits each time, so nothing has to be filmed while the graph runs; that the run shown is
-the run that was, is checked against every observation.
+Lock-step physics computes the same bits each time, so no picture has to be taken while the graph runs. Each observation
+is compared with the recorded one, which proves that the pictures show the same run.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Image = NDArray[np.uint8]  # (height, width, 3)
 
 @dataclass(frozen=True)
 class Film:
-    """A run, stepped again."""
+    """Hold the pictures and measurements of a run that was stepped again."""
 
-    pictures: tuple[Image, ...]  # at the wanted ticks; empty where nothing can be rendered
-    measured: NDArray[np.float64]  # (tick, element): the watched term
-    same: int  # ticks whose observation came out with the same bits
-    trouble: str = ""  # why there are no pictures
+    pictures: tuple[Image, ...]  # at the chosen ticks; empty where this machine cannot render
+    measured: NDArray[np.float64]  # (tick, element), the values of the chosen term
+    same: int  # number of ticks whose observation has the same bits
+    trouble: str = ""  # reason for missing pictures
 
 
 def replay(manifest: Manifest, ticks: Sequence[Tick], seed: int, term: str, at: Sequence[int],
            size: tuple[int, int] = (480, 360), camera: str = "overview") -> Film:
-    """Step a run again from its seed; take pictures before the ticks of the indices `at`, and follow one term."""
+    """Step a run again from its seed; return pictures before the ticks `at` (indices) and the values of one term."""
     robot = SimulatedRobot(manifest, "", seed)
     pictures: list[Image] = []
     measured, same, trouble = [], 0, ""

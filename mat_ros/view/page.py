@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build a page that stands in one file: no network, no script, good on a light screen, a dark one and on paper.
+"""Build a page in one file, without network and script, for light screens, dark screens and paper.
 
     page = Page("Two hands at the door", "What happened, tick by tick.")
     page.add(key_figures([KeyFigure("door", "open", "after 3.1 s", "good")]))
@@ -8,7 +8,7 @@
     section.add(figure(charts.histogram(latencies_ms, "ms"), "Each bar is 0.1 ms wide."))
     page.write(Path("report.html"))
 
-A block is a piece of HTML. Only the functions here and in `charts` make one, and they escape every text that they get.
+A block is a piece of HTML. Only the functions here and in `charts` make blocks. They escape every text.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from mat_ros.view.style import STYLE
 Block = NewType("Block", str)
 Tone = Literal["", "good", "warn", "bad", "quiet"]
 Cell = str | int | float | None
-LONG = 12  # letters; a longer key figure is set smaller
+LONG = 12  # letters; a longer key figure has smaller letters
 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One figure that a reader should take home."""
+    """Describe one of the main figures of a page."""
 
     label: str
     value: str
@@ -46,7 +46,7 @@ class KeyFigure:
 
 @dataclass
 class Section:
-    """A titled part of a page."""
+    """Hold a titled part of a page."""
 
     title: str
     blocks: list[Block] = field(default_factory=list)
@@ -58,13 +58,13 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Give the name that links point to."""
+        """Return the name that links point to."""
         return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
 
 
 @dataclass
 class Page:
-    """A page: its title, what it says first, and its sections."""
+    """Hold a page: its title, its opening and its sections."""
 
     title: str
     lead: str = ""
@@ -78,13 +78,13 @@ class Page:
         return self
 
     def section(self, title: str, lead: str = "") -> Section:
-        """Begin a section."""
+        """Append a section and return it."""
         section = Section(title, [paragraph(lead)] if lead else [])
         self.sections.append(section)
         return section
 
     def render(self) -> str:
-        """Give the whole file."""
+        """Return the text of the whole file."""
         links = "".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in self.sections)
         parts = "\n".join(f'<section id="{s.anchor}"><h2>{escape(s.title)}</h2>\n' + "\n".join(s.blocks) + "</section>"
                           for s in self.sections)
@@ -96,7 +96,7 @@ class Page:
                 + "\n".join(self.opening) + f"\n{parts}\n<footer>{escape(self.foot)}</footer>\n</main></body></html>\n")
 
     def write(self, path: Path) -> None:
-        """Write the file; a reader never meets a half-written one."""
+        """Write the file at once, so that no reader finds a half-written file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.part")
         unfinished.write_text(self.render(), encoding="utf-8")
@@ -104,22 +104,22 @@ class Page:
 
 
 def escape(text: object) -> str:
-    """Make a text safe to stand in HTML."""
+    """Return a text escaped for HTML."""
     return html.escape(str(text))
 
 
 def paragraph(text: str, tone: Tone = "") -> Block:
-    """Give a paragraph."""
+    """Return a paragraph."""
     return Block(f'<p class="{tone}">{escape(text)}</p>' if tone else f"<p>{escape(text)}</p>")
 
 
 def code(text: str) -> Block:
-    """Show commands or output as they are."""
+    """Return commands or output without a change of spaces and lines."""
     return Block(f"<pre>{escape(text)}</pre>")
 
 
 def key_figures(figures: Sequence[KeyFigure]) -> Block:
-    """Give a row of large figures."""
+    """Return a row of large figures."""
     cards = "".join(f'<div><dt>{escape(f.label)}</dt><dd class="{_size(f.value)}{f.tone}">{_breakable(f.value)}</dd>'
                     + (f'<dd class="note">{_breakable(f.note)}</dd>' if f.note else "") + "</div>" for f in figures)
     return Block(f'<dl class="figures">{cards}</dl>')
@@ -130,20 +130,20 @@ def _size(value: str) -> str:
 
 
 def _breakable(value: str) -> str:
-    """Let a name break behind its underscores, so that it does not break within a word."""
+    """Return HTML in which a long name breaks behind an underscore and never within a word."""
     return escape(value).replace("_", "_<wbr>")
 
 
 @dataclass(frozen=True)
 class Toned:
-    """A table cell with a tone."""
+    """Describe a table cell with a tone."""
 
     value: Cell
     tone: Tone
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Cell | Toned]], caption: str = "") -> Block:
-    """Give a table; columns of numbers are set to the right, None is an empty cell."""
+    """Return a table; columns of numbers are aligned to the right, and None is an empty cell."""
     plain = [[cell.value if isinstance(cell, Toned) else cell for cell in row] for row in rows]
     numeric = [bool(plain) and all(isinstance(row[k], (int, float)) or row[k] is None for row in plain)
                for k in range(len(columns))]
@@ -161,7 +161,7 @@ def _cell(cell: Cell | Toned, kind: str) -> str:
 
 
 def number(value: object) -> str:
-    """Write a number as short as it stays true: whole ones whole, others to four significant digits."""
+    """Return the text of a number: whole numbers in full, others with four significant digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and not value.is_integer():
@@ -172,31 +172,31 @@ def number(value: object) -> str:
 
 
 def figure(drawing: Block, caption: str = "") -> Block:
-    """Put a caption under a chart."""
+    """Return a chart with a caption below."""
     under = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return Block(f"<figure>{drawing}{under}</figure>")
 
 
 def picture(image: NDArray[np.uint8], description: str, caption: str = "") -> Block:
-    """Embed an image (height, width, 3), such as a film strip."""
+    """Return an embedded image (height, width, 3), such as a film strip."""
     data = base64.b64encode(png(image)).decode("ascii")
     return figure(Block(f'<img alt="{escape(description)}" src="data:image/png;base64,{data}">'), caption)
 
 
 def beside(*blocks: Block) -> Block:
-    """Set blocks side by side where the screen is wide enough."""
+    """Return blocks side by side, where the screen is wide enough."""
     return Block('<div class="pair">' + "".join(f"<div>{block}</div>" for block in blocks) + "</div>")
 
 
 def folded(summary: str, *blocks: Block) -> Block:
-    """Hide blocks behind a line that unfolds them."""
+    """Return blocks that appear when the reader unfolds the line `summary`."""
     return Block(f"<details><summary>{escape(summary)}</summary>{''.join(blocks)}</details>")
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
-    """Encode an image (height, width, 3) as PNG."""
+    """Return an image (height, width, 3) encoded as PNG."""
     height, width, _ = image.shape
-    # Each line as the difference to the one above (filter 2): rendered scenes then shrink to a third.
+    # Each line is stored as its difference from the line above (filter 2), which shrinks rendered scenes to a third.
     above = np.vstack([np.zeros((1, width * 3), np.uint8), image.reshape(height, -1)[:-1]])
     lines = np.hstack([np.full((height, 1), 2, np.uint8), image.reshape(height, -1) - above])
 

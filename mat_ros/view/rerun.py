@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show a run in Rerun: the robot in 3D, tick by tick, with latency and who decided. Needs the extra `viz`."""
+"""Show a run in Rerun: the robot in 3D, latency, and the state of each agent in every tick. Needs the extra `viz`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ except ModuleNotFoundError as error:
         raise
     raise Missing("rerun, with which runs are shown", f"run {install_command('viz')}") from error
 
-HIDDEN_GROUPS = (3, 4, 5)  # of geometry that no camera shows
+HIDDEN_GROUPS = (3, 4, 5)  # groups of geometry that no camera shows
 
 
 class Stream:
-    """An open viewer that is fed tick by tick: the robot's physics, stepped again with what was applied."""
+    """Send a run to an open viewer tick by tick, with physics that are stepped again with the applied commands."""
 
     def __init__(self, manifest: Manifest, seed: int, spawn: bool = True) -> None:
         self._robot = SimulatedRobot(manifest, "", seed)
-        self._next, self._events = 0, 0  # the tick to show next; how many events were sent
+        self._next, self._events = 0, 0  # the next tick to show; the number of sent events
         model = self._robot.world.model
         rr.init(f"mat_ros {manifest.task}", spawn=spawn)
         rr.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
@@ -41,7 +41,7 @@ class Stream:
             rr.log(f"world/{geom}", shapes[geom], static=True)
 
     def feed(self, watch: GraphWatch) -> None:
-        """Send what is new. A tick that was not heard ends the picture, since physics cannot be stepped without it."""
+        """Send the new ticks and events. After a lost tick the robot stands still, since physics need every tick."""
         for event in watch.events[self._events:]:
             rr.set_time("tick", sequence=event.tick)
             rr.log("events", rr.TextLog(event.what))
@@ -66,7 +66,7 @@ class Stream:
 
 
 def _shape(model: mujoco.MjModel, geom: int) -> Any:
-    """Give a geometry as Rerun draws it; None for kinds that it does not draw."""
+    """Return a geometry in Rerun's form, or None for kinds that Rerun does not draw."""
     size, colour = model.geom_size[geom], (255 * np.asarray(model.geom_rgba[geom])).astype(np.uint8)
     kind = int(model.geom_type[geom])
     if kind == mujoco.mjtGeom.mjGEOM_BOX:

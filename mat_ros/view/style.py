@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The looks of every page: the reader's own fonts, light or dark as the reader's screen is, and plain on paper."""
+"""Define the style of every page: the reader's own fonts, light or dark as on the reader's screen, plain on paper."""
 
-# Colours are named by what they mean. Series colours stay apart for colour-blind readers and differ in lightness too.
+# Colours have the names of their meanings. Colour-blind readers can tell the series apart, also by lightness.
 STYLE = """
 :root {
   color-scheme: light dark;

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show a running graph in the terminal: a live table, or plain lines where the output is no terminal."""
+"""Show a running graph in the terminal as a live table, or as plain lines where the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from rich.text import Text
 from mat_ros.view.watch import STATES, GraphWatch
 
 REDRAWS_PER_S = 8
-STILL_S = 0.9  # without a tick: below a line's distance, above a slow tick
-LINES_EVERY_S = 1.0  # where the output is no terminal
-ROWS = 26  # agents in a column; more stand side by side
-HISTORY = 24  # marks of an agent's recent past
+STILL_S = 0.9  # time without a tick after which the rate is zero: longer than a slow tick, shorter than LINES_EVERY_S
+LINES_EVERY_S = 1.0  # interval of the lines where the output is not a terminal
+ROWS = 26  # agents in a column; further agents stand in further columns
+HISTORY = 24  # number of marks for an agent's recent ticks
 TICKS_PER_MARK = 5
 COLOURS = {"own": "green", "redecided": "yellow", "held": "magenta", "zero": "magenta", "silent": "red",
            "fallback": "red", "stopped": "bold red"}
 MODE_COLOURS = {"running": "green", "degraded": "yellow", "stopped": "bold red", "waiting": "dim"}
 
-Progress = Callable[[GraphWatch], str]  # what the task says, in a few words
+Progress = Callable[[GraphWatch], str]  # returns a few words about the task
 
 
 class Screen:
-    """Draw a watched graph; use it in a `with` block and call `refresh` often."""
+    """Draw a watched graph; use a screen in a `with` block and call `refresh` often."""
 
     def __init__(self, watch: GraphWatch, title: str, progress: Progress = lambda watch: "",
                  output: TextIO | None = None) -> None:
@@ -40,10 +40,10 @@ class Screen:
         self._live = Live(console=self.console, auto_refresh=False, transient=False) \
             if self.console.is_terminal else None
         self._due_s = 0.0
-        self._seen, self._moved_s = watch.tick, time.monotonic()  # the last tick that was shown, and since when
+        self._seen, self._moved_s = watch.tick, time.monotonic()  # the last new tick, and the time of its arrival
 
     def __enter__(self) -> Screen:
-        """Take the screen."""
+        """Start the live table."""
         if self._live is not None:
             self._live.start()
         return self
@@ -62,7 +62,7 @@ class Screen:
             print(f"{name} | {line}", file=self.console.file, flush=True)
 
     def refresh(self, now: bool = False) -> None:
-        """Draw, if it is time."""
+        """Draw when the next drawing is due, or at once with `now`."""
         if not now and time.monotonic() < self._due_s:
             return
         if self._live is not None:
@@ -73,7 +73,7 @@ class Screen:
             print(self.line(), file=self.console.file, flush=True)
 
     def _rate_hz(self) -> float:
-        """Give the ticks per second, none where they stand still."""
+        """Return the ticks per second, zero where no tick comes."""
         if self.watch.tick != self._seen:
             self._seen, self._moved_s = self.watch.tick, time.monotonic()
         return self.watch.rate_hz() if time.monotonic() - self._moved_s < STILL_S else 0.0
@@ -81,7 +81,7 @@ class Screen:
     # -- what is shown -------------------------------------------------------------------------------------------
 
     def line(self) -> str:
-        """Say how the graph is doing in one line."""
+        """Return the state of the graph in one line."""
         watch, health = self.watch, self.watch.health
         if not watch.ticks:
             reason = health.reason or "no tick yet"
@@ -96,7 +96,7 @@ class Screen:
         return "  ".join(part for part in parts if part)
 
     def draw(self) -> Group:
-        """Lay out the table."""
+        """Return the whole table."""
         watch, health = self.watch, self.watch.health
         p50, p99 = watch.latency_ms(50, 99)
         head = Text.assemble((f" {self.title} ", "bold"), "  ", (health.mode, MODE_COLOURS.get(health.mode, "")),
@@ -124,7 +124,7 @@ class Screen:
         for name in ("slot", "agent", "state", f"last {HISTORY * TICKS_PER_MARK} ticks"):
             table.add_column(name, justify="right" if name == "slot" else "left", no_wrap=True)
         past = self.watch.recent(HISTORY * TICKS_PER_MARK)
-        # Marks begin at fixed ticks, so that they stand still while time goes on.
+        # Marks begin at fixed ticks, so that a mark does not change while new ticks come.
         past = past[next((k for k, tick in enumerate(past) if tick.tick % TICKS_PER_MARK == 0), 0):]
         for slot in slots:
             states = [tick.states[slot] for tick in past]

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Gather what a graph says about itself: what a live table shows, and what a report is made of. No ROS here."""
+"""Collect the messages of a graph for a live table and for a report. This module imports no ROS."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from mat_ros.core.tick.safety import Reason
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
 STATE_OF_VALIDITY = {int(Validity.OWN): "own", int(Validity.REDECIDED): "redecided", int(Validity.HELD): "held",
                      int(Validity.ZERO): "zero", NONE: "silent"}
-MODES = ("waiting", "running", "degraded", "stopped")  # as ChainStatus numbers them
+MODES = ("waiting", "running", "degraded", "stopped")  # in the order of their numbers in ChainStatus
 RATE_WINDOW_NS = 1_000_000_000
-RECENT = 600  # ticks over which percentiles of the live view are taken
+RECENT = 600  # ticks over which the live table computes percentiles
 
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick as it was seen from outside."""
+    """Hold one tick as its messages show it."""
 
     tick: int
     episode: int
     start_ns: int
-    latency_ms: float  # from its start until the command left the gate
-    signals: NDArray[np.float32]  # (signal,): the measurements that it was decided on
+    latency_ms: float  # from the start of the tick until the command left the gate
+    signals: NDArray[np.float32]  # (signal,): the measurements on which the tick was decided
     applied: NDArray[np.float64]  # (joint,)
-    states: tuple[str, ...]  # of STATES, per agent
+    states: tuple[str, ...]  # one of STATES for each agent
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a reader should see on the time axis."""
+    """Describe an event on the time axis."""
 
     tick: int
     what: str
@@ -47,7 +47,7 @@ class Event:
 
 @dataclass
 class GraphHealth:
-    """What supervisor, checker and detector say."""
+    """Hold the last reports of supervisor, checker and detector."""
 
     mode: str = "waiting"
     reason: str = ""
@@ -58,10 +58,10 @@ class GraphHealth:
     compared: int = 0
     differing: int = 0
     silent: tuple[str, ...] = ()
-    detected: str = ""  # what the detector believes to be broken
+    detected: str = ""  # the joints that the detector reports as broken
 
     def take(self, mode: str, status: Any) -> None:
-        """Hear a ChainStatus."""
+        """Store a ChainStatus."""
         self.mode, self.reason, self.silent = mode, status.reason, tuple(status.silent)
         for name in ("missed", "redecided", "late", "refused", "compared", "differing"):
             setattr(self, name, int(getattr(status, name)))
@@ -72,27 +72,27 @@ class GraphWatch:
     """Follow a graph tick by tick."""
 
     manifest: Manifest
-    keep: bool = True  # every tick, for a report; otherwise only the recent ones
+    keep: bool = True  # whether every tick is stored, for a report, or only the recent ticks
     health: GraphHealth = field(default_factory=GraphHealth)
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin with nothing seen."""
+        """Start without a tick."""
         self.agents = tuple(agent.name for agent in self.manifest.agents)
         self.ticks: deque[Tick] = deque(maxlen=None if self.keep else RECENT)
-        self.unobserved = 0  # commands whose observation was not heard
+        self.unobserved = 0  # number of commands whose observation did not arrive
         self._observed: dict[int, Observation] = {}
-        self._early: tuple[Outcome, int] | None = None  # a command that was heard before its observation
+        self._early: tuple[Outcome, int] | None = None  # a command that arrived before its observation
         place = {joint.name: k for k, joint in enumerate(self.manifest.joints)}
         self._joints = [[place[name] for name in agent.joints] for agent in self.manifest.agents]
 
     @property
     def tick(self) -> int:
-        """Give the last tick, or -1."""
+        """Return the last tick, or -1."""
         return self.ticks[-1].tick if self.ticks else -1
 
     def on_observation(self, observation: Observation) -> None:
-        """Hear what a tick is decided on."""
+        """Store the observation of a tick."""
         self._observed[observation.tick] = observation
         while len(self._observed) > RECENT:
             del self._observed[next(iter(self._observed))]
@@ -101,11 +101,11 @@ class GraphWatch:
             self.on_applied(*early)
 
     def on_applied(self, outcome: Outcome, stamp_ns: int) -> None:
-        """Hear what left the gate."""
+        """Store the command that the gate sent."""
         observation = self._observed.pop(outcome.tick, None)
         if observation is None:
             self.unobserved += self._early is not None
-            self._early = outcome, stamp_ns  # two writers: what was sent first may be heard second
+            self._early = outcome, stamp_ns  # two publishers: a later message may arrive first
             return
         states = tuple(self._state(slot, outcome) for slot in range(len(self.agents)))
         before = self.ticks[-1].states if self.ticks else ("own",) * len(states)
@@ -117,7 +117,7 @@ class GraphWatch:
                                states))
 
     def note(self, what: str) -> None:
-        """Mark the present tick."""
+        """Add an event at the present tick."""
         self.events.append(Event(self.tick, what))
 
     def _state(self, slot: int, outcome: Outcome) -> str:
@@ -131,20 +131,20 @@ class GraphWatch:
     # -- for the live view ---------------------------------------------------------------------------------------
 
     def recent(self, count: int = RECENT) -> list[Tick]:
-        """Give the last ticks."""
+        """Return the last ticks."""
         return [self.ticks[k] for k in range(-min(count, len(self.ticks)), 0)]
 
     def rate_hz(self) -> float:
-        """Give the ticks per second of the last second."""
+        """Return the ticks per second over the last second."""
         starts = [tick.start_ns for tick in self.recent()]
         inside = [start for start in starts if starts[-1] - start <= RATE_WINDOW_NS]
         return (len(inside) - 1) / ((inside[-1] - inside[0]) * 1e-9) if len(inside) > 1 else 0.0
 
     def latency_ms(self, *shares: float) -> tuple[float, ...]:
-        """Give percentiles of the recent ticks' latency, NaN where there is none."""
+        """Return percentiles of the recent ticks' latency, NaN without ticks."""
         found = [tick.latency_ms for tick in self.recent()]
         return tuple(float(np.percentile(found, share)) if found else float("nan") for share in shares)
 
     def counts(self) -> Counter[str]:
-        """Count the agents by their present state."""
+        """Return the number of agents in each present state."""
         return Counter(self.ticks[-1].states) if self.ticks else Counter()

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Step many copies of one robot: the physics that training batches and that the runtime steps one at a time.
+"""Step many copies of one robot. Training steps many copies at once; the runtime steps one copy with the same code.
 
-A simulation is a row. Rows do not know of each other: the bits of one do not depend on how many there are, on which
-others are reset or stepped, or on the number of threads.
+Each simulation is one row of the arrays. Rows are independent: the bits of a row do not depend on the number of rows,
+on the rows that are reset or stepped with it, or on the number of threads.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ Float = NDArray[np.float64]
 Ids = NDArray[np.intp]
 
 NANOSECONDS = 1_000_000_000
-# Simulations up to this number keep their own MjData, which saves computing each state's derived quantities twice.
-# It costs 0.3 MB each, so larger batches share one MjData per thread instead. The bits are the same.
+# In a batch of at most this size, every simulation keeps its own MjData, so that MuJoCo computes the derived quantities
+# of each state once and not twice. An MjData takes 0.3 MB, so larger batches share one MjData per thread. Both ways
+# compute the same bits.
 PERSISTENT_UP_TO = 512
-MOVED = int(mujoco.mjtStage.mjSTAGE_VEL)  # positions, velocities and their sensors are those of the new state
+MOVED = int(mujoco.mjtStage.mjSTAGE_VEL)  # a step ends after the new positions, velocities and their sensors
 
 
 class World:
-    """Many simulations of one model, commanded and measured by name.
+    """Hold many simulations of one model, which are commanded and measured by name.
 
-    A robot is a subclass that builds the model, lists what is measured and says how an episode starts (`_start`).
+    Each robot is a subclass. The subclass builds the model, lists the measurements and starts an episode (`_start`).
     """
 
     def __init__(self, model: mujoco.MjModel, count: int, threads: int, substeps: int,
                  actuators: Mapping[str, str], sources: Sequence[Source]) -> None:
-        """Make `count` simulations; `actuators` gives the actuator of each commanded joint, in command order."""
+        """Make `count` simulations; `actuators` maps each commanded joint to its actuator, in command order."""
         if count < 1 or threads < 1 or substeps < 1:
             raise Refused("world", "at least one simulation, thread and substep", (count, threads, substeps),
                           "give positive numbers")
         self.model = model
         self.count = count
-        self.first = 0  # number of the first simulation, where others of a larger batch live elsewhere
-        self.scatter = Scatter()  # of starts, on top of what the task does
+        self.first = 0  # index of row 0 in a larger batch that is split over several worlds
+        self.scatter = Scatter()  # random offsets of the start pose, added to those of the task
         self.substeps = substeps
         self.control_period_ns = round(NANOSECONDS * substeps * model.opt.timestep)
         self.joint_names = tuple(actuators)
@@ -66,14 +67,14 @@ class World:
         self.terms: tuple[Term, ...] = self._signals.terms
         self._measured = np.zeros((count, self._signals.size))
         self._seeds = np.zeros(count, dtype=np.int64)
-        self._episodes = np.zeros(count, dtype=np.int64)  # begun since the last seeding
-        self.ticks = np.zeros(count, dtype=np.int64)  # control steps since the reset
-        self._calm = np.zeros_like(self._warned())  # the warnings before the reset
+        self._episodes = np.zeros(count, dtype=np.int64)  # (simulation,), episodes that began since the last seed
+        self.ticks = np.zeros(count, dtype=np.int64)  # (simulation,), control steps since the reset
+        self._calm = np.zeros_like(self._warned())  # MuJoCo's warning counters at the last reset
 
     # -- the episode ---------------------------------------------------------------------------------------------
 
     def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
-        """Start the next episode of all or some simulations; a seed starts their sequence of episodes anew."""
+        """Start the next episode of all or some simulations; a seed restarts their sequence of episodes."""
         rows = self.rows(ids)
         if seed is not None:
             self._seeds[rows] = seed
@@ -89,13 +90,13 @@ class World:
         self._signals.fill(self._measured, rows)
 
     def _start(self, rows: Ids) -> None:
-        """Place the simulations of `rows` for a new episode; what is not touched stands at the model's defaults."""
+        """Place the simulations of `rows` for a new episode; the rest of their state has the model's defaults."""
 
     def _scatter(self, rows: Ids) -> None:
         """Move the driven hinges of `rows` away from where the task has placed them."""
         model = self.model
         joints = model.actuator_trnid[self._motors, 0]
-        # Compared as numbers: a NumPy integer is never found among MuJoCo's enums.
+        # The joint types are compared as integers, because a NumPy integer never equals a member of MuJoCo's enums.
         joints = joints[model.jnt_type[joints] == int(mujoco.mjtJoint.mjJNT_HINGE)]
         lower, upper = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], (-np.inf, np.inf)).T
         places = np.ix_(rows, model.jnt_qposadr[joints])
@@ -125,27 +126,27 @@ class World:
         self._signals.fill(self._measured, rows)
 
     def measure(self) -> Float:
-        """Give what all simulations measure, (simulation, signal), ordered as `terms`."""
+        """Return the measurements of all simulations, (simulation, signal), in the order of `terms`."""
         return self._measured.copy()
 
     # -- by name -------------------------------------------------------------------------------------------------
 
     def signal(self, term: str) -> Float:
-        """Give one term of all simulations, (simulation, element)."""
+        """Return one term of all simulations, (simulation, element)."""
         if term not in self._signals.slices:
             raise Refused("term", f"one of {sorted(self._signals.slices)}", term, "ask for a measured term")
         return np.array(self._measured[:, self._signals.slices[term]])
 
     def joint_position(self, joint: str) -> Float:
-        """Give the position of a hinge or slide joint, (simulation,)."""
+        """Return the position of a hinge or slide joint, (simulation,)."""
         return np.array(self._qpos[:, self._place(joint, "qposadr")])
 
     def joint_velocity(self, joint: str) -> Float:
-        """Give the velocity of a hinge or slide joint, (simulation,)."""
+        """Return the velocity of a hinge or slide joint, (simulation,)."""
         return np.array(self._qvel[:, self._place(joint, "dofadr")])
 
     def set_joint_position(self, joint: str, position: ArrayLike, ids: ArrayLike | None = None) -> None:
-        """Move a hinge or slide joint at once, as a curriculum or a test does, and measure again."""
+        """Set the position of a hinge or slide joint and measure again; curricula and tests use this."""
         rows = self.rows(ids)
         self._qpos[rows, self._place(joint, "qposadr")] = position
         self._batch.forward(ids=rows)
@@ -156,27 +157,27 @@ class World:
 
     @property
     def motors(self) -> NDArray[np.intp]:
-        """Give the actuator of each commanded joint, (joint,): columns of MjModel's actuator fields."""
+        """Return the actuator id of each commanded joint, (joint,): columns of MjModel's actuator fields."""
         return np.array(self._motors)
 
     @property
     def joint_velocities(self) -> Float:
-        """Give the live velocities of all degrees of freedom, (simulation, nv)."""
+        """Return the live velocities of all degrees of freedom, (simulation, nv)."""
         return self._qvel
 
     # -- parameters ----------------------------------------------------------------------------------------------
 
     def vary(self, field: str) -> NDArray[Any]:
-        """Give every simulation its own values of a field of MjModel; write into the (simulation, ...) array."""
+        """Return a writable array (simulation, ...) with each simulation's own values of a field of MjModel."""
         values: NDArray[Any] = self._batch.expand(field)
         return values
 
     def settle_parameters(self, ids: ArrayLike | None = None) -> None:
-        """Recompute what MuJoCo derives from masses, inertias and the like, after they were varied."""
+        """Recompute the quantities that MuJoCo derives from varied masses, inertias and other parameters."""
         self._batch.set_const(ids=None if ids is None else self.rows(ids))
 
     def materialise(self, row: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
-        """Give one simulation as plain MuJoCo objects, to look at it or to render it."""
+        """Return one simulation as plain MuJoCo objects, to inspect or to render it."""
         model = self._batch.get_model(row)
         data = self._batch.get_data(row, mujoco.MjData(model))
         mujoco.mj_forward(model, data)
@@ -192,7 +193,7 @@ class World:
                 "episodes": self._episodes.copy(), "ticks": self.ticks.copy(), **varied}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on exactly as from the moment of `state()`."""
+        """Restore a state, so that the next steps have the same bits as those after `state()`."""
         if state["rows"].shape != self._batch.state.shape:
             raise Refused("state", f"rows of {self._batch.state.shape}", state["rows"].shape,
                           "restore into a world of the same scene and count")
@@ -205,19 +206,19 @@ class World:
         self._calm[:] = self._warned()
 
     def _varied(self) -> dict[str, NDArray[Any]]:
-        # MuJoCo 3.17, the last for Python 3.10, answers this only underneath.
+        # MuJoCo 3.17, the last release for Python 3.10, has `expanded` only on the inner object `_b`.
         asked = self._batch if hasattr(mujoco.batch.Batch, "expanded") else self._batch._b
         return {name: self.vary(name) for name in mujoco.batch.MODEL_FIELDS if asked.expanded(name) is not None}
 
     def warnings(self) -> NDArray[np.int64]:
-        """Count MuJoCo's warnings since the reset, (simulation,): any makes the episode worthless."""
+        """Return the number of MuJoCo's warnings since the reset, (simulation,); one warning spoils the episode."""
         new: NDArray[np.int64] = np.sum(self._warned() - self._calm, axis=1, dtype=np.int64)
         return new
 
     # -- plumbing ------------------------------------------------------------------------------------------------
 
     def _warned(self) -> NDArray[np.int32]:
-        """Give MuJoCo's counters, (simulation, kind of warning); each stands behind the number that it last named."""
+        """Return MuJoCo's warning counters, (simulation, kind); the counters stand in column 1 of `warning`."""
         counters: NDArray[np.int32] = self._batch.warning[:, :, 1]
         return counters
 
@@ -225,7 +226,7 @@ class World:
         return self._command_share if name == COMMAND_FIELD else self._batch.bind(name)
 
     def rows(self, ids: ArrayLike | None) -> Ids:
-        """Give the ids of simulations as an array: all of them, those listed, or those of a mask."""
+        """Return an array of simulation ids from None (all of them), a list of ids, or a mask."""
         if ids is None:
             return np.arange(self.count)
         rows = np.asarray(ids)

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulate two dexterous hands at a double door, at throwing and catching, and at lifting a pot.
+"""Simulate two dexterous hands that open and close a double door, throw and catch an object, and lift a pot.
 
-The scenes are those of Bi-DexHands: `robot0` is the right hand of its tasks and `robot1` the other one, which is a
-right hand as well, turned round. Start poses in m and rad, world frame with z up.
+The scenes are those of Bi-DexHands. `robot0` is the right hand of the tasks. `robot1` is the other hand, which is also
+a right hand, turned round. Start poses are in m and rad, in the world frame with z up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from mat_ros.worlds.skin import dress
 HANDS = ("robot0", "robot1")
 LOOKS = (Look((0.90, 0.91, 0.93, 1.0), (0.16, 0.45, 0.78, 1.0), (0.24, 0.27, 0.32, 1.0)),
          Look((0.90, 0.91, 0.93, 1.0), (0.88, 0.42, 0.16, 1.0), (0.24, 0.27, 0.32, 1.0)))
-# Bits of collision: each hand meets the scene (1), and the first hand meets the second (2), never itself.
+# Collision bits: each hand collides with the scene (1), the first hand also with the second (2), and no hand with
+# itself.
 CONTYPES, CONAFFINITIES = (3, 1), (0, 2)
 GRAVITY = -9.81
 
@@ -50,17 +51,17 @@ TABLE_CAMERAS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """What stands where when an episode starts."""
+    """Describe the poses of the hands and the object at the start of an episode."""
 
-    hands: tuple[Vector, Vector]  # positions of the mounts
-    turned: tuple[Vector, Vector]  # Euler angles of `mount_orientation`
-    base: Base | None  # None: mounts fixed to the world
+    hands: tuple[Vector, Vector]  # m, positions of the mounts
+    turned: tuple[Vector, Vector]  # rad, Euler angles for `mount_orientation`
+    base: Base | None  # None where the mounts are fixed to the world
     prop: DoubleDoor | Toss | Pot
-    joint_noise: float = 0.0  # share of each joint's range over which it may start
+    joint_noise: float = 0.0  # share of each joint's range over which its start position varies
 
     @property
     def cameras(self) -> tuple[CameraPose, ...]:
-        """Give the cameras that frame the scene."""
+        """Return the cameras that frame the scene."""
         return DOOR_CAMERAS if isinstance(self.prop, DoubleDoor) else TABLE_CAMERAS
 
 
@@ -83,7 +84,7 @@ SCENES: Mapping[str, Scene] = {
 
 
 def build(name: str, scene: Scene, skin: bool = False) -> mujoco.MjModel:
-    """Compile a scene; `skin` dresses the hands in the meshes of gymnasium-robotics, which change nothing but looks."""
+    """Compile a scene; `skin` draws the hands with the meshes of gymnasium-robotics and changes no dynamics."""
     spec = empty_scene(name, 0.0 if isinstance(scene.prop, DoubleDoor) else GRAVITY, scene.cameras)
     for k, prefix in enumerate(HANDS):
         add_hand(spec, prefix, scene.hands[k], mount_orientation(scene.turned[k]), scene.base, LOOKS[k],
@@ -108,7 +109,7 @@ def build(name: str, scene: Scene, skin: bool = False) -> mujoco.MjModel:
 
 
 def command_joints(scene: Scene) -> dict[str, str]:
-    """Give the actuator of each commanded joint, in command order: per hand the base's wrench, then the servos."""
+    """Return the actuator of each commanded joint, in command order: per hand the base's wrench, then the servos."""
     found: dict[str, str] = {}
     for prefix in HANDS:
         if scene.base is not None:
@@ -118,13 +119,13 @@ def command_joints(scene: Scene) -> dict[str, str]:
 
 
 class DexHands(World):
-    """Two hands in one of the `SCENES`, many times over.
+    """Simulate many copies of two hands in one of the `SCENES`.
 
-    Commands are positions in rad for the servos, and N and N*m in the world's frame for the bases of hands that fly.
+    A servo takes a position in rad. The base of a flying hand takes N and N*m in the world frame.
     """
 
     def __init__(self, name: str, count: int, threads: int = 1, skin: bool = False, scene: Scene | None = None) -> None:
-        """Make `count` copies of a scene by name; `scene` replaces the registered one, as curricula do."""
+        """Make `count` copies of a scene by name; curricula hand in a `scene` that replaces the registered one."""
         if scene is None and name not in SCENES:
             raise Refused("scene", f"one of {sorted(SCENES)}", name, "choose one of them")
         self.name = name
@@ -135,28 +136,28 @@ class DexHands(World):
                          (*hand_sources(model, HANDS, tuple(actuators)), *object_sources(model)))
         self._goal_quat = self._batch.bind("mocap_quat")  # (simulation, goal, 4)
         self._moments, self._moment_share = np.zeros((0, model.nq)), 0.0
-        self.reach = 1.0  # share of the moments, from the last one, at which episodes may begin
-        self.along = np.zeros(count, dtype=bool)  # whether the present episode began at one of them
+        self.reach = 1.0  # share of the moments, counted back from the last one, at which an episode may begin
+        self.along = np.zeros(count, dtype=bool)  # (simulation,), whether the present episode began at a moment
 
     def mount_positions(self) -> NDArray[np.float64]:
-        """Give where the mounts of flying hands are, (simulation, hand, 3), in m."""
+        """Return the positions of the mounts of flying hands, (simulation, hand, 3), in m."""
         firsts = [self._place(f"{prefix}:base", "qposadr") for prefix in HANDS]
         return np.stack([self._qpos[:, first:first + 3] for first in firsts], axis=1)
 
     @property
     def positions(self) -> NDArray[np.float64]:
-        """Copy the positions of all joints, (simulation, nq): what `begin_at` takes."""
+        """Return a copy of the positions of all joints, (simulation, nq), in the form that `begin_at` takes."""
         return np.array(self._qpos)
 
     def begin_at(self, moments: NDArray[np.float64], share: float, reach: float = 1.0) -> None:
-        """Let a share of the episodes begin, at rest, at one of the last `reach` of these positions (moment, nq)."""
+        """Start a share of the episodes at rest at one of the last `reach` (a share) of `moments` (moment, nq)."""
         if moments.ndim != 2 or moments.shape[1] != self.model.nq or not len(moments) or not 0.0 <= share <= 1.0:
             raise Refused("moments to begin at", f"an array (moment, {self.model.nq}) and a share in [0, 1]",
                           (moments.shape, share), "record them from a world of the same scene")
         self._moments, self._moment_share, self.reach = moments, share, reach
 
     def _start(self, rows: Ids) -> None:
-        """Place joints and object where the scene says, scattered by its noise, or as a curriculum has it."""
+        """Place joints and object at the scene's start pose with its noise, or at a moment of the curriculum."""
         hinges = len(JOINTS)
         draws = 2.0 * self.uniform(rows, hinges + 7 + (2 if self._moment_share else 0)) - 1.0  # in [-1, 1)
         prop = self.scene.prop
@@ -171,7 +172,7 @@ class DexHands(World):
         if self.scene.joint_noise > 0.0:
             lower, upper = np.array([(hinge.lower, hinge.upper) for hinge in JOINTS]).T
             share = 0.5 * (draws[:, :hinges] + 1.0)
-            # Both hands start alike; the noise reaches over a share of the range that begins at the lower limits.
+            # Both hands start in the same pose. The noise covers a share of each joint's range above its lower limit.
             for prefix in HANDS:
                 places = [self._place(f"{prefix}:{hinge.name}", "qposadr") for hinge in JOINTS]
                 self._qpos[rows[:, None], places] = self.scene.joint_noise * (lower + share * (upper - lower))
@@ -184,7 +185,7 @@ class DexHands(World):
 
 
 def _tumbled(turns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give quaternions w, x, y, z of Rx(pi a) Ry(pi b) for turns (n, 2) in [-1, 1)."""
+    """Return quaternions w, x, y, z of Rx(pi a) Ry(pi b) for turns (a, b) (n, 2) in [-1, 1)."""
     (a, b), half = turns.T, np.pi / 2
     return np.stack([np.cos(half * a) * np.cos(half * b), np.sin(half * a) * np.cos(half * b),
                      np.cos(half * a) * np.sin(half * b), np.sin(half * a) * np.sin(half * b)], axis=-1)

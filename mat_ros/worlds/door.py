@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build a double door from boxes and capsules: two leaves between two rails, with bar handles on both faces.
 
-The door stands in the plane x = 0; the hands come from +x. Lengths in m, masses in kg, angles in rad.
+The door stands in the plane x = 0, and the hands come from +x. Lengths are in m, masses in kg, angles in rad.
 """
 
 from __future__ import annotations
@@ -13,47 +13,48 @@ from typing import Literal
 import mujoco
 import numpy as np
 
-SIDES = ("left", "right")  # as the hands see them: the left leaf at -y, the right one at +y
+SIDES = ("left", "right")  # as seen from the hands: the left leaf is at -y, the right leaf at +y
 SIGN = {"left": -1.0, "right": 1.0}
 
-HEIGHT = 0.7  # of the middle of the door above the floor
-HINGE = 0.4235  # from the middle of the door to a hinge
+HEIGHT = 0.7  # of the door's middle above the floor
+HINGE = 0.4235  # from the door's middle to a hinge
 LEAF_WIDTH, LEAF_HEIGHT, LEAF_THICKNESS = 0.417, 0.92, 0.018
 LEAF_MASS = 4.0
 RAIL_HALF = (0.03, 0.88, 0.022)
-RAIL_OFFSET = 0.485  # from the middle of the door to the middle of a rail
+RAIL_OFFSET = 0.485  # from the door's middle to a rail's middle
 POST_HALF, POST_OFFSET = (0.03, 0.022, 0.614), 0.858  # the posts carry the rails, far from the leaves
-HANDLE_REACH = 0.39  # from the hinge
-HANDLE_DEPTH = 0.04  # of the point that a task calls the handle, in front of the leaf: between the leaf and the bar
-HANDLE_HEIGHT = -0.0167  # of that point, above the middle of the door
-BAR_SPAN = (-0.19, 0.107)  # lowest and highest point, above the middle of the door
+# The handle point is the point that a task calls the handle. The point lies between the leaf and the bar.
+HANDLE_REACH = 0.39  # from the hinge to the handle point
+HANDLE_DEPTH = 0.04  # of the handle point in front of the leaf
+HANDLE_HEIGHT = -0.0167  # of the handle point above the door's middle
+BAR_SPAN = (-0.19, 0.107)  # lowest and highest point of a bar, above the door's middle
 BAR_RADIUS, STUB_RADIUS = 0.011, 0.009
 BAR_MASS, STUB_MASS = 0.2, 0.05
 OPEN_ANGLE = 1.5708
-SPRING, SPRING_DAMPING = 5.0, 1.0  # N*m/rad and N*m*s/rad: drives each leaf back to where it starts
-FRICTION = (0.55, 0.005, 0.0001)  # of hand on door: the mean of their own coefficients 1.0 and 0.1
+SPRING, SPRING_DAMPING = 5.0, 1.0  # N*m/rad and N*m*s/rad: the spring drives a leaf to its start angle
+FRICTION = (0.55, 0.005, 0.0001)  # between hand and door; 0.55 is the mean of their own coefficients 1.0 and 0.1
 
 WOOD, STEEL, RAIL = (0.72, 0.52, 0.34, 1.0), (0.80, 0.81, 0.84, 1.0), (0.33, 0.35, 0.40, 1.0)
 
 
 @dataclass(frozen=True)
 class DoubleDoor:
-    """Which way the leaves swing, and how they stand at the start."""
+    """Describe the direction in which the leaves swing and their angles at the start."""
 
     swings: Literal["inward", "outward"]  # towards the hands, or away from them
     starts: Literal["closed", "open"]
-    standoff: float = 0.065  # from the middle of a leaf to the middle of its bars; more room makes hooking easier
+    standoff: float = 0.065  # from the middle of a leaf to the middle of its bars; a wider gap is easier to hook
 
     @property
     def start_angle(self) -> float:
-        """Give the angle at which both leaves start and to which their springs pull, in rad; 0 is closed."""
+        """Return the angle in rad at which both leaves start and to which their springs pull; 0 is closed."""
         return 0.0 if self.starts == "closed" else OPEN_ANGLE
 
 
 def add_door(spec: mujoco.MjSpec, door: DoubleDoor) -> None:
     """Add the door: body `object`, joints `door_left`, `door_right`, sites `handle_left`, `handle_right`."""
     turned = door.swings == "inward"
-    # An inward door is an outward one turned about the vertical axis of the picture: its frame tells the two apart.
+    # An inward door is an outward door turned by half a turn about z. The two doors differ by the frame of their body.
     frame_quat = (0.0, 0.0, 1.0, 0.0) if turned else (1.0, 0.0, 0.0, 0.0)
     body = spec.worldbody.add_body(name="object", pos=(0.0, 0.0, HEIGHT), quat=frame_quat)
     upright = body.add_frame(quat=(frame_quat[0], *(-np.array(frame_quat[1:]))))

@@ -1,10 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Break the joints and sensors of a world as a fault schedule says: the one place where a fault meets physics.
+"""Break the joints and sensors of a world according to a fault schedule. No other module applies a fault to physics.
 
-A tick's faults act on that tick's measurements and on the command that follows from them: the measurements of tick 0
-are those after the reset, and a fault that starts at tick k spoils the k-th measurement and the k-th command, counted
-from 0. What was varied at random stays varied under a fault; vary it before or after a fault, not during one.
+The faults of a tick act on the measurements of the tick and on the command that follows from them. The measurements of
+tick 0 are those after the reset. A fault that starts at tick k acts on the k-th measurement and on the k-th command,
+both counted from 0. A randomised parameter keeps its drawn value under a fault. Randomise a parameter before or after a
+fault, never during one.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ from mat_ros.worlds.batch import World
 
 Float = NDArray[np.float64]
 
-DEPTH = 1 + int(max(KINDS[level, "delayed"].upper for level in ("actuator", "sensor")))  # ticks that are remembered
+DEPTH = 1 + int(max(KINDS[level, "delayed"].upper for level in ("actuator", "sensor")))  # ticks that are stored
 NEVER = np.iinfo(np.int64).max
-MOTOR_FIELDS = ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange")  # scaled by what strength is left
-# A stuck joint gets so heavy and so viscous that no motor or contact of these robots moves it. Their ratio is small
-# enough for explicit integrators, which some robots use.
+MOTOR_FIELDS = ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange")  # scaled by the remaining strength
+# A stuck joint gets so much inertia and damping that no motor or contact of these robots moves it. The ratio of damping
+# to inertia is small enough for explicit integrators, which some robots use.
 LOCK = {"dof_armature": 1e5, "dof_damping": 1e6}  # kg*m^2, N*m*s/rad
 
 
 def fault_targets(world: World) -> Targets:
-    """Name what can break in a world: its commanded joints, and each measured element as `term/element`."""
+    """Return the names that faults can break: the commanded joints and the measured elements (`term/element`)."""
     return Targets(actuator=world.joint_names,
                    sensor=tuple(f"{term.name}/{element}" for term in world.terms for element in term.elements))
 
 
 class FaultyWorld:
-    """A world in which things break as its schedules say. It is used as the world itself; the truth stays at `world`.
+    """Wrap a world and break its joints and sensors according to schedules. `world` keeps the true measurements.
 
-    Where the schedules are empty it is the world itself, to the bit and at no cost that can be measured.
+    With empty schedules this world has the same bits as the wrapped world and no measurable cost.
     """
 
     def __init__(self, world: World) -> None:
@@ -54,7 +55,7 @@ class FaultyWorld:
 
     def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None,
               schedules: Sequence[Schedule] | None = None) -> None:
-        """Start the next episode of all or some simulations, whole or with one schedule of faults for each."""
+        """Start the next episode of all or some simulations, without faults or with one fault schedule for each."""
         rows = self.world.rows(ids)
         schedules = [Schedule(0)] * len(rows) if schedules is None else schedules
         if len(schedules) != len(rows):
@@ -67,47 +68,47 @@ class FaultyWorld:
         self._report(rows)
 
     def reschedule(self, row: int, schedule: Schedule) -> None:
-        """Follow another schedule from now on; what is broken under both stays broken as it is."""
+        """Follow another schedule from now on; a fault that is active in both schedules goes on without a break."""
         self._schedules[row] = schedule
         self._actuators.mend(row, schedule)
         self._sensors.mend(row, schedule, fresh=False)
         self._report(np.array([row]))
 
     def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
-        """Advance by one control period, as far as the broken joints obey."""
+        """Advance by one control period; broken joints receive the command that their fault lets through."""
         rows = self.world.rows(ids)
         obeyed = self._actuators.obey(np.asarray(command, dtype=np.float64), rows, self.world.ticks, self._schedules)
         self.world.step(obeyed, None if ids is None else rows)
         self._report(rows)
 
     def measure(self) -> Float:
-        """Return what the sensors say, broken ones included, (simulation, signal)."""
+        """Return the readings of all sensors, broken ones included, (simulation, signal)."""
         signals, breakable = self.world.measure(), self._sensors.breakable
         signals[breakable] = self._reported[breakable]
         return signals
 
     def _report(self, rows: NDArray[np.intp]) -> None:
         rows = rows[self._sensors.breakable[rows]]
-        if not len(rows):  # to measure the whole batch for none of its sensors would cost each tick of a healthy run
+        if not len(rows):  # measuring the batch here would slow down each tick of a run without broken sensors
             return
         truth = self.world.measure()
         self._reported[rows] = truth[rows]
         self._sensors.spoil(self._reported, truth, rows, self.world.ticks, self._schedules)
 
     def warnings(self) -> NDArray[np.int64]:
-        """Count MuJoCo's warnings since the reset, (simulation,)."""
+        """Return the number of MuJoCo's warnings since the reset, (simulation,)."""
         return self.world.warnings()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copy everything that the next step depends on, but the schedules."""
+        """Return a copy of everything that the next step depends on, except the schedules."""
         return {**self.world.state(), "reported": self.measure(), **self._actuators.memory(),
                 "sensor_memory": self._sensors.memory()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]], schedules: Sequence[Schedule]) -> None:
-        """Go on exactly as from the moment of `state()`, under the same schedules.
+        """Restore a state, so that the next steps have the same bits as those after `state()` under these schedules.
 
-        The state of a plain world is accepted too where the schedules are empty: older checkpoints of trainings in
-        which nothing breaks hold it.
+        With empty schedules the state of a plain world is accepted too, because older checkpoints of trainings
+        without faults contain such a state.
         """
         plain = "reported" not in state
         if plain and any(schedule.faults for schedule in schedules):
@@ -126,7 +127,7 @@ class FaultyWorld:
 
 
 class _Actuators:
-    """What is left of each actuator, (simulation, joint), and the past that broken ones depend on."""
+    """Hold the remaining effect of each actuator, (simulation, joint), and the past commands that faults repeat."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -134,17 +135,17 @@ class _Actuators:
         shape = (world.count, len(world.joint_names))
         self._strength, self._keep, self._mirrored = np.ones(shape), np.zeros(shape), np.zeros(shape)
         self._delay = np.zeros(shape, dtype=np.intp)
-        self._obeyed = np.zeros(shape)  # the last command that took effect
-        # (tick modulo DEPTH, simulation, joint); empty until a fault needs it
+        self._obeyed = np.zeros(shape)  # (simulation, joint), the last command that took effect
+        # past commands, (tick modulo DEPTH, simulation, joint); empty until a fault needs them
         self._past: Float = np.zeros((0, *shape))
-        self._breakable = np.zeros(world.count, dtype=bool)  # whose schedule breaks an actuator, (simulation,)
+        self._breakable = np.zeros(world.count, dtype=bool)  # (simulation,), whether its schedule breaks an actuator
         self._active: list[tuple[Fault, ...]] = [()] * world.count
-        self._next = np.full(world.count, NEVER)  # the tick at which something breaks or mends, (simulation,)
-        self._own: dict[str, NDArray[Any]] = {}  # fields of MjModel per simulation, once a fault needs them
-        self._whole: dict[str, NDArray[Any]] = {}  # what they were before something broke
+        self._next = np.full(world.count, NEVER)  # (simulation,), the next tick at which a fault starts or ends
+        self._own: dict[str, NDArray[Any]] = {}  # fields of MjModel per simulation; empty until a fault needs them
+        self._whole: dict[str, NDArray[Any]] = {}  # values of the same fields before the first fault
 
     def mend(self, row: int, schedule: Schedule) -> None:
-        """Make a simulation whole, and get ready for what its schedule holds."""
+        """Undo the faults of a simulation, and prepare for the faults of its new schedule."""
         kinds = {fault.kind for fault in schedule.faults if fault.level == "actuator"}
         if "delayed" in kinds and not len(self._past):
             self._past = np.tile(self._obeyed, (DEPTH, 1, 1))
@@ -157,7 +158,7 @@ class _Actuators:
 
     def obey(self, command: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
              schedules: Sequence[Schedule]) -> Float:
-        """Give the commands that take effect, (row, joint)."""
+        """Return the commands that take effect, (row, joint)."""
         tick = ticks[rows]
         for row in rows[tick >= self._next[rows]]:
             self._turn(row, int(ticks[row]), schedules[row])
@@ -174,9 +175,9 @@ class _Actuators:
         return command
 
     def _turn(self, row: int, tick: int, schedule: Schedule) -> None:
-        """Break and mend what is due in a tick."""
+        """Start and end the faults that are due in a tick."""
         before, active = self._active[row], _broken_actuators(schedule, tick)
-        if not before and self._own:  # whole until now, and perhaps varied since the reset
+        if not before and self._own:  # without a fault, the randomiser may have changed the fields
             for field, values in self._own.items():
                 self._whole[field][row] = values[row]
         self._set(row, active)
@@ -187,7 +188,7 @@ class _Actuators:
                 self._world.joint_velocities[row, dof] = 0.0
 
     def _set(self, row: int, active: tuple[Fault, ...]) -> None:
-        """Write what is broken in a simulation from now on."""
+        """Write the active faults of a simulation into the fields of its model."""
         self._active[row] = active
         self._strength[row], self._keep[row], self._mirrored[row], self._delay[row] = 1.0, 0.0, 0.0, 0
         for fault in active:
@@ -214,10 +215,10 @@ class _Actuators:
             self._own[field][row, locked] = value
 
     def _dof(self, fault: Fault) -> int | None:
-        """Give the degree of freedom that a stuck joint locks; a flying base stops by its drag alone."""
+        """Return the degree of freedom that a stuck joint locks; a flying base has none, because its drag stops it."""
         model, motor = self._world.model, self._world.motors[self._place[fault.target]]
         moved = int(model.actuator_trnid[motor, 0])
-        # Compared as numbers: a NumPy integer is never found among MuJoCo's enums.
+        # The joint types are compared as integers, because a NumPy integer never equals a member of MuJoCo's enums.
         hinged = int(model.jnt_type[moved]) in (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
         return int(model.jnt_dofadr[moved]) if hinged else None
 
@@ -227,7 +228,7 @@ class _Actuators:
                 **{f"whole/{field}": values.copy() for field, values in self._whole.items()}}
 
     def recall(self, state: Mapping[str, NDArray[Any]], schedules: Sequence[Schedule]) -> None:
-        """Restore the past, and what was broken in the tick before."""
+        """Restore the past commands and the faults that were active in the tick before."""
         self._obeyed[:], self._past = state["obeyed"], state["past_commands"].copy()
         for field in self._whole:
             self._whole[field][:] = state[f"whole/{field}"]
@@ -241,15 +242,15 @@ def _broken_actuators(schedule: Schedule, tick: int) -> tuple[Fault, ...]:
 
 
 class _Sensor:
-    """One broken reading and what it remembers."""
+    """Hold the fault of one reading and the past readings that the fault repeats."""
 
     def __init__(self, fault: Fault, column: int) -> None:
         self.fault, self.column = fault, column
-        # The readings of the last ticks where the fault is a delay; else the one reading that is repeated.
+        # A delay stores the readings of the last ticks. Any other fault stores the one reading that it repeats.
         self.memory = np.full(DEPTH if fault.kind == "delayed" else 1, np.nan)
 
     def read(self, truth: float, tick: int, schedule: Schedule) -> float:
-        """Give what the sensor says in a tick; called in every tick, broken or not, so that it knows the past."""
+        """Return the reading of the sensor in a tick. Every tick calls this, because a fault may need past readings."""
         fault = self.fault
         if fault.kind == "delayed":
             self.memory[tick % DEPTH] = truth
@@ -269,15 +270,15 @@ class _Sensor:
 
 
 class _Sensors:
-    """The broken sensors of each simulation."""
+    """Hold the broken sensors of each simulation."""
 
     def __init__(self, world: World) -> None:
         self._column = {name: k for k, name in enumerate(fault_targets(world).sensor)}
         self._broken: list[list[_Sensor]] = [[] for _ in range(world.count)]
-        self.breakable = np.zeros(world.count, dtype=bool)  # whose schedule breaks a sensor, (simulation,)
+        self.breakable = np.zeros(world.count, dtype=bool)  # (simulation,), whether its schedule breaks a sensor
 
     def mend(self, row: int, schedule: Schedule, fresh: bool = True) -> None:
-        """Make a simulation whole, and get ready for what its schedule holds; not `fresh`: with what is remembered."""
+        """Prepare for the faults of a new schedule; without `fresh`, keep the stored readings of the old sensors."""
         known = {sensor.fault: sensor for sensor in self._broken[row] if not fresh}
         self._broken[row] = [known.get(fault) or _Sensor(fault, self._column[fault.target])
                              for fault in schedule.faults if fault.level == "sensor"]
@@ -285,7 +286,7 @@ class _Sensors:
 
     def spoil(self, reported: Float, truth: Float, rows: NDArray[np.intp], ticks: NDArray[np.int64],
               schedules: Sequence[Schedule]) -> None:
-        """Overwrite what broken sensors report."""
+        """Overwrite the readings of broken sensors."""
         for row in rows:
             for sensor in self._broken[row]:
                 tick, column = int(ticks[row]), sensor.column

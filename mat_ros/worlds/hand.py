@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build a five-fingered hand from capsules and boxes: the frames, names, ranges and masses of the Shadow hand.
 
-Lengths in m, masses in kg, angles in rad. A link's frame has z along the bone, x across the palm towards the thumb and
-y out of the back of the hand. The tables below are the whole hand; nothing is read from a file.
+Lengths are in m, masses in kg, angles in rad. A link's frame has z along the bone, x across the palm towards the thumb,
+and y out of the back of the hand. The tables below describe the whole hand; no file is read.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ FINGERS = ("ff", "mf", "rf", "lf", "th")  # index, middle, ring, little finger a
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 STIFFNESS = 5.0  # N*m/rad, of every position servo; the servo has no damping of its own
-# The dry friction of 0.001 N*m per joint is left out: it is lost beside the damping, and its constraints would
-# take a third of the speed.
+# The dry friction of 0.001 N*m per joint is left out. It is negligible beside the damping, and its constraints would
+# cost a third of the simulation speed.
 DAMPING, WRIST_DAMPING = 0.1, 0.5  # N*m*s/rad, of the joints
 ARMATURE, WRIST_ARMATURE = 0.001, 0.005  # kg*m^2
 COUPLING_SLACK = 0.001  # m of tendon by which the last finger joint may lead or lag the one before it
@@ -30,37 +30,37 @@ SMALL_INERTIA = (1e-5, 1e-5, 1e-5)  # kg*m^2, of a finger's link about its centr
 
 @dataclass(frozen=True)
 class Hinge:
-    """A joint of the hand; a joint without an effort limit has no motor."""
+    """Describe a joint of the hand; a joint without an effort limit has no motor."""
 
     name: str
     axis: Vector
     lower: float
     upper: float
-    effort: float = 0.0  # N*m, of the motor
+    effort: float = 0.0  # N*m, limit of the motor
     damping: float = DAMPING
     armature: float = ARMATURE
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What collides: a capsule along z (`size` = radius, half length) or a box (`size` = half sides)."""
+    """Describe a collision shape: a capsule along z (`size` = radius, half length) or a box (`size` = half sides)."""
 
     name: str
     position: Vector
     size: tuple[float, ...]
-    dimensions: int = 3  # of the contact; 4 adds friction against twisting
+    dimensions: int = 3  # dimensions of the contact; 4 adds friction against twisting
     quaternion: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Link:
-    """A rigid part of the hand, placed in the frame of its parent."""
+    """Describe a rigid part of the hand, placed in the frame of its parent."""
 
     name: str
     parent: str
     position: Vector
     mass: float
-    centre: Vector  # of mass
+    centre: Vector  # m, centre of mass
     inertia: Vector = SMALL_INERTIA
     hinge: Hinge | None = None
     shapes: tuple[Shape, ...] = ()
@@ -75,7 +75,7 @@ def _phalanx(name: str, position: Vector, length: float, radius: float, mass: fl
 
 
 def _finger(finger: str, parent: str, knuckle: Vector) -> tuple[Link, ...]:
-    """Lay out one of the four long fingers, which differ only in where their knuckle sits."""
+    """Return the links of one of the four long fingers, which differ only in the position of their knuckle."""
     name = finger.upper()
     hinges = (Hinge(f"{name}J3", Y, -0.349, 0.349, effort=0.9), Hinge(f"{name}J2", X, 0.0, 1.571, effort=0.9),
               Hinge(f"{name}J1", X, 0.0, 1.571, effort=0.7245), Hinge(f"{name}J0", X, 0.0, 1.571))
@@ -124,7 +124,7 @@ MOTORS: tuple[Hinge, ...] = tuple(hinge for hinge in JOINTS if hinge.effort > 0.
 # The last joint of a long finger follows the one before it, through a tendon over two pulleys.
 COUPLING = {"J0": 0.00705, "J1": -0.00805}  # m of tendon per rad
 
-# Links of one hand meet only in these pairs; all other neighbours are kept apart by their joints' ranges.
+# Links of one hand collide only in these pairs; the ranges of the joints keep all other links apart.
 TOUCHING: tuple[tuple[str, str], ...] = (
     *((link, "thdistal") for link in ("ffdistal", "ffmiddle", "ffproximal", "mfproximal", "mfdistal", "rfdistal",
                                       "lfdistal", "palm0")),
@@ -133,7 +133,7 @@ TOUCHING: tuple[tuple[str, str], ...] = (
     ("lfdistal", "rfmiddle"), ("lfmiddle", "rfdistal"), ("lfmiddle", "rfmiddle"),
 )
 
-# Seen but never felt: what makes a stack of capsules look like a hand.
+# These shapes are drawn and never collide. They make a stack of capsules look like a hand.
 TRIM: tuple[tuple[str, str, mujoco.mjtGeom, Vector, tuple[float, ...]], ...] = (
     ("forearm", "arm", mujoco.mjtGeom.mjGEOM_CYLINDER, (0.0, 0.01, 0.13), (0.048, 0.085)),
     ("forearm", "tip", mujoco.mjtGeom.mjGEOM_CYLINDER, (0.0, 0.01, 0.205), (0.0495, 0.006)),
@@ -145,32 +145,32 @@ TRIM: tuple[tuple[str, str, mujoco.mjtGeom, Vector, tuple[float, ...]], ...] = (
     ("thmiddle", "arm", mujoco.mjtGeom.mjGEOM_SPHERE, (0.0, 0.0, 0.0), (0.0125,)),
 )
 
-HIDDEN_GROUP, TRIM_GROUP = 3, 1  # of geoms: those of the first are felt but not drawn
+HIDDEN_GROUP, TRIM_GROUP = 3, 1  # groups of geoms: geoms of the hidden group collide and are not drawn
 
 MOUNT_MASS, MOUNT_INERTIA = 0.1, (0.001, 0.001, 0.001)
 TIP: Mapping[str, float] = {"ff": 0.026, "mf": 0.026, "rf": 0.026, "lf": 0.026, "th": 0.0275}  # m along the last bone
-PALM_CENTRE: Vector = (0.0, -0.02, 0.08)  # in the palm's frame: what a task calls the position of the hand
-GRASP_POINT: Vector = (0.0, 0.0, 0.02)  # in a last link's frame: what a task calls the position of a fingertip
-# How the hand sits on its mount: palm up, fingers along -y (intrinsic x-y-z Euler angles).
+PALM_CENTRE: Vector = (0.0, -0.02, 0.08)  # in the palm's frame; a task calls this point the position of the hand
+GRASP_POINT: Vector = (0.0, 0.0, 0.02)  # in the frame of a last link; a task calls this point a fingertip's position
+# Orientation of the hand on its mount: palm up, fingers along -y (intrinsic x-y-z Euler angles).
 MOUNT_EULER = (1.5708, 0.0, 3.14159)
 
 
 @dataclass(frozen=True)
 class Base:
-    """A hand that flies: six motors push its mount, and a viscous drag makes them set a speed rather than a force."""
+    """Describe the mount of a flying hand: six motors push the mount, and a viscous drag turns force into speed."""
 
-    force: float  # N, greatest
-    torque: float  # N*m, greatest
+    force: float  # N, largest force of a motor
+    torque: float  # N*m, largest torque of a motor
     drag: float = 3000.0  # N*s/m
     spin_drag: float = 30.0  # N*m*s/rad
 
 
-BASE_AXES = ("force_x", "force_y", "force_z", "torque_x", "torque_y", "torque_z")  # world frame, at the mount
+BASE_AXES = ("force_x", "force_y", "force_z", "torque_x", "torque_y", "torque_z")  # world frame, acting at the mount
 
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of a hand, as red, green, blue, opacity."""
+    """Hold the colours of a hand, each as red, green, blue, opacity."""
 
     bone: tuple[float, float, float, float]
     tip: tuple[float, float, float, float]
@@ -178,7 +178,7 @@ class Look:
 
 
 def mount_orientation(euler_zyx: Vector) -> tuple[float, float, float, float]:
-    """Turn a hand from its rest pose by Rz(c) Ry(b) Rx(a), given (a, b, c) in rad; give the quaternion w, x, y, z."""
+    """Return the quaternion w, x, y, z of a hand turned from its rest pose by Rz(c) Ry(b) Rx(a), (a, b, c) in rad."""
     rest, turn, quaternion = np.zeros(4), np.zeros(4), np.zeros(4)
     mujoco.mju_euler2Quat(rest, np.array(MOUNT_EULER), "xyz")
     mujoco.mju_euler2Quat(turn, np.array(euler_zyx[::-1]), "zyx")
@@ -189,7 +189,7 @@ def mount_orientation(euler_zyx: Vector) -> tuple[float, float, float, float]:
 
 def add_hand(spec: mujoco.MjSpec, prefix: str, position: Vector, quaternion: tuple[float, float, float, float],
              base: Base | None, look: Look, contype: int, conaffinity: int) -> None:
-    """Add a hand to a scene, every name under `prefix:`; without a base its mount is fixed to the world."""
+    """Add a hand to a scene, with every name under `prefix:`; without a base the mount is fixed to the world."""
     mount = spec.worldbody.add_body(name=f"{prefix}:hand mount", pos=position, quat=quaternion, mass=MOUNT_MASS,
                                     ipos=(0.0, 0.0, 0.0), inertia=MOUNT_INERTIA, explicitinertial=True, gravcomp=1.0)
     if base is not None:
@@ -247,7 +247,7 @@ def _add_couplings(spec: mujoco.MjSpec, prefix: str) -> None:
 
 
 def _add_motors(spec: mujoco.MjSpec, prefix: str, base: Base | None) -> None:
-    """Add the base's six motors, then a position servo per driven joint: the order in which Bi-DexHands counts them."""
+    """Add the base's six motors, then a position servo per driven joint, in the order of Bi-DexHands."""
     if base is not None:
         for k, axis in enumerate(BASE_AXES):
             limit = base.force if k < 3 else base.torque

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what two hands measure, and what is measured of the thing that they handle."""
+"""Define the measurements of two hands and of the object that they handle."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ BODY, SITE = mujoco.mjtObj.mjOBJ_BODY, mujoco.mjtObj.mjOBJ_SITE
 CONTACT_FIELDS = sum(1 << int(field) for field in (mujoco.mjtConDataField.mjCONDATA_FORCE,
                                                    mujoco.mjtConDataField.mjCONDATA_TORQUE,
                                                    mujoco.mjtConDataField.mjCONDATA_POS))
-NET_FORCE = 3  # the way in which a contact sensor joins several contacts: one wrench at their centroid, world frame
+NET_FORCE = 3  # mode of a contact sensor: one wrench at the centroid of all contacts, in the world frame
 
 
 def fingertips(prefix: str) -> tuple[str, ...]:
-    """Name the last links of a hand."""
+    """Return the names of the last links of a hand."""
     return tuple(f"{prefix}:{finger}distal" for finger in FINGERS)
 
 
 def watch_fingertips(spec: mujoco.MjSpec, prefix: str) -> None:
-    """Add the sensors of a hand: how its last links move, and what presses on them."""
+    """Add the sensors of a hand: the motion of its last links and the contact wrenches on them."""
     for tip in fingertips(prefix):
         _watch_motion(spec, tip)
         spec.add_sensor(name=f"contact of {tip}", type=mujoco.mjtSensor.mjSENS_CONTACT, reftype=BODY, refname=tip,
@@ -50,7 +50,7 @@ def watch_fingertips(spec: mujoco.MjSpec, prefix: str) -> None:
 
 
 def watch_object(spec: mujoco.MjSpec) -> None:
-    """Add the sensors that tell how the body `object` moves."""
+    """Add the sensors of the motion of the body `object`."""
     _watch_motion(spec, "object")
 
 
@@ -61,7 +61,7 @@ def _watch_motion(spec: mujoco.MjSpec, body: str) -> None:
 
 
 def hand_sources(model: mujoco.MjModel, hands: Sequence[str], commanded: Sequence[str]) -> tuple[Source, ...]:
-    """List what the hands measure."""
+    """Return the measurements of the hands."""
     joints = [f"{prefix}:{joint.name}" for prefix in hands for joint in JOINTS]
     tips = [tip for prefix in hands for tip in fingertips(prefix)]
     mounts = [f"{prefix}:hand mount" for prefix in hands]
@@ -89,7 +89,7 @@ def hand_sources(model: mujoco.MjModel, hands: Sequence[str], commanded: Sequenc
 
 
 def object_sources(model: mujoco.MjModel) -> tuple[Source, ...]:
-    """List what is measured of the object, and of the handles, leaves and goal where the scene has them."""
+    """Return the measurements of the object, and of the handles, leaves and goal where the scene has them."""
     names = {kind: {model.names[start:].split(b"\0", 1)[0].decode() for start in starts} for kind, starts in
              (("site", model.name_siteadr), ("joint", model.name_jntadr), ("body", model.name_bodyadr))}
     found: list[Source] = [
@@ -114,7 +114,7 @@ def object_sources(model: mujoco.MjModel) -> tuple[Source, ...]:
 
 
 def _into_frame(orientation: Float, vector: Float) -> Float:
-    """Express world vectors (n, 3 k) in the frames of quaternions (n, 4 k)."""
+    """Return world vectors (n, 3 k) expressed in the frames of quaternions (n, 4 k)."""
     n = len(orientation)
     x, y, z, w = np.moveaxis(orientation.reshape(n, -1, 4), -1, 0)
     a, b, c = np.moveaxis(vector.reshape(n, -1, 3), -1, 0)
@@ -124,7 +124,7 @@ def _into_frame(orientation: Float, vector: Float) -> Float:
 
 
 def _torque_at_frame(position: Float, orientation: Float, force: Float, torque: Float, centroid: Float) -> Float:
-    """Move a wrench from the centroid of the contacts to the origin of each link, and express it there."""
+    """Return the torque of a wrench at the contacts' centroid, moved to the origin and into the frame of each link."""
     n = len(position)
     lever, push = (centroid - position).reshape(n, -1, 3), force.reshape(n, -1, 3)
     x, y, z = np.moveaxis(lever, -1, 0)
@@ -134,7 +134,7 @@ def _torque_at_frame(position: Float, orientation: Float, force: Float, torque: 
 
 
 def _euler(orientation: Float) -> Float:
-    """Give roll, pitch, yaw of quaternions (n, 4 k), each in [0, 2 pi), as the published observation has them."""
+    """Return roll, pitch, yaw of quaternions (n, 4 k), each in [0, 2 pi) as in the published observation."""
     n = len(orientation)
     x, y, z, w = np.moveaxis(orientation.reshape(n, -1, 4), -1, 0)
     roll = np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
@@ -145,7 +145,7 @@ def _euler(orientation: Float) -> Float:
 
 
 def _relative_rotation(orientation: Float, goal: Float) -> Float:
-    """Multiply quaternions (n, 4) by the conjugates of others."""
+    """Return the products of quaternions (n, 4) and the conjugates of the goal's quaternions (n, 4)."""
     x, y, z, w = orientation.T
     a, b, c, d = -goal[:, 0], -goal[:, 1], -goal[:, 2], goal[:, 3]
     return np.stack([w * a + x * d + y * c - z * b, w * b - x * c + y * d + z * a, w * c + x * b - y * a + z * d,

@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulate the running robots of Multi-Agent MuJoCo, with Gymnasium's own models and rewards.
+"""Simulate the running robots of Multi-Agent MuJoCo, with the models and rewards of Gymnasium.
 
-Rewards are those of Gymnasium's v5 tasks; the contact costs and contact forces of Ant and Humanoid, which the published
-multi-agent figures did not have, are left out. Commands are torques: the models' motors take shares of their gear
-ratio, so the gear moves into the control range.
+Rewards are those of Gymnasium's v5 tasks. The contact costs and contact forces of Ant and Humanoid are left out: the
+published multi-agent figures did not have them. Commands are torques. The motors of Gymnasium's models take shares of
+their gear ratio, so the loader multiplies the control range by the gear and sets the gear to 1.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ XYZ, WXYZ = ("x", "y", "z"), ("w", "x", "y", "z")
 
 @dataclass(frozen=True)
 class RunningTask:
-    """What a robot is rewarded for and when it has fallen."""
+    """Define the reward of a robot and the bounds beyond which the robot has fallen."""
 
-    asset: str  # file among Gymnasium's MuJoCo assets
+    asset: str  # file name in Gymnasium's MuJoCo assets
     substeps: int  # physics steps per tick
-    control_cost: float  # per squared action and tick
-    noise: float  # of positions and velocities at the start
+    control_cost: float  # cost per squared action and tick
+    noise: float  # scale of the noise of positions and velocities at the start
     normal_velocity: bool  # the velocity noise is normal, not uniform
     alive: float = 0.0  # reward per tick while upright
     forward: float = 1.0  # reward per m/s
-    height: tuple[float, float] = (-np.inf, np.inf)  # m, of an upright robot
-    pitch: tuple[float, float] = (-np.inf, np.inf)  # rad
-    bound: float = np.inf  # of every other coordinate and velocity
-    velocity_clip: float = np.inf  # of what is measured
-    centre_of_mass: bool = False  # forward speed is that of the centre of mass, not of the torso
+    height: tuple[float, float] = (-np.inf, np.inf)  # m, range of an upright robot
+    pitch: tuple[float, float] = (-np.inf, np.inf)  # rad, range of an upright robot
+    bound: float = np.inf  # largest magnitude of every other coordinate and velocity
+    velocity_clip: float = np.inf  # largest magnitude of a measured velocity
+    centre_of_mass: bool = False  # whether forward speed is the speed of the centre of mass and not of the torso
 
 
 TASKS: Mapping[str, RunningTask] = {
@@ -60,7 +60,7 @@ TASKS: Mapping[str, RunningTask] = {
 
 
 def load_model(name: str) -> mujoco.MjModel:
-    """Load a robot's model from Gymnasium's installed assets; motors get their joint's name and are driven in N*m."""
+    """Load a robot's model from Gymnasium's installed assets; each motor has its joint's name and takes N*m."""
     if name not in TASKS:
         raise Refused("world", f"one of {sorted(TASKS)}", name, "choose one of them")
     spec = importlib.util.find_spec("gymnasium")
@@ -76,14 +76,15 @@ def load_model(name: str) -> mujoco.MjModel:
 
 
 def neighbours(model: mujoco.MjModel, joints: tuple[str, ...]) -> dict[str, set[str]]:
-    """Give the driven neighbours of each driven joint along the skeleton.
+    """Return the driven neighbours of each driven joint along the skeleton.
 
-    Joints are neighbours where a body joins them: they share it, one carries the other, or both hang off the root.
+    Two joints are neighbours when they move the same body, when one carries the body of the other, or when no driven
+    body lies between either of them and the root.
     """
     body = {joint: int(model.joint(joint).bodyid[0]) for joint in joints}
     driven = set(body.values())
 
-    def carrier(of: int) -> int:  # the next body towards the root that a motor moves; 0 where there is none
+    def carrier(of: int) -> int:  # next body towards the root that a motor moves, or 0
         parent = int(model.body(of).parentid[0])
         while parent and parent not in driven:
             parent = int(model.body(parent).parentid[0])
@@ -99,23 +100,23 @@ def neighbours(model: mujoco.MjModel, joints: tuple[str, ...]) -> dict[str, set[
 
 
 class Locomotion(World):
-    """Robots that run along x and are rewarded for speed."""
+    """Simulate robots that run along x and are rewarded for speed."""
 
     def __init__(self, name: str, count: int = 1, threads: int = 1, first: int = 0) -> None:
-        """Make `count` robots; `first` is the number of the first where others of a larger batch live elsewhere."""
+        """Make `count` robots; `first` is the index of row 0 in a larger batch that is split over several worlds."""
         model = load_model(name)
         self.name, self.task = name, TASKS[name]
-        joints = tuple(model.actuator(k).name for k in range(model.nu))  # a motor is called as the joint that it drives
+        joints = tuple(model.actuator(k).name for k in range(model.nu))  # a motor has the name of its joint
         super().__init__(model, count, threads, self.task.substeps, dict(zip(joints, joints, strict=True)),
                          _sources(model, joints, self.task))
         self.first = first
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._mass = self._batch.bind("subtree_com") if self.task.centre_of_mass else None
         free = model.joint(0).type[0] == mujoco.mjtJoint.mjJNT_FREE
-        # Planar robots move along x, z and pitch, in this order; a free joint begins with x, y, z.
+        # The coordinates of a planar robot begin with x, z, pitch. Those of a free joint begin with x, y, z.
         self._height = 2 if free else 1
         self._pitch = None if free else 2
-        self._forward, self._before = np.zeros((2, count))  # m, place along x now and before the last tick
+        self._forward, self._before = np.zeros((2, count))  # m, position along x now and before the last tick
 
     def _start(self, rows: Ids) -> None:
         task, model = self.task, self.model
@@ -128,7 +129,7 @@ class Locomotion(World):
             self._qvel[rows] = task.noise * (2.0 * first - 1.0)
 
     def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
-        """Start the next episode of all or some simulations; a seed starts their sequence of episodes anew."""
+        """Start the next episode of all or some simulations; a seed restarts their sequence of episodes."""
         super().reset(ids, seed)
         self._forward[:] = self._along()
 
@@ -143,22 +144,22 @@ class Locomotion(World):
         return (self._forward - self._before) / (self.control_period_ns * 1e-9)
 
     def _along(self) -> Float:
-        """Return the place along x in m, (simulation,), as the last step or reset has left it."""
+        """Return the position along x in m, (simulation,), after the last step or reset."""
         place: Float = self._qpos[:, 0] if self._mass is None else self._mass[:, 0, 0]
         return place
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copy everything that the next step and the next reset depend on."""
-        # MuJoCo's state does not hold a centre of mass, and to compute it anew would disturb the solver's start.
+        """Return a copy of everything that the next step and the next reset depend on."""
+        # MuJoCo's state has no centre of mass, and computing the centre again would change the solver's warm start.
         return {**super().state(), "forward": self._forward.copy()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on exactly as from the moment of `state()`."""
+        """Restore a state, so that the next steps have the same bits as those after `state()`."""
         super().set_state(state)
         self._forward[:] = state["forward"] if "forward" in state else self._along()  # absent from older states
 
     def upright(self) -> NDArray[np.bool_]:
-        """Say which robots have not fallen, (simulation,)."""
+        """Return whether each robot is upright, (simulation,)."""
         task, height = self.task, self._qpos[:, self._height]
         standing = (task.height[0] <= height) & (height <= task.height[1])
         standing &= np.isfinite(self._qpos).all(axis=1) & np.isfinite(self._qvel).all(axis=1)
@@ -170,12 +171,12 @@ class Locomotion(World):
         return np.asarray(standing)
 
     def neighbours(self) -> dict[str, set[str]]:
-        """Give the driven neighbours of each driven joint along the skeleton."""
+        """Return the driven neighbours of each driven joint along the skeleton."""
         return neighbours(self.model, self.joint_names)
 
 
 def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: RunningTask) -> list[Source]:
-    """List what is measured: the driven joints, and where the root is and how it moves, but not how far it has come."""
+    """Return the measurements: the driven joints, and the root's pose and velocity without its distance covered."""
     root, v = model.joint(0), int(model.joint(0).dofadr[0])
     sources: list[Source] = [joint_positions(model, joints), _clipped(joint_velocities(model, joints), task)]
     if root.type[0] == mujoco.mjtJoint.mjJNT_FREE:

@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build what hands throw, catch and lift: egg, ball, block and pot, each the body `object` with a `goal` to reach.
+"""Build the objects that hands throw, catch and lift: an egg, a ball, a block and a pot.
 
-Lengths in m, masses in kg, densities in kg/m^3.
+Every object is the body `object` and has a body `goal`. Lengths are in m, masses in kg, densities in kg/m^3.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ TOSS_COLOUR, GOAL_COLOUR = (0.95, 0.55, 0.18, 1.0), (0.25, 0.85, 0.45, 0.35)
 POT_RADIUS, POT_HALF_HEIGHT = 0.12, 0.063
 POT_MASS, POT_FRICTION = 4.0, (3.0, 0.005, 0.0001)
 POT_LOOP_REACH, POT_LOOP_HALF_WIDTH, POT_LOOP_HEIGHT, POT_LOOP_RADIUS = 0.175, 0.05, 0.062, 0.006
-POT_HANDLE = (0.15, 0.06)  # from the pot's middle, outwards and up: the point that a task calls the handle
+POT_HANDLE = (0.15, 0.06)  # outwards and up from the pot's middle; a task calls this point the handle
 TABLE_HALF, TABLE_POSITION = (0.15, 0.15, 0.2), (0.0, -0.6, 0.2)
 POT_COLOUR, LOOP_COLOUR, TABLE_COLOUR = (0.70, 0.26, 0.22, 1.0), (0.2, 0.2, 0.22, 1.0), (0.55, 0.50, 0.45, 1.0)
 
 
 @dataclass(frozen=True)
 class Toss:
-    """Something to throw from one hand to the other."""
+    """Describe an object that one hand throws to the other."""
 
     kind: Literal["egg", "ball", "block"]
-    position: Vector  # at the start, give or take `noise`
+    position: Vector  # at the start, varied by up to `noise` in each direction
     goal: Vector
     noise: float = 0.0  # m
 
 
 @dataclass(frozen=True)
 class Pot:
-    """A two-handled pot on a table, to lift to the goal."""
+    """Describe a pot with two handles on a table, which the hands lift to the goal."""
 
     position: Vector
     goal: Vector
 
 
 def add_toss(spec: mujoco.MjSpec, toss: Toss) -> None:
-    """Add the thing as the body `object` on the free joint `object`, and its `goal`."""
+    """Add the thrown object as the body `object` on the free joint `object`, and its `goal`."""
     kind, size = SHAPES[toss.kind]
     body = spec.worldbody.add_body(name="object", pos=toss.position)
     body.add_freejoint(name="object")
@@ -87,5 +87,5 @@ def _add_goal(spec: mujoco.MjSpec, position: Vector) -> mujoco.MjsBody:
 
 
 def _ghost() -> dict[str, object]:
-    """Give a geom that is seen but never felt."""
+    """Return the settings of a geom that is drawn and never collides."""
     return {"contype": 0, "conaffinity": 0, "mass": 0.0, "rgba": GOAL_COLOUR}

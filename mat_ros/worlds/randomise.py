@@ -1,13 +1,13 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vary physics, readings and commands as one table says, so that a policy meets more than one world.
+"""Vary physics, readings and commands according to a table, so that a policy is trained in more than one world.
 
-A row of the table says what is varied, of which objects (a shell pattern over names), when a value is drawn (once at
-startup, at each reset, or at an interval), how it meets the nominal value (absolute, add, scale), and from which
-distribution. Draws are keyed by (seed, row, simulation, draw): a table and a seed give the same worlds anywhere.
+A row of the table names the quantity, the objects (a shell pattern over names), the time of a draw (once at startup, at
+each reset, or at an interval), how the drawn value changes the nominal one (absolute, add, scale), and the
+distribution. Draws are keyed by (seed, row, simulation, draw), so a table and a seed make the same worlds everywhere.
 
-The sensors of a simulation are read once per tick. Where an episode begins within a tick, its first readings are taken
-beside those of the tick, which no other simulation notices.
+The sensors of a simulation are read once per tick. Where an episode begins within a tick, its first readings are drawn
+from a stream of their own. The readings of the other simulations therefore stay the same.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ EVERYBODY = slice(None)  # rows: all simulations
 
 @dataclass(frozen=True)
 class Quantity:
-    """A property of the model that can be varied: fields of MjModel, and the objects that have it."""
+    """Describe a property of the model that can be varied: its fields of MjModel, and the objects that have it."""
 
     fields: tuple[str, ...]
-    kind: mujoco.mjtObj | None  # whose names the pattern selects; None: the whole model has one value
-    column: int | None = None  # of the field, where one column is meant
-    settles: bool = False  # derived quantities must be computed anew
+    kind: mujoco.mjtObj | None  # kind of object whose names the pattern selects; None: the whole model has one value
+    column: int | None = None  # column of the field; None: all columns
+    settles: bool = False  # whether a change requires that derived quantities are computed again
 
 
 PHYSICS: Mapping[str, Quantity] = {
@@ -61,18 +61,18 @@ WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add
 
 @dataclass(frozen=True)
 class Variation:
-    """One line of the table."""
+    """Describe one row of the table."""
 
     what: str  # one of PHYSICS or SIGNALS
     how: str
     distribution: str
-    range: tuple[float, float]  # least and greatest; mean and standard deviation where normal
+    range: tuple[float, float]  # smallest and largest value; for `normal`, mean and standard deviation
     when: str = "reset"
-    of: str = "*"  # names of geoms, bodies, joints, actuators; of terms for observations
-    every_s: float = 1.0  # of an interval
+    of: str = "*"  # pattern over names of geoms, bodies, joints or actuators; over names of terms for observations
+    every_s: float = 1.0  # s, length of an interval
 
     def __post_init__(self) -> None:
-        """Refuse a row that cannot be meant."""
+        """Refuse a row with an unknown word or an impossible range."""
         for label, got, known in (("what", self.what, (*PHYSICS, *SIGNALS)), ("when", self.when, WHENS),
                                   ("how", self.how, HOWS), ("distribution", self.distribution, DISTRIBUTIONS)):
             if got not in known:
@@ -83,7 +83,7 @@ class Variation:
                           self.range, "correct the table")
 
     def draw(self, key: int, number: int, size: int) -> Float:
-        """Draw `size` values; `number` counts the draws of this row in this simulation."""
+        """Return `size` drawn values; `number` counts the draws of this row in this simulation."""
         low, high = self.range
         if self.distribution == "normal":
             return low + high * randomness.normal(key, number, size)
@@ -91,7 +91,7 @@ class Variation:
         return low * (high / low) ** u if self.distribution == "loguniform" else low + u * (high - low)
 
     def meet(self, nominal: Any, drawn: Any) -> Any:
-        """Join a drawn value with the nominal one."""
+        """Return the nominal value changed by a drawn value."""
         return {"absolute": drawn, "add": nominal + drawn, "scale": nominal * drawn}[self.how]
 
 
@@ -106,9 +106,9 @@ def load_table(path: Path) -> tuple[Variation, ...]:
 
 
 class Randomiser:
-    """Vary the simulations of a world. The world calls nothing here; whoever steps it does.
+    """Vary the simulations of a world. The code that steps the world calls this class; the world never does.
 
-    With an empty table everything passes as it is, and the state is empty.
+    With an empty table, readings and commands pass unchanged, and the state is empty.
     """
 
     def __init__(self, world: World, table: Sequence[Variation], seed: int) -> None:
@@ -128,16 +128,16 @@ class Randomiser:
         self._vary([k for k, row in enumerate(self.table) if row.when == "startup"], np.arange(world.count))
 
     def begin(self, rows: NDArray[np.intp]) -> None:
-        """Draw anew for simulations that start an episode; call it before the world is reset."""
+        """Draw new values for simulations that start an episode; call this before the world is reset."""
         self._vary([k for k, row in enumerate(self.table) if row.when != "startup"], rows)
 
     def arrive(self, rows: NDArray[np.intp]) -> None:
-        """Fill the past of simulations that have just been reset, so that a delay finds something."""
+        """Fill the stored past of simulations that have just been reset, from which a delay reads its first values."""
         for what, past in self._past.items():
             past[:, rows] = self.world.measure()[rows] if what == "observation_delay" else 0.0
 
     def command(self, command: Float) -> Float:
-        """Spoil what is commanded, (simulation, joint)."""
+        """Return the command with noise and delay, (simulation, joint)."""
         changing = [k for k, row in enumerate(self.table) if row.when == "interval" and row.what in PHYSICS]
         for k in changing:
             period = max(1, round(self.table[k].every_s * 1e9 / self.world.control_period_ns))
@@ -146,21 +146,21 @@ class Randomiser:
         return self._tick("command", command)
 
     def readings(self, signals: Float) -> Float:
-        """Spoil what is measured in a tick, (simulation, signal); call it once per tick."""
+        """Return the readings of a tick with noise and delay, (simulation, signal); call this once per tick."""
         return self._tick("observation", signals)
 
     def first_readings(self, signals: Float, rows: NDArray[np.intp]) -> Float:
-        """Spoil the first that is measured, (row, signal), of episodes that began in `rows` after the tick was read."""
-        # No tick draws from the stream of beginnings, so the noise of the others stays what it would have been.
+        """Return the first readings, (row, signal), of episodes that began in `rows` after the tick was read."""
+        # No tick draws from the stream "/begun", so the noise of the other simulations does not change.
         noisy = self._noisy("observation", signals, rows, "/begun")
         return self._late("observation_delay", noisy, rows)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copy what the next draw depends on; the varied parameters themselves are part of the world's state."""
+        """Return a copy of what the next draw depends on; the world's state contains the varied parameters."""
         return {name: values.copy() for name, values in self._memory().items()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on exactly as from the moment of `state()`."""
+        """Restore a state, so that the next draws have the same bits as those after `state()`."""
         for name, values in self._memory().items():
             values[:] = state[name]
 
@@ -172,7 +172,7 @@ class Randomiser:
         return {name: values for name, values in found.items() if values.size}
 
     def _find(self, row: Variation) -> NDArray[np.intp]:
-        """Give the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
+        """Return the places that a row's pattern selects: elements of the model's fields, or columns of the signals."""
         if row.what == "observation":
             ends = np.cumsum([0, *(len(term.elements) for term in self.world.terms)])
             found = [np.arange(ends[k], ends[k + 1]) for k, term in enumerate(self.world.terms)
@@ -186,7 +186,7 @@ class Randomiser:
                       OBJECT.mjOBJ_JOINT: self.world.model.njnt, OBJECT.mjOBJ_ACTUATOR: self.world.model.nu}
             names = [mujoco.mj_id2name(self.world.model, kind, k) or "" for k in range(counts[kind])]
             places = np.array([k for k, name in enumerate(names) if fnmatchcase(name, row.of)], dtype=np.intp)
-            if kind == OBJECT.mjOBJ_JOINT:  # a joint's dampings lie by degree of freedom
+            if kind == OBJECT.mjOBJ_JOINT:  # the damping of joints is stored by degree of freedom
                 owner = self.world.model.dof_jntid
                 places = np.flatnonzero(np.isin(owner, places))
         if not len(places):
@@ -230,13 +230,13 @@ class Randomiser:
                 live[places] = row.meet(nominal[places], wide)
 
     def _tick(self, what: str, values: Float) -> Float:
-        """Spoil the values of a tick, (simulation, value), and count it."""
+        """Return the values of a tick with noise and delay, (simulation, value), and count the draw."""
         noisy = self._noisy(what, values, EVERYBODY)
         self._draws[self._noise[what]] += 1
         return self._late(f"{what}_delay", noisy, EVERYBODY)
 
     def _noisy(self, what: str, values: Float, rows: NDArray[np.intp] | slice, stream: str = "") -> Float:
-        """Add noise to the values of `rows`, (row, value)."""
+        """Return the values of `rows`, (row, value), with noise."""
         for k in self._noise[what]:
             row, places = self.table[k], self._targets[k]
             key = randomness.stream(self._seed, f"{k}/{what}/{row.of}{stream}")
@@ -246,7 +246,7 @@ class Randomiser:
         return values
 
     def _late(self, what: str, values: Float, rows: NDArray[np.intp] | slice) -> Float:
-        """Keep the values of `rows`, (row, value), and return those of as many ticks ago as each row's delay says."""
+        """Store the values of `rows`, (row, value), and return the stored values that are one delay of the row old."""
         if what not in self._past:
             return values
         past, simulations = self._past[what], np.arange(self.world.count)[rows]

@@ -19,15 +19,16 @@ from mat_ros.worlds.hand import HIDDEN_GROUP
 
 Image = NDArray[np.uint8]  # (height, width, 3), red, green, blue
 
-GEOMS = 2000  # the most that a picture can hold
+GEOMS = 2000  # largest number of geoms in a picture
 GAP = 6  # pixels between the pictures of a strip
 
 
 class Camera:
-    """Take pictures of a world's simulations; use it in a `with` block, since it holds a graphics context.
+    """Take pictures of a world's simulations; use a camera in a `with` block, since it holds a graphics context.
 
-    The graphics are those of the environment variable MUJOCO_GL (egl, osmesa or glfw). Without it a machine that has no
-    display uses egl. The choice is made here and not, as in MuJoCo's own renderer, when mujoco is first imported.
+    The environment variable MUJOCO_GL (egl, osmesa or glfw) selects the graphics. Without the variable, a machine
+    without a display uses egl. This class reads the variable when it opens the context; MuJoCo's own renderer reads it
+    when mujoco is first imported.
     """
 
     def __init__(self, world: World, width: int = 960, height: int = 540) -> None:
@@ -47,7 +48,7 @@ class Camera:
         self._options.geomgroup[HIDDEN_GROUP] = 0
 
     def __enter__(self) -> Camera:
-        """Keep the graphics context open."""
+        """Return the camera with its graphics context open."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,14 +77,14 @@ def _open_graphics(width: int, height: int) -> mujoco.GLContext:
     try:
         context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
         context.make_current()
-    except (ImportError, RuntimeError, AttributeError, OSError, ctypes.ArgumentError) as error:  # the last: EGL, no GL
+    except (ImportError, RuntimeError, AttributeError, OSError, ctypes.ArgumentError) as error:  # the last: no GL
         remedy = "install libegl1, libopengl0 and libgl1-mesa-dri, or set MUJOCO_GL to egl, osmesa or glfw"
         raise Missing(f"a way to draw off screen ({backend}: {error})", remedy) from error
     return context
 
 
 def film_strip(pictures: Sequence[Image], columns: int = 0) -> Image:
-    """Lay pictures of one size side by side on white, in reading order; `columns` of zero gives one row."""
+    """Return pictures of one size side by side on white, in reading order; `columns` = 0 makes one row."""
     if not pictures or any(picture.shape != pictures[0].shape for picture in pictures):
         raise Refused("film strip", "pictures of one size", [p.shape for p in pictures], "render them alike")
     columns = columns or len(pictures)

@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scatter where the joints of a robot stand when an episode starts, on top of what its task does.
+"""Scatter the joint positions at the start of an episode, in addition to the noise of the task.
 
-Some tasks start every episode alike, and a policy that does not sample then lives through one and the same episode
-however often it is run. Draws are keyed by (seed, simulation, episode): every policy and every condition that is
-measured under a seed meets the same starts, in lock-step and on the live graph.
+Some tasks start every episode in the same pose. A policy that does not sample then repeats one and the same episode.
+Draws are keyed by (seed, simulation, episode). Every policy and every condition that is measured under a seed therefore
+starts from the same poses, in lock-step and on the live graph.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from mat_ros.core.errors import Refused
 
 @dataclass(frozen=True)
 class Scatter:
-    """How far from its usual start a robot may stand: uniform to both sides, and never beyond a joint's range."""
+    """Define the largest offset from the usual start pose: uniform to both sides, never beyond a joint's range."""
 
     joint_position: float = 0.0  # rad, of each driven hinge
 
     def __post_init__(self) -> None:
-        """Refuse what is no distance."""
+        """Refuse an offset that is not a number of at least 0."""
         if not 0.0 <= self.joint_position < math.inf:
             raise Refused("start, joint_position", "rad, at least 0", self.joint_position, "correct the grid")
 

@@ -18,7 +18,7 @@ IMAGE = (1920, 1080)  # pixels, the largest picture that can be rendered
 
 @dataclass(frozen=True)
 class CameraPose:
-    """Where a camera stands and what it looks at; the picture's up is the world's."""
+    """Describe a camera's position and the point in the middle of its picture; up in the picture is the world's z."""
 
     name: str
     position: Vector
@@ -27,10 +27,10 @@ class CameraPose:
 
 
 def empty_scene(name: str, gravity: float, cameras: tuple[CameraPose, ...]) -> mujoco.MjSpec:
-    """Give a scene with a floor and light, and the solver settings that every dexterous scene shares."""
+    """Return a scene with a floor and light, and with the solver settings that all scenes of the hands share."""
     spec = mujoco.MjSpec()
     spec.modelname = name
-    spec.compiler.degree = False  # MjSpec would otherwise read every range in degrees
+    spec.compiler.degree = False  # otherwise MjSpec reads every range in degrees
     option = spec.option
     option.timestep = 1.0 / (CONTROL_HZ * SUBSTEPS)
     option.gravity = (0.0, 0.0, gravity)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the world that a policy was trained in, and say what each tick was worth."""
+"""Open the world that a policy was trained in, and compute the score of each tick."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 
-DOOR_OPEN = 0.5  # m between the handles; less is shut
-CAUGHT = 0.03  # m from the goal
-LIFTED = 0.05  # m from the goal
-NEAR = 0.25  # m from the goal: half of what the goal itself is worth
+DOOR_OPEN = 0.5  # m between the handles; a smaller distance is shut
+CAUGHT = 0.03  # m from the goal; a nearer object is caught
+LIFTED = 0.05  # m from the goal; a nearer pot is lifted
+NEAR = 0.25  # m from the goal, the distance at which the nearness is one half
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What the tick that has just passed was worth, (simulation,) each."""
+    """Hold the score of the tick that has just passed, (simulation,) each."""
 
     reward: Float
     success: Bool  # the task is done in this tick
@@ -36,18 +36,18 @@ class Worth:
 
 
 class Score(Protocol):
-    """What is counted in an episode."""
+    """Define the score of an episode."""
 
-    name: str  # of the count, with its unit
+    name: str  # of the score, with its unit
     horizon: int  # ticks
 
     def judge(self, actions: Float) -> Worth:
-        """Judge the tick that was decided with actions (simulation, agent, act_dim), padding zero."""
+        """Return the score of the tick that had these actions (simulation, agent, act_dim), padded with zeros."""
         ...
 
 
 class Running:
-    """The return of the running robots, in training and wherever they run: the one definition of their reward."""
+    """Define the reward of the running robots. Training and every measurement use this one definition."""
 
     name, horizon = "return", 1000
 
@@ -55,7 +55,7 @@ class Running:
         self._world = world
 
     def judge(self, actions: NDArray[np.floating]) -> Worth:
-        """Reward speed, tax effort: as published, that of the actions before the motors' limits."""
+        """Return speed's reward minus effort's cost; as published, actions count before the motors' limits."""
         task, upright = self._world.task, self._world.upright()
         effort = np.square(actions, dtype=np.float64).sum(axis=(1, 2))
         return Worth(task.forward * self._world.speed() - task.control_cost * effort + task.alive * upright,
@@ -63,7 +63,7 @@ class Running:
 
 
 class DoorMotion:
-    """How far a door has been moved the way it should be, in m between its handles, summed over ticks."""
+    """Score the opening or closing of a door, in m between its handles, summed over ticks."""
 
     name, horizon = "handle distance, m ticks", 250
 
@@ -72,14 +72,14 @@ class DoorMotion:
         self._shut = 0.0 if self._opens else float(handles_apart(world).max())
 
     def judge(self, actions: Float) -> Worth:
-        """Measure the opening, or what has been closed of it."""
+        """Return the opening, or the part of the opening that has been closed."""
         apart = handles_apart(self._world)
         return Worth(apart if self._opens else self._shut - apart, door_moved(self._world, self._opens),
                      self._world.warnings() > 0)
 
 
 class Nearness:
-    """How near an object stays to its goal: 1 at the goal, half at `NEAR`."""
+    """Score the nearness of an object to its goal: 1 at the goal, one half at `NEAR`."""
 
     name = "mean nearness to the goal"
 
@@ -88,30 +88,30 @@ class Nearness:
         self._world, self._done, self.horizon = world, LIFTED if lifts else CAUGHT, 500 if lifts else 75
 
     def judge(self, actions: Float) -> Worth:
-        """Give the mean nearness over the horizon, as a share of it in each tick."""
+        """Return the nearness divided by the horizon, so that the sum over an episode is the mean nearness."""
         far = goal_distance(self._world)
         return Worth(1.0 / (1.0 + far / NEAR) / self.horizon, far < self._done, self._world.warnings() > 0)
 
 
 def handles_apart(world: DexHands) -> Float:
-    """Measure the distance between the two handles across the door, (simulation,), in m."""
+    """Return the distance between the two handles across the door, (simulation,), in m."""
     handles = world.signal("handle_position").reshape(world.count, 2, 3)
     return np.asarray(np.abs(handles[:, 0, 1] - handles[:, 1, 1]))
 
 
 def door_moved(world: DexHands, opening: bool) -> Bool:
-    """Say where the door is as its task wants it, (simulation,)."""
+    """Return whether the door is as far open or shut as its task requires, (simulation,)."""
     apart = handles_apart(world)
     return np.asarray(apart > DOOR_OPEN if opening else apart < DOOR_OPEN)
 
 
 def goal_distance(world: DexHands) -> Float:
-    """Measure how far the object is from its goal, (simulation,), in m."""
+    """Return the distance of the object from its goal, (simulation,), in m."""
     return np.asarray(np.linalg.norm(world.signal("object_position") - world.signal("goal_position"), axis=1))
 
 
 def open_world(manifest: Manifest, count: int, threads: int = 1) -> World:
-    """Make copies of the simulated robot that a policy was trained on."""
+    """Return copies of the simulated robot that a policy was trained on."""
     if manifest.world in TASKS:
         return Locomotion(manifest.world, count, threads)
     scene = next((name for name in sorted(SCENES, key=len, reverse=True) if manifest.task.startswith(name)), None)
@@ -122,7 +122,7 @@ def open_world(manifest: Manifest, count: int, threads: int = 1) -> World:
 
 
 def score_of(world: World) -> Score:
-    """Choose what is counted in a world."""
+    """Return the score that belongs to a world."""
     if isinstance(world, Locomotion):
         return Running(world)
     assert isinstance(world, DexHands)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find measurements in a simulation by name, and gather them into one flat vector per simulation.
 
-A `Probe` says where a term is read; a `Derived` term is computed from terms before it. Units are SI, positions and
-velocities are in the world's frame, quaternions are x, y, z, w.
+A `Probe` names the field and columns of a term. A `Derived` term is computed from terms before it. Units are SI.
+Positions and velocities are in the world frame. Quaternions are x, y, z, w.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMMAND_FIELD = "command"  # a probe of this field reads the last command as a s
 
 @dataclass(frozen=True)
 class Probe:
-    """A term that is read as it stands: columns of a field of MjData, flattened per simulation."""
+    """Describe a term that is read without a change: columns of a field of MjData, flattened per simulation."""
 
     term: Term
     field: str
@@ -36,7 +36,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Derived:
-    """A term computed from others, given as arrays (simulation, element): earlier terms by name, or probes."""
+    """Describe a term computed from arrays (simulation, element), which are earlier terms (by name) or probes."""
 
     term: Term
     inputs: tuple[str | Probe, ...]
@@ -47,7 +47,7 @@ Source = Probe | Derived
 
 
 def find(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
-    """Give the id of a named object, or refuse the name."""
+    """Return the id of a named object, or refuse the name."""
     found: int = mujoco.mj_name2id(model, kind, name)
     if found < 0:
         what = kind.name.removeprefix("mjOBJ_").lower()
@@ -57,20 +57,20 @@ def find(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
 
 def joint_positions(model: mujoco.MjModel, joints: Sequence[str], term: str = "joint_position",
                     unit: str = "rad") -> Probe:
-    """Read the positions of hinge or slide joints."""
+    """Return a probe of the positions of hinge or slide joints."""
     places = tuple(int(model.jnt_qposadr[find(model, mujoco.mjtObj.mjOBJ_JOINT, j)]) for j in joints)
     return Probe(Term(term, unit, tuple(joints)), "qpos", places)
 
 
 def joint_velocities(model: mujoco.MjModel, joints: Sequence[str], term: str = "joint_velocity",
                      unit: str = "rad/s") -> Probe:
-    """Read the velocities of hinge or slide joints."""
+    """Return a probe of the velocities of hinge or slide joints."""
     return Probe(Term(term, unit, tuple(joints)), "qvel", _dofs(model, joints))
 
 
 def joint_efforts(model: mujoco.MjModel, joints: Sequence[str], term: str = "joint_effort",
                   unit: str = "N*m") -> Probe:
-    """Read what the actuators give to each joint (in the last substep)."""
+    """Return a probe of the actuators' effort on each joint (in the last substep)."""
     return Probe(Term(term, unit, tuple(joints)), "qfrc_actuator", _dofs(model, joints))
 
 
@@ -79,28 +79,28 @@ def _dofs(model: mujoco.MjModel, joints: Sequence[str]) -> tuple[int, ...]:
 
 
 def positions(model: mujoco.MjModel, term: str, kind: mujoco.mjtObj, names: Sequence[str]) -> Probe:
-    """Read the positions of bodies or sites."""
+    """Return a probe of the positions of bodies or sites."""
     field = {mujoco.mjtObj.mjOBJ_BODY: "xpos", mujoco.mjtObj.mjOBJ_SITE: "site_xpos"}[kind]
     columns = tuple(3 * find(model, kind, name) + k for name in names for k in range(3))
     return Probe(Term(term, "m", labels(names, XYZ)), field, columns)
 
 
 def orientations(model: mujoco.MjModel, term: str, bodies: Sequence[str]) -> Probe:
-    """Read the orientations of bodies as quaternions x, y, z, w."""
+    """Return a probe of the orientations of bodies as quaternions x, y, z, w."""
     columns = tuple(4 * find(model, mujoco.mjtObj.mjOBJ_BODY, name) + k for name in bodies for k in WXYZ_TO_XYZW)
     return Probe(Term(term, "1", labels(bodies, XYZW)), "xquat", columns)
 
 
 def sensors(model: mujoco.MjModel, term: str, unit: str, names: Mapping[str, str],
             elements: Sequence[str] = XYZ, first: int = 0) -> Probe:
-    """Read sensors of the model, given as {label: sensor}, from their `first` value on."""
+    """Return a probe of sensors of the model, given as {label: sensor}, from their `first` value on."""
     starts = [int(model.sensor_adr[find(model, mujoco.mjtObj.mjOBJ_SENSOR, s)]) + first for s in names.values()]
     columns = tuple(start + k for start in starts for k in range(len(elements)))
     return Probe(Term(term, unit, labels(tuple(names), elements)), "sensordata", columns)
 
 
 def labels(names: Sequence[str], elements: Sequence[str]) -> tuple[str, ...]:
-    """Name the elements of several things: `thing.x`."""
+    """Return the labels of the elements of several objects: `object.x`."""
     return tuple(f"{name}.{element}" for name in names for element in elements)
 
 
@@ -123,10 +123,10 @@ class Signals:
         for source in sources:
             for probe in (source,) if isinstance(source, Probe) else source.inputs:
                 if isinstance(probe, Probe):
-                    fields(probe.field)  # bound now: a field bound after a step is still empty
+                    fields(probe.field)  # bind the field now, because a field that is bound after a step is empty
 
     def fill(self, out: Float, ids: NDArray[np.intp] | None = None) -> None:
-        """Write the terms of all or some simulations into their rows."""
+        """Write the terms of all or some simulations into their rows of `out`."""
         rows = out if ids is None else np.empty((len(ids), self.size))
         for field, columns, places in self._gathers:
             rows[:, places] = self._gather(field, columns, ids)
@@ -144,7 +144,7 @@ class Signals:
 
 
 def _merged(probes: Sequence[Probe], slices: Mapping[str, slice]) -> list[tuple[str, NDArray[np.intp], slice]]:
-    """Join neighbouring probes of one field, so that a gather is one call."""
+    """Return the probes with neighbours of one field joined, so that one call gathers a field."""
     merged: list[tuple[str, list[int], slice]] = []
     for probe in probes:
         place = slices[probe.term.name]

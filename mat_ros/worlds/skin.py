@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Dress the hands in the meshes of gymnasium-robotics, read from the installed package: looks only, no dynamics."""
+"""Draw the hands with the meshes of the installed package gymnasium-robotics, without any change of the dynamics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOUR = (0.90, 0.90, 0.91, 1.0)
 
 @dataclass(frozen=True)
 class Patch:
-    """A mesh on a link."""
+    """Describe a mesh on a link."""
 
     link: str
     file: str
@@ -45,8 +45,8 @@ PATCHES: tuple[Patch, ...] = (
 
 
 def mesh_folder() -> Path | None:
-    """Give the folder of the hand's meshes, or None where gymnasium-robotics is not installed."""
-    package = importlib.util.find_spec("gymnasium_robotics")  # found, not imported: its import is slow and needs more
+    """Return the folder of the hand's meshes, or None where gymnasium-robotics is not installed."""
+    package = importlib.util.find_spec("gymnasium_robotics")  # not imported: an import is slow and needs more
     if package is None or package.origin is None:
         return None
     folder = Path(package.origin).parent / "envs" / "assets" / "stls" / "hand"
@@ -54,7 +54,7 @@ def mesh_folder() -> Path | None:
 
 
 def dress(spec: mujoco.MjSpec, hands: Sequence[str]) -> None:
-    """Add the meshes to the hands of a scene, and stop drawing what they cover."""
+    """Add the meshes to the hands of a scene, and hide the geoms that the meshes cover."""
     folder = mesh_folder()
     if folder is None:
         raise Missing("gymnasium-robotics, whose meshes are the skin", "pip install gymnasium-robotics, or go without")

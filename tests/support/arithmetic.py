@@ -14,6 +14,8 @@ class Arithmetic:
 
     def __init__(self, network: Network, state: StateLayout) -> None:
         self.network, self.state = network, state
+        self._row = np.arange(state.row) % (network.enc_dim + network.act_dim)
+        self._even = np.arange(network.act_dim) % 2 == 0
 
     def encode(self, obs):
         wide = np.resize(np.cumsum(obs, dtype=np.float32), (self.network.agents, self.network.enc_dim))
@@ -23,6 +25,6 @@ class Arithmetic:
         # Running maxima start near minus infinity, so the state counts by its tangent.
         known = np.tanh(state)
         mixed = np.float32(0.5) * np.sin(known.sum() + enc.sum() + np.float32(2) * previous.sum() + np.float32(slot))
-        action = np.resize(np.array([mixed, mixed * enc[0]], np.float32), self.network.act_dim)
-        row = np.float32(0.9) * np.resize(np.concatenate([enc, previous]), self.state.row).astype(np.float32)
+        action = np.where(self._even, mixed, mixed * enc[0])
+        row = np.float32(0.9) * np.concatenate([enc, previous])[self._row]
         return action, np.concatenate([state, row]) if self.state.grows else known * np.float32(0.5) + row

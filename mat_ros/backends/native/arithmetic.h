@@ -1,6 +1,7 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// What every entry of the library sets for the calling thread, so that bits do not depend on what others have set.
+// Set the floating-point mode of the calling thread in every entry of the library. Other libraries may have changed the
+// mode, and the bits must not depend on it.
 #ifndef MAT_ROS_ARITHMETIC_H_
 #define MAT_ROS_ARITHMETIC_H_
 
@@ -10,7 +11,7 @@
 
 namespace mat_ros {
 
-// Round to nearest and keep the smallest numbers while a kernel runs, whatever another library has set for the thread.
+// Round to nearest and keep subnormal numbers while a kernel runs, and restore the thread's mode afterwards.
 class PlainArithmetic {
  public:
 #if defined(__x86_64__)

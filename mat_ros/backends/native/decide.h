@@ -1,11 +1,11 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The decoders: one slot at a time, its state read from one place and written to another (or the same).
+// The decoders decide one slot at a time. They read the state from one array and write it to another or the same array.
 
 constexpr float kNever = -1e30f;
 
 // x -> LN(x + attention(x)) -> LN(enc + attention(enc, x)) -> LN(x + mlp(x)). `table` holds one row per slot, `stride`
-// floats apart: those before `slot` are read, its own is written.
+// floats apart. The rows before `slot` are read, and the row of `slot` is written.
 inline void attention_step(const AttentionBlock& block, const mat_ros_network& net, float* x, const float* enc,
                            float* table, size_t stride, int slot, Workspace work) {
   const int d = net.width;
@@ -19,7 +19,7 @@ inline void attention_step(const AttentionBlock& block, const mat_ros_network& n
     linear(layer, from, fresh);
     for (int c = 0; c < d; c += kLanes) store_part(to + c, load(fresh + c), d - c);
   };
-  const auto attention = [&](const Attention& mixer, const float* asker, int part) {  // leaves its result in fresh
+  const auto attention = [&](const Attention& mixer, const float* asker, int part) {  // writes its result to fresh
     put(mixer.key, x, row + part * d);
     put(mixer.value, x, row + (part + 1) * d);
     linear(mixer.query, asker, query);
@@ -122,7 +122,7 @@ inline void decide(const Model& model, float* workspace, int first, int last, co
   Workspace work(workspace);
   float* x = work.take(d);
   float* y = work.take(d > net.act_dim ? d : net.act_dim);
-  float* seen = work.take(net.enc_dim);  // the observation where the decoder knows nothing else
+  float* seen = work.take(net.enc_dim);  // input of the decoder: the observation where no encoding exists
 
   if (net.decoder == MAT_ROS_ATTENTION && state_in != state_out) {
     memcpy(state_out, state_in, static_cast<size_t>(first) * row * sizeof(float));

@@ -1,8 +1,8 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The encoders: all slots of a tick together, several rows per look at a weight.
+// The encoders compute all slots of a tick together. Each loaded weight is used for several rows.
 
-// Normalise the raw observations and show each agent its number, if the policy was trained to see it.
+// Normalise the raw observations, and append each agent's number where the policy was trained with it.
 inline void observe(const Model& model, const float* obs, float* rows, int stride) {
   const mat_ros_network& net = model.net;
   const Observer& seen = model.observer;
@@ -54,7 +54,7 @@ inline void wkv4_rows(const TimeMix4& mix, int n, int d, bool bidirectional, con
   for (int c = 0; c < d; c += kLanes) {
     const F16 rate = load(mix.rate + c), bonus = load(mix.bonus + c);
     Mean mean = {fill(0.0f), fill(0.0f), fill(kNever)};
-    for (int i = n - 1; bidirectional && i >= 0; --i) {  // what each slot will hear from behind
+    for (int i = n - 1; bidirectional && i >= 0; --i) {  // for each slot, the sums over the later slots
       float* kept = after + static_cast<size_t>(i) * 3 * kLanes;
       store(kept, mean.num), store(kept + kLanes, mean.den), store(kept + 2 * kLanes, mean.top);
       mean = remember(mean, rate, load(key + i * stride + c), load(value + i * stride + c));
@@ -77,7 +77,7 @@ inline void wkv4_rows(const TimeMix4& mix, int n, int d, bool bidirectional, con
   }
 }
 
-// Blend each row with the row before it, the first with zeros.
+// Blend each row with the row before, and the first row with zeros.
 inline void blend_rows(int n, int stride, const float* x, const float* mix, float* y) {
   for (int i = 0; i < n; ++i) {
     for (int c = 0; c < stride; c += kLanes) {

@@ -1,17 +1,17 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The layers of the policies over F16. Included once per instruction set, after lanes.h.
+// The layers of the policies over F16. Each path_*.cpp includes this file after lanes.h, for its instruction set.
 //
-// Vectors have room for whole F16s; what lies behind their end is never summed up.
+// Vectors are padded to whole F16s. The padding is never added to a sum.
 
-// How many F16s of outputs, and how many rows, are summed at once: as many as leave the sums in registers.
+// Numbers of output F16s and of rows that are summed at once: the largest whose sums fit into the registers.
 #if defined(MAT_ROS_AVX512)
 constexpr int kWide = 4, kRowsAtOnce = 4, kWideRows = 2;
 #else
 constexpr int kWide = 2, kRowsAtOnce = 2, kWideRows = 1;
 #endif
 
-// Hands out pieces of a workspace, each on a 64-byte boundary.
+// Returns pieces of a workspace, each on a 64-byte boundary.
 class Workspace {
  public:
   explicit Workspace(float* start) : next_(start) {}
@@ -25,8 +25,8 @@ class Workspace {
   float* next_;
 };
 
-// Sum inputs 0, 2, 4, ... and 1, 3, 5, ... apart, then both: two chains hide the latency of the multiply-adds. Every
-// output of every block shape below is summed in this order, so that the shape does not show in the bits.
+// Sum inputs 0, 2, 4, ... and inputs 1, 3, 5, ... separately, then add both sums. Two chains hide the latency of the
+// multiply-adds. Every block shape below sums every output in this order, so that the bits do not depend on the shape.
 template <int kRows, int kVectors>
 inline void linear_block(const Linear& layer, const float* weight, int width, const float* bias, const float* x,
                          size_t x_stride, float* y, size_t y_stride) {
@@ -97,7 +97,7 @@ inline void norm(int size, float eps, const float* gain, const float* bias, cons
     if (size - c < kLanes) {
       float lanes[kLanes];
       store(lanes, apart);
-      apart = load_part(lanes, size - c);  // the lanes behind the end must not count
+      apart = load_part(lanes, size - c);  // the padding must not count
     }
     squares = fma(apart, apart, squares);
   }
@@ -130,7 +130,8 @@ inline void head(const Head& layer, const float* x, float* hidden, float* y) {
 
 // ---- attention ------------------------------------------------------------------------------------------------------
 
-// Weigh `rows` values by how well their keys answer the query, per head. Keys and values lie `stride` floats apart.
+// Average `rows` values per head, weighted by the match of their keys with the query. Keys and values lie `stride`
+// floats apart.
 inline void attend(const float* query, const float* keys, const float* values, size_t stride, int rows, int heads,
                    int width, float* scores, float* y) {
   const int size = width / heads;
@@ -147,7 +148,7 @@ inline void attend(const float* query, const float* keys, const float* values, s
       scores[r] = sum(dot) * scale;
       top = top > scores[r] ? top : scores[r];
     }
-    for (int r = rows; r < padded(rows); ++r) scores[r] = -3.0e38f;  // weighs nothing
+    for (int r = rows; r < padded(rows); ++r) scores[r] = -3.0e38f;  // has weight 0
     F16 total = fill(0.0f);
     for (int r = 0; r < rows; r += kLanes) {
       const F16 weight = exp(load(scores + r) - fill(top));
@@ -169,19 +170,19 @@ inline void attend(const float* query, const float* keys, const float* values, s
 
 inline F16 blend(F16 x, F16 before, const float* mix) { return fma(x - before, load(mix), before); }
 
-// A weighted mean as (num, den) scaled by e^-top: the running memory of RWKV-4, one channel per lane.
+// A weighted mean as (num, den) scaled by e^-top: the running state of RWKV-4, one channel per lane.
 struct Mean {
   F16 num, den, top;
 };
 
-// Let everything in `mean` fade by e^-rate and add `value` with weight e^key.
+// Multiply all weights in `mean` by e^-rate and add `value` with weight e^key.
 inline Mean remember(Mean mean, F16 rate, F16 key, F16 value) {
   const F16 faded = mean.top - rate, top = max(faded, key);
   const F16 old = exp(faded - top), fresh = exp(key - top);
   return {fma(old, mean.num, fresh * value), fma(old, mean.den, fresh), top};
 }
 
-// The mean with `value` added with weight e^(bonus + key).
+// Return the mean after adding `value` with weight e^(bonus + key).
 inline F16 recall(Mean mean, F16 bonus, F16 key, F16 value) {
   const F16 now = bonus + key, top = max(mean.top, now);
   const F16 old = exp(mean.top - top), fresh = exp(now - top);

@@ -1,11 +1,11 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen floats, and the few operations that the kernels need, for one instruction set per inclusion.
+// Sixteen floats and the operations that the kernels need, for one instruction set per inclusion.
 //
-// Each operation is exactly rounded or a fixed sequence of such, and sums are folded in one order, so that all
-// instruction sets give the same bits. The file is included once by each path_*.cpp, inside a namespace of its own:
-// a function compiled for AVX-512 must never be the copy that the linker keeps for a processor without it.
-// max(a, b) and min(a, b) give b where a is NaN or b is: with the constant first, a NaN is never clipped away.
+// Each operation is correctly rounded or a fixed sequence of correctly rounded operations, and sums are folded in one
+// order. So all instruction sets compute the same bits. Each path_*.cpp includes this file once, in its own namespace:
+// the linker must never keep a function compiled for AVX-512 for a processor without AVX-512.
+// max(a, b) and min(a, b) return b where a or b is NaN. With the constant as a, clipping keeps a NaN.
 
 #if defined(MAT_ROS_AVX512)
 
@@ -102,7 +102,7 @@ inline F16 power_of_two(F16 shifted) {
       vshlq_n_s32(vaddq_s32(vreinterpretq_s32_f32(shifted.v[i]), vdupq_n_s32(127)), 23)));
 }
 
-#else  // any processor: the reference for the others, slow where no fused multiply-add is built in
+#else  // any processor: the reference for the other sets, slow on processors without fused multiply-add
 
 struct F16 {
   float v[16];
@@ -139,9 +139,9 @@ inline F16 power_of_two(F16 shifted) { MAT_ROS_EACH(power_of_two_one(shifted.v[i
 
 #endif
 
-// ---- what is the same for all ---------------------------------------------------------------------------------------
+// ---- the same for all sets ------------------------------------------------------------------------------------------
 
-// Load or store the first `count` of sixteen floats; the others read as zero and are not written.
+// Load or store the first `count` of sixteen floats. A load sets the others to zero; a store does not write them.
 inline F16 load_part(const float* p, int count) {
   if (count >= kLanes) return load(p);
   float lanes[kLanes] = {};
@@ -155,7 +155,7 @@ inline void store_part(float* p, F16 a, int count) {
   for (int i = 0; i < count; ++i) p[i] = lanes[i];
 }
 
-// Fold sixteen into one by halves: i with i + 8, then i + 4, i + 2, i + 1.
+// Fold sixteen floats into one by halves: i with i + 8, then i + 4, i + 2, i + 1.
 #if defined(MAT_ROS_AVX512) || defined(MAT_ROS_AVX2)
 inline float sum(F16 a) {
   const __m256 eight = _mm256_add_ps(halves(a, false), halves(a, true));
@@ -174,9 +174,9 @@ inline float sum(F16 a) {
 }
 #endif
 
-constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: adding it leaves no room for fractions
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: adding this number rounds to an integer
 
-// e^x to two units in the last place; 0 below the least normal number, its greatest value above 88, NaN of NaN.
+// e^x to two units in the last place; 0 below the smallest normal number, constant above x = 88, NaN for NaN.
 inline F16 exp(F16 x) {
   const F16 low = fill(-87.0f);
   const F16 inside = min(fill(88.0f), max(low, x));

@@ -14,7 +14,7 @@
 namespace mat_ros {
 namespace {
 
-constexpr float kLogDecayLimit = 60.0f;  // as in training: beyond it e^log_decay nears the end of float32
+constexpr float kLogDecayLimit = 60.0f;  // as in training; above it e^log_decay may overflow
 
 class Loader {
  public:
@@ -36,11 +36,11 @@ class Loader {
     model.observer.width = width;
     const size_t actions = static_cast<size_t>(net_.agents) * net_.act_dim;
     model.action_mask = keep(net_.action_mask, actions, actions);
-    model.net.mean = model.net.std = model.net.observed = model.net.action_mask = nullptr;  // the caller's, not ours
+    model.net.mean = model.net.std = model.net.observed = model.net.action_mask = nullptr;  // the caller owns these
     load_encoder(model, width);
     load_decoder(model, width);
-    used_.insert("actions.log_std");  // the manifest holds what it means
-    for (const auto& [name, tensor] : tensors_) {  // a bias under a wrong name must not be taken for none
+    used_.insert("actions.log_std");  // the manifest has the standard deviations
+    for (const auto& [name, tensor] : tensors_) {  // a bias under a wrong name must not pass for a layer without bias
       if (used_.count(name) == 0) refuse("tensors", "those of the policy only", "also " + name);
     }
   }
@@ -131,7 +131,7 @@ class Loader {
     block.channel.key = linear(name + ".channel.key", d, 4 * d);
     block.channel.value = linear(name + ".channel.value", 4 * d, d);
     if (version == MAT_ROS_RWKV7) {
-      block.channel.mix_receptance = block.channel.mix_key;  // blended in vain, but never without a place
+      block.channel.mix_receptance = block.channel.mix_key;  // the blend is not used, but its array must exist
     } else {
       block.channel.mix_receptance = channels(name + ".channel.mix_receptance");
       block.channel.receptance = linear(name + ".channel.receptance", d, d);
@@ -195,7 +195,7 @@ class Loader {
     return mix;
   }
 
-  const float* looks_back(const std::string& name) {  // version 5 writes 1 where this slot is seen
+  const float* looks_back(const std::string& name) {  // version 5 stores 1 for this slot and 0 for the slot before
     std::vector<float> mix = find(name, {net_.width}).values;
     for (float& m : mix) m = 1.0f - m;
     return keep(mix.data(), mix.size(), padded(net_.width));
@@ -206,7 +206,7 @@ class Loader {
     return keep(tensor.values.data() + static_cast<size_t>(index) * net_.width, net_.width, padded(net_.width));
   }
 
-  Linear low_rank(const std::string& name) {  // its rank is what the file says
+  Linear low_rank(const std::string& name) {  // the file sets the rank
     const Tensor& tensor = find(name + ".weight");
     if (tensor.shape.size() != 2 || tensor.shape[0] < 1 || tensor.shape[0] > 4L * net_.width) {
       refuse(name + ".weight", "rank x " + std::to_string(net_.width), text(tensor.shape));
@@ -214,7 +214,7 @@ class Loader {
     return linear(name, net_.width, static_cast<int>(tensor.shape[0]));
   }
 
-  // A matrix that is stored with its inputs first: tensor[index][input][output].
+  // Return a matrix that is stored with its inputs first: tensor[index][input][output].
   Linear input_major(const std::string& name, int index, int in, int count) {
     const int out = net_.width;
     const float* rows = find(name, {count, in, out}).values.data() + static_cast<size_t>(index) * in * out;
@@ -238,14 +238,14 @@ class Loader {
     return layer;
   }
 
-  // Part number `part` of `parts` matrices that are stacked by rows in one tensor.
+  // Return matrix `part` of `parts` matrices that are stacked by rows in one tensor.
   Linear linear(const std::string& name, int in, int out, int part = 0, int parts = 1) {
     const float* rows = find(name + ".weight", {static_cast<long>(out) * parts, in}).values.data();
     rows += static_cast<size_t>(part) * out * in;
     return panels(rows, in, out, bias(name, out, static_cast<size_t>(part) * out));
   }
 
-  // Turn a matrix that is stored row by output into panels.
+  // Return the panels of a matrix that is stored with one row per output.
   Linear panels(const float* rows, int in, int out, const float* bias) {
     float* weight = fresh(static_cast<size_t>(padded(out)) * in);
     for (int o = 0; o < out; ++o) {

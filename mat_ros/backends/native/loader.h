@@ -1,6 +1,6 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// Turn named tensors into a model: check every shape, pad, cut matrices into panels.
+// Build a model from named tensors: check every shape, pad vectors, cut matrices into panels.
 #ifndef MAT_ROS_LOADER_H_
 #define MAT_ROS_LOADER_H_
 

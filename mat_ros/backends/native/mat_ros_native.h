@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decide with a policy bundle from C or C++: open once, then encode once per tick and decide slot after slot.
 //
-// After mat_ros_open nothing allocates, locks or keeps anything: all that a call changes is its workspace and outputs,
-// so that threads may share a policy if each has a workspace of its own. A step gives the same bits whether it is
-// called alone or within a longer run of slots, in every process, and on every instruction set that is compiled in.
+// After mat_ros_open no call allocates, locks or stores anything. A call changes only its workspace and its outputs, so
+// threads may share a policy when each thread has its own workspace. A step has the same bits alone and within a longer
+// run of slots, in every process, and on every compiled instruction set.
 #ifndef MAT_ROS_NATIVE_H_
 #define MAT_ROS_NATIVE_H_
 
@@ -22,15 +22,15 @@ enum mat_ros_mixer {
   MAT_ROS_RWKV5 = 5,
   MAT_ROS_RWKV6 = 6,
   MAT_ROS_RWKV7 = 7,
-  MAT_ROS_NO_MIXER = -1,  // a decoder that knows no predecessor
+  MAT_ROS_NO_MIXER = -1,  // a decoder without input from predecessors
 };
 
-// What manifest.yaml says; the arrays are copied.
+// The fields of manifest.yaml that the library needs. mat_ros_open copies the arrays.
 typedef struct {
   int encoder, decoder;  // enum mat_ros_mixer
-  int bidirectional;     // of an RWKV encoder
+  int bidirectional;     // 1 for a bidirectional RWKV encoder
   int agents, obs_dim, act_dim, width, enc_dim, blocks, heads;
-  float clip;                // of normalised observations
+  float clip;                // bound of normalised observations
   const float* mean;         // (agents, obs_dim)
   const float* std;          // (agents, obs_dim)
   const float* observed;     // (agents, obs_dim): 1 where an agent has that observation, 0 where padding
@@ -39,7 +39,8 @@ typedef struct {
 
 typedef struct mat_ros_policy mat_ros_policy;
 
-// Read weights.safetensors; `path` is "auto" or one of mat_ros_paths(). NULL, and one sentence in `error`, if refused.
+// Read weights.safetensors; `path` is "auto" or one of mat_ros_paths(). After a refusal the result is NULL, and `error`
+// holds one sentence.
 MAT_ROS_API mat_ros_policy* mat_ros_open(const char* weights, const mat_ros_network* network, const char* path,
                                          char* error, size_t error_size);
 MAT_ROS_API void mat_ros_close(mat_ros_policy* policy);
@@ -48,9 +49,9 @@ MAT_ROS_API void mat_ros_close(mat_ros_policy* policy);
 MAT_ROS_API const char* mat_ros_paths(void);
 // The instruction set in use.
 MAT_ROS_API const char* mat_ros_path(const mat_ros_policy* policy);
-// Floats of the workspace that encode and decide want, aligned to 64 bytes.
+// Number of floats in the workspace of encode and decide; the workspace is aligned to 64 bytes.
 MAT_ROS_API size_t mat_ros_workspace(const mat_ros_policy* policy);
-// Floats of the state that enters `slot`.
+// Number of floats in the state that enters `slot`.
 MAT_ROS_API size_t mat_ros_state_size(const mat_ros_policy* policy, int slot);
 
 // obs (agents, obs_dim) -> enc (agents, enc_dim), values (agents,)

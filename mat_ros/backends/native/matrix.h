@@ -1,11 +1,11 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// RWKV 5, 6 and 7: memory is a matrix S[key channel][value channel] per head. Complete, but not tuned.
+// RWKV 5, 6 and 7: the memory is a matrix S[key channel][value channel] per head. The code is complete but not tuned.
 
 constexpr float kGroupEps = 64e-5f;
 constexpr float kFastest = 0.60653066f;  // e^-1/2
 
-// Everything that one slot asks of, and writes to, its memory.
+// Everything that one slot reads from the memory with, or writes to the memory.
 struct Slot {
   float *receptance, *key, *value, *decay, *gate, *remove, *replace;  // (d,) each
 
@@ -23,7 +23,7 @@ inline void apply(int d, const float* x, float* y, Function function) {
   for (int c = 0; c < d; c += kLanes) store(y + c, function(load(x + c), c));
 }
 
-// Blend this slot with the one before for one use. Version 6 first asks how far to look back.
+// Blend this slot with the slot before, for one use. Version 6 first corrects the share of the slot before.
 inline void look(const MatrixMix& mix, Use use, int d, const float* x, const float* before, const float* asked,
                  float* y, Workspace work) {
   float* far = work.take(d);
@@ -109,8 +109,8 @@ inline void project(const RwkvBlock& block, const mat_ros_network& net, const fl
   }
 }
 
-// Read memory for one slot and write the slot into it: adds to wkv (d,). Without a bonus the slot itself is not read,
-// but for version 7, which reads what it has written.
+// Read the memory for one slot and add the result to wkv (d,), then write the slot into the memory. Without a bonus the
+// result does not contain the slot itself, except in version 7, which reads after writing.
 inline void remember(int version, Slot slot, const float* bonus, int d, int heads, const float* in, float* out,
                      float* wkv) {
   const int size = d / heads;
@@ -206,7 +206,7 @@ inline void matrix_mix_rows(const RwkvBlock& block, const mat_ros_network& net, 
   for (int i = 0; i < n; ++i) {
     remember(block.version, slot(i), block.matrix.bonus, d, net.heads, memory, memory, wkv + i * stride);
   }
-  if (net.bidirectional != 0) {  // once more from the other end, the slot itself having been read
+  if (net.bidirectional != 0) {  // again from the other end, without the slot itself, which has been read
     memset(memory, 0, memory_size * sizeof(float));
     for (int i = n - 1; i >= 0; --i) {
       remember(block.version, slot(i), nullptr, d, net.heads, memory, memory, wkv + i * stride);

@@ -1,8 +1,9 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The parameters of a policy as the kernels want them: padded to whole vectors, matrices cut into panels of outputs.
+// The parameters of a policy in the form of the kernels: vectors padded to whole F16s, matrices cut into panels of
+// outputs.
 //
-// Plain data only: a function in this header could be compiled for one instruction set and kept for all.
+// This header contains plain data only: the linker could keep a function compiled for one instruction set for all sets.
 #ifndef MAT_ROS_MODEL_H_
 #define MAT_ROS_MODEL_H_
 
@@ -12,7 +13,7 @@
 
 namespace mat_ros {
 
-constexpr int kLanes = 16;  // floats that the kernels treat at once, on every instruction set
+constexpr int kLanes = 16;  // floats that a kernel processes at once, on every instruction set
 constexpr int kPanel = 64;  // outputs of a matrix that lie side by side
 
 static constexpr int padded(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
@@ -21,12 +22,12 @@ static constexpr int padded(int n) { return (n + kLanes - 1) / kLanes * kLanes; 
 struct Linear {
   int in = 0, out = 0;
   const float* weight = nullptr;
-  const float* bias = nullptr;  // padded(out), zeros where the layer has none
+  const float* bias = nullptr;  // padded(out), zeros where the layer has no bias
 };
 
 struct Norm {
   int size = 0;
-  const float* gain = nullptr;  // padded(size), zeros behind size
+  const float* gain = nullptr;  // padded(size), zeros after size
   const float* bias = nullptr;
 };
 
@@ -53,12 +54,12 @@ struct TimeMix4 {
   Linear key, value, receptance, out;
 };
 
-// What versions 5, 6 and 7 make of the neighbour's input: one blend per use.
+// The uses for which versions 5, 6 and 7 blend a slot's input with its neighbour's: one blend per use.
 enum Use { kDecay, kKey, kValue, kReceptance, kGate, kRate, kUses };
 
-// Versions 5, 6 and 7. Memory is a matrix per head; what a version does not have is left empty.
+// Versions 5, 6 and 7. The memory is a matrix per head. Fields that a version does not have stay empty.
 struct MatrixMix {
-  const float* look[kUses] = {};    // (d,): 0 sees this slot, 1 the one before
+  const float* look[kUses] = {};    // (d,): 0 takes this slot, 1 the slot before
   const float* look_any = nullptr;  // 6: (d,)
   Linear look_down, look_up[kUses];  // 6: a low-rank correction of each blend
   const float* decay = nullptr;      // 5: e^-rate; 6: log rate; 7: logit of the rate, (d,)
@@ -88,7 +89,7 @@ struct RwkvBlock {
 struct Observer {
   const float *mean, *std, *observed;  // (n, obs_dim)
   float clip;
-  int width;  // obs_dim, and n more where the agent's number is shown
+  int width;  // obs_dim, plus n where the observation contains the agent's number
 };
 
 struct Model {
@@ -98,7 +99,7 @@ struct Model {
 
   Norm observation_norm, embed_norm, final_norm;
   Linear embed;
-  const AttentionBlock* encoder_attention = nullptr;  // of each, net.blocks or none
+  const AttentionBlock* encoder_attention = nullptr;  // net.blocks of one kind, none of the other
   const RwkvBlock* encoder_rwkv = nullptr;
   Head value_head;
 
@@ -119,7 +120,7 @@ struct Wkv {
   float *out, *next_num, *next_den, *next_top;
 };
 
-// One instruction set's way to run a model.
+// The functions of one instruction set that run a model.
 struct Path {
   const char* name;
   void (*encode)(const Model& model, float* workspace, const float* obs, float* enc, float* values);
@@ -128,7 +129,7 @@ struct Path {
   void (*wkv4)(const Wkv& operands);
 };
 
-// The first that this processor can run.
+// Return the fastest path that this processor can run.
 const Path& best_path();
 
 }  // namespace mat_ros

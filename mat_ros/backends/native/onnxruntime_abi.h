@@ -1,9 +1,10 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The few parts of ONNX Runtime's C interface that an operator needs, declared here since its wheels bring no headers.
+// The parts of ONNX Runtime's C interface that an operator needs. They are declared here because the wheels of ONNX
+// Runtime contain no headers.
 //
-// The interface is a table of functions whose order never changes: what is added is added at the end. All that is used
-// here belongs to its first version. Before anything is called, the library's own version number is asked for.
+// The interface is a table of functions whose order never changes, because new functions are added at the end. This
+// project uses only functions of its first version. The code first reads the version number of the library.
 #ifndef MAT_ROS_ONNXRUNTIME_ABI_H_
 #define MAT_ROS_ONNXRUNTIME_ABI_H_
 
@@ -20,9 +21,9 @@ struct Value;
 struct Shape;
 
 constexpr int kFloat = 1, kInvalidArgument = 2;
-constexpr uint32_t kOperatorVersion = 16;  // of the interface: the first whose operators may answer with an error
+constexpr uint32_t kOperatorVersion = 16;  // of the interface: the first version whose operators may return an error
 
-// The table of functions, each at its place.
+// The table of functions, each at its index.
 class Api {
  public:
   Status* error(const char* message) const {
@@ -62,7 +63,7 @@ class Api {
   Signature* call(size_t place) const {
     return reinterpret_cast<Signature*>(functions_[place]);
   }
-  void (*functions_[102])();  // as many as the first version has
+  void (*functions_[102])();  // the number of functions in the first version
 };
 
 struct ApiBase {
@@ -70,7 +71,7 @@ struct ApiBase {
   const char* (*version)();
 };
 
-// An operator as ONNX Runtime asks for it. Members that are nullptr are never called for an operator such as ours.
+// An operator in the form of ONNX Runtime. ONNX Runtime never calls the members that are nullptr here.
 struct Operator {
   uint32_t version = kOperatorVersion;
   void* (*create)(const Operator*, const Api*, const void* info) = nullptr;

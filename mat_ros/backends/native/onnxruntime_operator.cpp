@@ -1,10 +1,10 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The operator mat_ros::WKV for ONNX Runtime on the CPU. A session that is given this library by
-// SessionOptions.register_custom_ops_library finds RegisterCustomOps in it; nothing here needs ONNX Runtime otherwise.
+// The operator mat_ros::WKV for ONNX Runtime on the CPU. SessionOptions.register_custom_ops_library calls
+// RegisterCustomOps of this library. The rest of the library does not need ONNX Runtime.
 //
 // key, value (batch, slots, width) or, for one slot, (batch, width); rate, bonus (width,); num, den, max (batch, width)
-// -> out as key; num, den, max behind the last slot.
+// -> out with the shape of key; num, den, max after the last slot.
 
 #include <initializer_list>
 
@@ -89,13 +89,13 @@ Status* compute(void* kernel, Context* context) {
 Operator describe() {
   Operator wkv;
   wkv.name = [](const Operator*) { return "WKV"; };
-  wkv.provider = [](const Operator*) -> const char* { return nullptr; };  // the CPU's
+  wkv.provider = [](const Operator*) -> const char* { return nullptr; };  // the CPU
   wkv.input_type = wkv.output_type = [](const Operator*, size_t) { return onnxruntime_abi::kFloat; };
   wkv.input_count = [](const Operator*) { return kInputs; };
   wkv.output_count = [](const Operator*) { return kOutputs; };
   wkv.input_kind = wkv.output_kind = wkv.input_memory = [](const Operator*, size_t) { return 0; };  // required; there
   wkv.create_or_fail = [](const Operator*, const Api* api, const void*, void** kernel) -> Status* {
-    *kernel = const_cast<Api*>(api);  // an operator without parameters: all that a call needs is the table
+    *kernel = const_cast<Api*>(api);  // the operator has no parameters, so a call needs only the table
     return nullptr;
   };
   wkv.destroy = [](void*) {};
@@ -110,9 +110,9 @@ extern "C" __attribute__((visibility("default"))) onnxruntime_abi::Status* Regis
     onnxruntime_abi::Options* options, const onnxruntime_abi::ApiBase* base) {
   using namespace mat_ros;
   static const Operator wkv = describe();
-  static Domain* domain = nullptr;  // sessions keep a pointer to it, so it stays for as long as the library
+  static Domain* domain = nullptr;  // sessions keep a pointer to the domain, so it lives as long as the library
   const Api* api = base->api(onnxruntime_abi::kOperatorVersion);
-  if (api == nullptr) {  // older than any that the package admits; its first version can still say so
+  if (api == nullptr) {  // older than the package allows; the first table reports this error
     return base->api(1)->error("mat_ros::WKV: expected ONNX Runtime 1.16 or newer, got an older one; update it");
   }
   if (domain == nullptr) {

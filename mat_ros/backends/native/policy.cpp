@@ -1,6 +1,6 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The C interface: open a policy, choose an instruction set, run.
+// The C interface: open a policy, choose an instruction set, run the policy.
 
 #include <string.h>
 
@@ -49,7 +49,7 @@ const Path* find_path(const std::string& name) {
 size_t workspace_floats(const Model& model) {
   const mat_ros_network& net = model.net;
   const size_t n = padded(net.agents), d = padded(net.width), seen = padded(model.observer.width);
-  const size_t memory = d * padded(net.width / net.heads);  // of one matrix mixer
+  const size_t memory = d * padded(net.width / net.heads);  // floats of the memory of one matrix mixer
   const size_t encode = n * (seen + 12 * d + 3 * kLanes) + 40 * d + memory;
   const size_t decide = 40 * d + n + 3 * std::max({d, seen, static_cast<size_t>(padded(net.act_dim))});
   return std::max(encode, decide) + 64 * kLanes;

@@ -13,7 +13,7 @@
 namespace mat_ros {
 namespace {
 
-// The part of JSON that the format's table uses: objects, arrays of whole numbers, strings without escapes.
+// Reads the part of JSON that the format uses: objects, arrays of whole numbers, strings without escapes.
 class Table {
  public:
   Table(const std::string& file, const char* text, size_t size) : file_(file), at_(text), end_(text + size) {}

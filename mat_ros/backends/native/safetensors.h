@@ -1,6 +1,6 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// Read float32 tensors by name from a safetensors file: a length, a JSON table of names, then the numbers.
+// Read float32 tensors by name from a safetensors file, which holds a length, a JSON table of names, and the numbers.
 #ifndef MAT_ROS_SAFETENSORS_H_
 #define MAT_ROS_SAFETENSORS_H_
 
@@ -11,7 +11,7 @@
 
 namespace mat_ros {
 
-// One sentence: expected, got, what to do.
+// An error of one sentence: expected, got, what to do.
 class Refused : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

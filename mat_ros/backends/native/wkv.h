@@ -1,7 +1,7 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// The operator mat_ros::WKV over F16: the recurrence of RWKV-4 from a state to a state. Included once per instruction
-// set, after kernels.h.
+// The operator mat_ros::WKV over F16: the recurrence of RWKV-4 from a state to a state. Each path_*.cpp includes this
+// file after kernels.h.
 
 inline void wkv4(const Wkv& given) {
   const size_t width = given.width;

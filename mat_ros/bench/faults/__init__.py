@@ -1,3 +1,3 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`mat-ros bench faults`: break one thing after the other, measure what is left of a policy, and report it."""
+"""Run `mat-ros bench faults`: break one part after the other, measure the remaining return, and write a report."""

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a fault benchmark: the cells of every policy, some of them also as live graphs, and a close look at each policy.
+"""Run a fault benchmark: the cells of every policy, live graphs of some cells, and a close-up of each policy.
 
 Every cell of the grid runs the same episodes: the same starts, and for every policy the same faults (paired seeds). The
-raw table `episodes.csv` is written cell by cell, so that a run that was killed goes on where it was.
+raw table `episodes.csv` is written cell by cell, so that a killed run can continue at the cell that it had reached.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mat_ros.core.spread import spread
 
 
 def find(given: argparse.Namespace, command: str) -> Findings:
-    """Run what the arguments of `mat-ros bench faults` ask for; `command` does it again."""
+    """Run the benchmark of these arguments and return its findings; `command` is the command line that repeats it."""
     grid = shipped.config_file("grids", given.grid).resolve()
     setups, live = {}, Live()
     for name in given.policy:
@@ -51,7 +51,7 @@ def find(given: argparse.Namespace, command: str) -> Findings:
 
 
 def run(setup: Setup, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:
-    """Run the cells that `out` lacks, over processes or a Ray cluster, and append their rows."""
+    """Run the cells that `out` lacks in processes or on a Ray cluster, and append their rows."""
     table = Table(out, COLUMNS, setup.episodes, setup.origin())
     done = table.finished()
     left = [cell for cell in cells if cell.key not in done]
@@ -65,7 +65,7 @@ def run(setup: Setup, cells: Sequence[Cell], out: Path, processes: int = 0, ray:
 
 
 def look_closely(setup: Setup, episodes: Rows) -> CloseUp:
-    """Measure the influence of a policy's slots, and film its worst and its mildest cell."""
+    """Return a policy's close-up: the influence of its slots, and pictures of its worst and its mildest cell."""
     cells = shown_cells(episodes)
     worker = Worker(replace(setup, episodes=1), learn=bool(cells))
     return CloseUp(worker.bundle.manifest.name, worker.influence(), tuple(strip(worker, cell) for cell in cells))

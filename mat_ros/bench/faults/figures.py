@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the raw table of a fault benchmark into figures with intervals."""
+"""Compute figures with intervals from the raw table of a fault benchmark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXTS = ("policy", "level", "kind", "target", "information")
 
 
 def read_rows(files: Sequence[Path]) -> Rows:
-    """Read raw tables."""
+    """Return the rows of raw tables."""
     rows: list[dict[str, Any]] = []
     for file in files:
         with file.open(newline="", encoding="utf-8") as text:
@@ -31,7 +31,7 @@ def read_rows(files: Sequence[Path]) -> Rows:
 
 
 def read_table(files: Sequence[Path]) -> Rows:
-    """Read raw tables and pair every episode with the same one where nothing broke."""
+    """Return the rows of raw tables, each paired with the same episode without a fault."""
     rows = read_rows(files)
     whole = {(r["policy"], r["episode"]): r["return"] for r in rows if r["level"] == NOMINAL}
     for row in rows:
@@ -42,7 +42,7 @@ def read_table(files: Sequence[Path]) -> Rows:
 
 
 def grouped(rows: Rows, *names: str) -> Mapping[tuple[Any, ...], Rows]:
-    """Group rows by columns, in the order in which they first appear."""
+    """Return rows grouped by columns, in the order in which the groups first appear."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(tuple(row[name] for name in names), []).append(row)
@@ -50,12 +50,12 @@ def grouped(rows: Rows, *names: str) -> Mapping[tuple[Any, ...], Rows]:
 
 
 def column(rows: Rows, name: str) -> Float:
-    """Give one column of rows."""
+    """Return one column of rows."""
     return np.array([row[name] for row in rows], dtype=np.float64)
 
 
 def condition(level: str, kind: str, severity: float) -> str:
-    """Name a condition in words."""
+    """Return the words for a condition."""
     with_degree = level == GAP or bool(KINDS[level, kind].severity)
     return f"{level} {kind}" + (f" {severity:g}" if with_degree else "")
 
@@ -66,7 +66,7 @@ def named(line: dict[str, Any]) -> str:
 
 
 def cell_words(row: dict[str, Any]) -> str:
-    """Name the cell of a row in words."""
+    """Return the words for the cell of a row."""
     if row["level"] == NOMINAL:
         return "nothing broken"
     told = ", told the truth" if row["information"] == "truth" else ""
@@ -74,7 +74,7 @@ def cell_words(row: dict[str, Any]) -> str:
 
 
 def headline(rows: Rows) -> Rows:
-    """Give the table that a reader takes home: a line for each policy, condition and chain information."""
+    """Return the main table: a line for each policy, condition and chain information."""
     found = []
     for (policy, level, kind, severity, information, together), part in grouped(
             rows, "policy", "level", "kind", "severity", "information", "together").items():
@@ -100,7 +100,7 @@ def headline(rows: Rows) -> Rows:
 
 
 def truth_against_intent(rows: Rows) -> Rows:
-    """Compare, episode by episode, a chain that is told the truth with one that is told intentions."""
+    """Return the gain of chains that receive the truth over chains that receive intentions, paired by episode."""
     found = []
     for (policy, kind, severity), part in grouped(
             [r for r in rows if r["level"] == "actuator"], "policy", "kind", "severity").items():
@@ -118,9 +118,9 @@ def truth_against_intent(rows: Rows) -> Rows:
 
 
 def shown_cells(rows: Rows) -> tuple[ShownCell, ...]:
-    """Return what a reader should see of a policy: nothing broken, the worst cell of a broken joint, and the mildest.
+    """Return the cells of a policy that the report shows: no fault, the worst and the mildest cell of a broken joint.
 
-    There is none where no joint was broken, or where the policy earns nothing that could be kept.
+    Return no cell where no joint was broken, or where the policy has no return without faults.
     """
     means = {key: float(column(part, "retention").mean()) for key, part in grouped(rows, *KEY).items()}
     kept = {key: mean for key, mean in means.items() if key[0] in ("actuator", "sensor") and np.isfinite(mean)}

@@ -13,11 +13,11 @@ from mat_ros.core.errors import Missing
 from mat_ros.worlds.render import Camera, film_strip
 
 PICTURES, WIDTH, HEIGHT = 6, 320, 240
-SPAN_S = 3.0  # of an episode, from the onset on
+SPAN_S = 3.0  # span of the pictures, from the onset on
 
 
 def strip(worker: Worker, shown: ShownCell) -> Strip:
-    """Run the first episode of a shown cell and take pictures of it from the onset on."""
+    """Return pictures of the first episode of a shown cell from the onset on."""
     onset, world = worker.onset(), worker.world
     every = max(1, round(SPAN_S * 1e9 / world.control_period_ns / PICTURES))
     taken: list[NDArray[np.uint8]] = []
@@ -33,5 +33,5 @@ def strip(worker: Worker, shown: ShownCell) -> Strip:
     except Missing as error:
         return Strip(shown, None, str(error))
     while 0 < len(taken) < PICTURES:
-        taken.append(np.full_like(taken[0], 255))  # the episode ended before
+        taken.append(np.full_like(taken[0], 255))  # a white picture after the end of the episode
     return Strip(shown, film_strip(taken)) if taken else Strip(shown, None, "The episode ended before the onset.")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold what a fault benchmark found: the page and the summary are written from this and from nothing else."""
+"""Hold the findings of a fault benchmark. The page and the summary are written from these findings alone."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mat_ros.core.tick.messages import Float32
 
 @dataclass(frozen=True)
 class SlotInfluence:
-    """How far each slot's action moves the actions of its successors, as a mean over ticks in which nothing breaks."""
+    """Hold the mean influence of each slot's action on the actions of its successors, over ticks without faults."""
 
-    slots: tuple[str, ...]  # names
-    moved: Float32  # (slot, slot), policy units: how far the column's action moves when the row's is told as zero
-    values: Float32  # (slot,): what the critic expects, normalised
+    slots: tuple[str, ...]  # names of the slots
+    moved: Float32  # (slot, slot), policy units: change of the column's action when the row's action is sent as zero
+    values: Float32  # (slot,): values of the critic, normalised
 
 
 @dataclass(frozen=True)
 class ShownCell:
-    """A cell that a reader should see, and what it left of the return."""
+    """Hold a cell that the report shows, and its retention."""
 
     name: str
     key: Key
@@ -33,16 +33,16 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class Strip:
-    """The first episode of a shown cell as pictures side by side."""
+    """Hold the pictures of the first episode of a shown cell, side by side."""
 
     shown: ShownCell
     image: NDArray[np.uint8] | None  # (height, width, 3)
-    trouble: str = ""  # why there is no image
+    trouble: str = ""  # reason for a missing image
 
 
 @dataclass(frozen=True)
 class CloseUp:
-    """One policy, seen from near."""
+    """Hold the close-up of one policy."""
 
     policy: str
     influence: SlotInfluence
@@ -51,12 +51,12 @@ class CloseUp:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that a fault benchmark found; the columns of the tables are those that `figures` and `live` write."""
+    """Hold all findings of a fault benchmark; `figures` and `live` define the columns of the tables."""
 
-    command: str  # makes all of this again
+    command: str  # command line that makes the findings again
     episodes: Rows  # a row for each episode of each cell
     conditions: Rows  # a row for each policy, condition and chain information
-    gains: Rows  # what a chain gains that is told the truth
+    gains: Rows  # gains of chains that receive the truth
     live: Rows = ()  # a row for each cell that also ran as a live graph
     left_out: tuple[str, ...] = ()  # a sentence for each cell that could not run as a live graph
     close_ups: tuple[CloseUp, ...] = ()

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read a grid of faults: everything that a benchmark breaks, one cell after the other."""
+"""Read a grid of faults: the list of the cells that a benchmark runs one after the other."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ FIELDS = ("onset_s", "start", "information", "faults", "gap")
 
 @dataclass(frozen=True)
 class Cell:
-    """One condition of the benchmark."""
+    """Describe one condition of the benchmark."""
 
     level: str  # nominal, one of LEVELS, or gap
     kind: str
     severity: float
-    target: str  # a name, or a pattern whose names all break at once
+    target: str  # a name, or a pattern that names parts which break together
     information: str = "intent"
     together: bool = False
-    table: tuple[Variation, ...] = ()  # of a gap
+    table: tuple[Variation, ...] = ()  # randomisation table of a gap
 
     @property
     def key(self) -> Key:
-        """Return what identifies the cell in the table of results."""
+        """Return the key of the cell in the table of results."""
         return self.level, self.kind, self.severity, self.target, self.information
 
     @property
     def words(self) -> str:
-        """Name the cell for a person."""
+        """Return the words for the cell."""
         return " ".join(filter(None, (self.level, self.kind, f"{self.severity:g}", self.target, self.information)))
 
     def fits(self, pattern: str) -> bool:
-        """Say whether a shell pattern selects the cell's `level:kind:target`."""
+        """Return whether a shell pattern matches the cell's `level:kind:target`."""
         return fnmatchcase(f"{self.level}:{self.kind}:{self.target}", pattern)
 
     def schedule(self, manifest: Manifest, onset: int, seed: int) -> Schedule:
-        """Give the faults of an episode: the same seed gives the same trace to every policy."""
+        """Return the fault schedule of an episode; the same seed makes the same schedule for every policy."""
         if self.level in (NOMINAL, GAP):
             return Schedule(seed)
         named = targets(manifest)
@@ -64,23 +64,23 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """All cells for one policy."""
+    """Hold all cells for one policy."""
 
     onset_s: float
     cells: tuple[Cell, ...]
-    scatter: Scatter = field(default_factory=Scatter)  # of the starts, on top of what the task does
+    scatter: Scatter = field(default_factory=Scatter)  # random offsets of the start pose, added to the task's
 
     def onset(self, period_ns: int, horizon: int) -> int:
-        """Give the tick at which things break: early enough in a short episode to see what follows."""
+        """Return the tick at which the faults start, early enough in a short episode to show their effect."""
         return min(round(self.onset_s * 1e9 / period_ns), horizon // 3)
 
     def cell(self, key: Key) -> Cell:
-        """Find the cell of a key."""
+        """Return the cell of a key."""
         return next(cell for cell in self.cells if cell.key == key)
 
     @classmethod
     def load(cls, path: Path, manifest: Manifest) -> Grid:
-        """Read a grid; rows of which nothing of this robot is meant are refused."""
+        """Read a grid from YAML; a row that selects no part of this robot is refused."""
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
@@ -111,7 +111,7 @@ def _faults(row: Mapping[str, Any], manifest: Manifest, information: tuple[str, 
         raise Refused("row of the grid", f"a pattern that selects one of {getattr(targets(manifest), level)}", pattern,
                       "correct the grid")
     severities = row.get("severity", [KINDS[level, kind].default])
-    # Only a broken motor changes what a chain could be told.
+    # Only for a broken motor do intent and truth differ.
     told = information if level == "actuator" else information[:1]
     for severity in severities:
         for name in (pattern,) if TOGETHER in row else names:
@@ -130,7 +130,7 @@ def _gaps(row: Mapping[str, Any]) -> Iterator[Cell]:
 
 
 def matching(cells: tuple[Cell, ...], pattern: str) -> tuple[Cell, ...]:
-    """Keep the nominal cell and those whose `level:kind:target` a shell pattern selects."""
+    """Return the nominal cell and the cells whose `level:kind:target` matches a shell pattern."""
     chosen = tuple(c for c in cells if c.level == NOMINAL or c.fits(pattern))
     if all(c.level == NOMINAL for c in chosen) and any(c.level != NOMINAL for c in cells):
         known = sorted({f"{c.level}:{c.kind}:{c.target}" for c in cells if c.level != NOMINAL})

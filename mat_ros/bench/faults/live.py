@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run cells of a fault benchmark as live graphs: node processes over DDS, free-running against the wall clock.
 
-Each episode is a graph of its own that starts whole, with the start and the schedule of faults that the same episode
-has in lock-step. The schedule travels as a fault plan, so that robot, receivers and injector break what they break in
-any deployment. The simulated robot tells the return, the safety gate when each command left it.
+Each episode has its own graph, which starts without a fault. The episode has the same start and the same fault schedule
+as in lock-step. The graph receives the schedule as a fault plan, so that the simulated robot, the receivers and the
+injector break the same parts as in any deployment. The simulated robot records the return. The safety gate records the
+time of each command.
 """
 
 from __future__ import annotations
@@ -42,20 +43,20 @@ from mat_ros.worlds.score import open_world, score_of
 
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
            "load")
-SUBSET = ("actuator:off:*", "message:drop:*", "node:crash:*")  # of each the severest, and of those the first
-DOMAIN = "88"  # of ROS, that of this benchmark alone
-START_S = 90.0  # patience with the start of all nodes
-SLOWER = 3.0  # than the wall clock: how much a machine may be behind
+SUBSET = ("actuator:off:*", "message:drop:*", "node:crash:*")  # of each pattern, the first of the most severe cells
+DOMAIN = "88"  # ROS domain that only this benchmark uses
+START_S = 90.0  # longest wait for the start of all nodes
+SLOWER = 3.0  # factor by which a live episode may take longer than its simulated time
 PUMP_S = 0.5
 
 
 def live_cells(cells: Sequence[Cell], patterns: Sequence[str] = ()) -> list[Cell]:
-    """Choose what can run live: the nominal cell, and what patterns select, or one cell of each of the `SUBSET`."""
+    """Return the cells to run live: the nominal cell, and those of the patterns or one cell of each in `SUBSET`."""
     able = [cell for cell in cells if cell.level not in (NOMINAL, GAP) and cell.information != "oracle"]
     if patterns:
         chosen = [cell for cell in able if any(cell.fits(pattern) for pattern in patterns)]
         if not chosen:
-            raise Refused("--live-only", "patterns of cells that the grid, or what --only leaves of it, has",
+            raise Refused("--live-only", "patterns that match cells of the grid after --only",
                           list(patterns), "correct them, or leave --only out")
     else:
         found = [[cell for cell in able if cell.fits(pattern)] for pattern in SUBSET]
@@ -65,14 +66,14 @@ def live_cells(cells: Sequence[Cell], patterns: Sequence[str] = ()) -> list[Cell
 
 @dataclass
 class Live:
-    """What was run, and what could not be."""
+    """Hold the cells that ran live, and the cells that could not."""
 
     files: list[Path] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # a sentence for each cell
 
     def run(self, setup: Setup, bundle: Bundle, cells: Sequence[Cell], episodes: int, patterns: Sequence[str],
             out: Path) -> None:
-        """Run the cells that `out` lacks and append their rows; one that does not run is left out, the others go on."""
+        """Run the cells that `out` lacks and append their rows; a cell that fails is left out, and the others run."""
         if importlib.util.find_spec("rclpy") is None:
             raise Missing("ROS, in which --live runs its graphs,", 'pip install "mat_ros[ros]", or leave out --live')
         table = Table(out, COLUMNS, episodes, setup.origin())
@@ -96,7 +97,7 @@ class Live:
 
 
 def lay_out(setup: Setup, bundle: Bundle, cell: Cell, number: int, onset: int, folder: Path) -> Graph:
-    """Build the graph of an episode; the robot ends it and leaves its result, the gate the times of its commands."""
+    """Return the graph of an episode. The robot ends the episode and writes its result; the gate writes its times."""
     manifest, grid = bundle.manifest, Grid.load(Path(setup.grid), bundle.manifest)
     schedule = cell.schedule(manifest, onset, setup.seed + number)
     faults = folder / "plan.yaml"
@@ -117,7 +118,7 @@ def lay_out(setup: Setup, bundle: Bundle, cell: Cell, number: int, onset: int, f
 
 def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: float = START_S
             ) -> tuple[dict[str, Any] | None, str]:
-    """Run an episode and give its row, or none and the reason."""
+    """Run an episode and return its row, or None and the reason."""
     manifest = bundle.manifest
     horizon = setup.ticks or score_of(open_world(manifest, 1)).horizon
     onset = Grid.load(Path(setup.grid), manifest).onset(manifest.period_ns, horizon)
@@ -133,10 +134,10 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
             while supervisor.status is None and time.monotonic() < end:
                 supervisor.pump(PUMP_S)
             load = os.getloadavg()[0]
-            heard = f"the last word was `{said[-1]}`" if said else "no node said a word"
+            heard = f"the last line of a log was `{said[-1]}`" if said else "no node wrote a line"
         results, trace = folder / "results.jsonl", folder / "trace.npy"
         if not results.exists() or not trace.exists():
-            return None, f"the graph gave no episode within {patience_s:.0f} s; {heard}."
+            return None, f"the graph finished no episode within {patience_s:.0f} s; {heard}."
         result = json.loads(results.read_text(encoding="utf-8").splitlines()[0])
         measured = commands(np.load(trace), result["ticks"], onset, len(manifest.joints), manifest.period_ns)
         return {"policy": manifest.name, **dict(zip(KEY, cell.key, strict=True)), "episode": number,
@@ -144,9 +145,9 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
 
 
 def commands(trace: NDArray[np.int64], ticks: int, onset: int, joints: int, period_ns: int) -> dict[str, float]:
-    """Count the decisions (joints x ticks) that were in no command before the robot moved on, and time the commands.
+    """Return the decisions (joints x ticks) that came too late for the robot, and the times of the commands.
 
-    The gate goes on commanding where nobody measures; only the first command of a tick answers its observation.
+    The gate also sends commands without a new observation. Only the first command of a tick belongs to its observation.
     """
     _, first = np.unique(trace[:, 0], return_index=True)
     seen = trace[first]
@@ -161,7 +162,7 @@ def commands(trace: NDArray[np.int64], ticks: int, onset: int, joints: int, peri
 
 
 def compare(rows: Rows, files: Sequence[Path]) -> Rows:
-    """Lay each live cell beside the same episodes of the same cell in lock-step."""
+    """Return a line for each live cell, beside the same episodes of the same cell in lock-step."""
     lockstep = {(r["policy"], *(r[name] for name in KEY), r["episode"]): r["return"] for r in rows}
     found = []
     for key, part in grouped(read_rows([file for file in files if file.exists()]), "policy", *KEY).items():

@@ -149,7 +149,7 @@ class LockStep:
                           self.settings.gate, deadline_ns)
 
     def _suspects(self, schedules: Sequence[Schedule], tick: int) -> NDArray[np.bool_]:
-        """Say which joints are or were broken (row, joint): an alarm may outlast its fault."""
+        """Return which joints are or were broken (row, joint): an alarm may outlast its fault."""
         broken = np.zeros((self.rows, len(self.joint_names)), dtype=bool)
         for row, schedule in enumerate(schedules):
             for fault in schedule.faults:

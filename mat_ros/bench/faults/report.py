@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the findings of a fault benchmark into a page that is read in a minute. Nothing is run for it."""
+"""Write the findings of a fault benchmark as a page that a reader can take in within a minute. No episode runs here."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from mat_ros.view.page import (
     table,
 )
 
-TOGETHER_WORDS = "where a column has a *, all that it matches broke at once."
-GOOD = 0.9  # share of the return from which on nobody worries
-SEEN = 0.0005  # a gain that is not zero where three digits are shown
+TOGETHER_WORDS = "in a column with a *, all parts that match broke together."
+GOOD = 0.9  # retention from which on a condition is marked good
+SEEN = 0.0005  # smallest gain that does not round to zero with three digits
 
 
 def write_report(path: Path, findings: Findings) -> None:
-    """Write the page."""
+    """Write the page of the findings."""
     rows, lines = findings.episodes, findings.conditions
     policies = list(dict.fromkeys(row["policy"] for row in rows))
     broken = [line for line in lines if line["level"] == "actuator"]
-    page = Page("What faults leave of a policy",
+    page = Page("A policy's return under faults",
                 f"{', '.join(policies)}: {len(rows)} episodes in simulation, every condition with the same starts. "
                 "Retention is the return under a fault as a share of the same episode's return without one.")
     page.add(key_figures(_figures(rows, lines, broken)))
     if alike := [policy for policy in policies if _starts_alike(rows, policy)]:
-        page.add(paragraph(f"{', '.join(alike)}: every healthy episode is the same, since the task starts them alike. "
-                           "An interval of zero width stands for one episode, not for certainty.", "warn"))
+        page.add(paragraph(f"{', '.join(alike)}: all healthy episodes are equal, because the task starts them alike. "
+                           "An interval of zero width stands for one episode and is no sign of certainty.", "warn"))
     for policy in policies:
         _add_heat_maps(page, [r for r in rows if r["policy"] == policy], policy)
     _add_conditions(page, lines)
@@ -54,15 +54,15 @@ def write_report(path: Path, findings: Findings) -> None:
     for close_up in findings.close_ups:
         _add_influence(page, close_up.policy, close_up.influence)
         _add_strips(page, close_up)
-    section = page.section("How it was made", "The command, and what the words mean.")
+    section = page.section("How it was made", "The command, and the meaning of the words.")
     section.add(code(findings.command), paragraph(
         "Retention: interquartile mean over targets and episodes; intervals are 95 % bootstrap intervals, resampled "
-        "within each target. Noticed: share of the episodes in which the detector, which is told nothing, found the "
-        "broken joint in error, and the ticks from the onset until it did; of messages and nodes it finds nothing. "
-        "False alarm: a healthy joint found in error. Recovered: share of the episodes in which the reward over a "
-        "second came back to 80 % of what it was before the onset, and stayed there; empty where the episode has no "
-        "whole second before the onset. Commands in time: share of joints and ticks with a decision before the "
-        "deadline. The raw tables are POLICY/episodes.csv beside this page."))
+        "within each target. Noticed: share of the episodes in which the detector, which does not receive the "
+        "schedule, found the broken joint in error, and the ticks from the onset until then. The detector finds no "
+        "faults of messages and nodes. False alarm: a healthy joint found in error. Recovered: share of the episodes "
+        "in which the reward over a second returned to 80 % of its level before the onset and stayed there; empty "
+        "where the episode has no whole second before the onset. Commands in time: share of joints and ticks with a "
+        "decision before the deadline. The raw tables are POLICY/episodes.csv beside this page."))
     page.write(path)
 
 
@@ -82,7 +82,7 @@ def _figures(rows: Rows, lines: Rows, broken: Rows) -> list[KeyFigure]:
     outside = sum(line["outside_after"] for line in lines)
     asked = sum(line["outside_before"] for line in lines)
     found.append(KeyFigure("commands beyond limits", str(outside),
-                           f"behind the gate, which cut {asked} that were asked for", "good" if not outside else "bad"))
+                           f"behind the gate, which limited {asked} requests", "good" if not outside else "bad"))
     alarms = column(nominal, "false_alarms").sum()
     found.append(KeyFigure("false alarms", f"{alarms:.0f}",
                            f"in {column(nominal, 'ticks').sum():.0f} healthy ticks", "good" if not alarms else "warn"))
@@ -96,7 +96,7 @@ def _starts_alike(rows: Rows, policy: str) -> bool:
 
 def _add_heat_maps(page: Page, rows: Rows, policy: str) -> None:
     section = page.section(f"{policy}: what is left", "Mean retention; dark is good. Rows are conditions, columns are "
-                           "what breaks. Where the chain could be told the truth, it hears intentions here.")
+                           "broken parts. Where intent and truth differ, the chain receives intentions.")
     for level, what in (("actuator", "motors"), ("sensor", "readings"), ("message", "messages"), ("node", "processes"),
                         (GAP, "physics: another robot than the trained one")):
         part = [r for r in rows if r["level"] == level and r["information"] == "intent"]
@@ -138,9 +138,9 @@ def _add_conditions(page: Page, lines: Rows) -> None:
 def _add_truth(page: Page, lines: Rows) -> None:
     if not lines:
         return
-    section = page.section("Intent or truth", "What the rest of the chain is told of a broken motor: what it was meant "
-                           "to do, or the share of it that the detector sees. Gain in retention, paired by episode; an "
-                           "interval that holds 0 shows no difference.")
+    section = page.section("Intent or truth", "What the rest of the chain receives for a broken motor: the intended "
+                           "action, or the share of the action that the detector measures. Gain in retention, paired "
+                           "by episode; an interval that contains 0 shows no difference.")
     body = [[line["policy"], condition("actuator", line["kind"], line["severity"]).partition(" ")[2],
              line["information"],
              Toned(f"{line['gain']:+.3f}",
@@ -153,15 +153,15 @@ def _add_detection(page: Page, rows: Rows, lines: Rows) -> None:
     late = column([r for r in rows if r["level"] in ("actuator", "sensor")], "detect_ticks")
     if not (late >= 0).any():
         return
-    section = page.section("Noticing", "Ticks from the onset of a fault until the detector, which is told nothing, "
-                           "finds the broken joint in error.")
+    section = page.section("Noticing", "Ticks from the onset of a fault until the detector, which does not "
+                           "receive the schedule, finds the broken joint in error.")
     section.add(figure(charts.histogram(late[late >= 0], "ticks", name="episodes"),
                        f"Found in {(late >= 0).mean():.0%} of {len(late)} episodes with a broken joint or reading."))
 
 
 def _add_latency(page: Page, rows: Rows) -> None:
-    section = page.section("Time", "What a tick costs.")
-    # Where messages or nodes break, a whole chain of nodes is simulated, which costs what no deployment pays.
+    section = page.section("Time", "The time of a tick.")
+    # Where messages or nodes break, one process simulates a whole chain of nodes. No deployment has this cost.
     alone = column([r for r in rows if r["level"] not in ("message", "node")], "computing_p50_us")
     section.add(figure(charts.histogram(alone, "µs", name="episodes", cut=float(np.percentile(alone, 99))),
                        "Encoding, deciding and guarding a tick on this machine: the median of each episode."))
@@ -175,8 +175,8 @@ def _add_live(page: Page, live: Rows, left_out: Sequence[str]) -> None:
     if not live and not left_out:
         return
     section = page.section("On the live graph", "The same episodes as node processes over DDS, free-running against "
-                           "the wall clock of this machine: on top of the fault comes what the machine costs. Returns "
-                           "are means, missed "
+                           "the wall clock of this machine. Delays of the machine add to the effect of the fault. "
+                           "Returns are means. Missed "
                            "are decisions (joints × ticks) that were in no command before the robot moved on.")
     if live:
         section.add(table(
@@ -189,12 +189,12 @@ def _add_live(page: Page, live: Rows, left_out: Sequence[str]) -> None:
 
 
 def _add_influence(page: Page, policy: str, influence: SlotInfluence) -> None:
-    section = page.section(f"{policy}: who moves whom", "How far each slot's action changes, in policy units, when "
-                           "the row's action is told as zero: the mean over healthy ticks. It is a counterfactual of "
-                           "the decisions, and says nothing about what an action was worth.")
+    section = page.section(f"{policy}: influence of the slots", "Change of each slot's action, in policy "
+                           "units, when the row's action is sent as zero: the mean over healthy ticks. This is a "
+                           "counterfactual of the decisions and does not measure an action's part in the return.")
     slots, moved = influence.slots, influence.moved
     section.add(figure(charts.heat_map(np.where(moved > 0, moved, np.nan), slots, slots),
-                       "Rows are silenced, columns answer; nobody hears a successor."))
+                       "Rows are sent as zero, columns change; no slot receives a successor's action."))
     section.add(table(("slot", "mean value of the critic, normalised"),
                       [[name, float(value)] for name, value in zip(slots, influence.values, strict=True)]))
 
@@ -202,8 +202,8 @@ def _add_influence(page: Page, policy: str, influence: SlotInfluence) -> None:
 def _add_strips(page: Page, close_up: CloseUp) -> None:
     if not close_up.strips:
         return
-    section = page.section(f"{close_up.policy}: worst and best", "The same first episode, without a fault, under the "
-                           "worst one and under the mildest; the first picture is the moment of the onset.")
+    section = page.section(f"{close_up.policy}: worst and best", "The first episode without a fault, under the worst "
+                           "fault and under the mildest fault; the first picture shows the onset.")
     for strip in close_up.strips:
         section.add(_strip(strip))
 

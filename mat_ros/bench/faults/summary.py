@@ -16,7 +16,7 @@ HEAD = "| {} |\n|{}|"
 
 
 def write_summary(path: Path, findings: Findings) -> None:
-    """Write what was run, what is left under each condition, what telling the truth changes, and what ran live."""
+    """Write the policies, the retention under each condition, the gain from the truth, and the live cells."""
     lines = findings.conditions
     policies = list(dict.fromkeys(line["policy"] for line in lines))
     nominal = {line["policy"]: line for line in lines if line["level"] == NOMINAL}
@@ -32,11 +32,11 @@ def write_summary(path: Path, findings: Findings) -> None:
             worst = f", worst `{line['worst_target']}` {line['worst_retention']:.2f}" if line["targets"] > 1 else ""
             found.setdefault(name, {})[line["policy"]] = (
                 f"{line['retention_iqm']:.2f} ({line['retention_low']:.2f} – {line['retention_high']:.2f}){worst}")
-    parts.append("Retention with its 95 % interval; the chain hears intentions.\n\n" + _table(
+    parts.append("Retention with its 95 % interval; the chain receives intentions.\n\n" + _table(
         ["condition", *policies], [[name, *(cells.get(p, "") for p in policies)] for name, cells in found.items()]))
     told = [[line["policy"], condition("actuator", line["kind"], line["severity"]), line["information"],
              f"{line['gain']:+.3f} ({line['low']:+.3f} – {line['high']:+.3f})"] for line in findings.gains]
-    parts.append("Gain in retention when the chain is told the truth, paired by episode.\n\n"
+    parts.append("Gain in retention when the chain receives the truth, paired by episode.\n\n"
                  + _table(["policy", "condition", "told", "gain"], told))
     if findings.live:
         parts.append("The same episodes on a live graph, free-running against the wall clock.\n\n" + _table(

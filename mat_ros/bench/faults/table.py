@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the raw rows of a benchmark on disk, a whole cell at a time, so that a killed run goes on where it was."""
+"""Store the raw rows of a benchmark on disk, a whole cell at a time, so that a killed run can continue."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import Any
 
 from mat_ros.core.errors import Refused
 
-KEY = ("level", "kind", "severity", "target", "information")  # what a cell is
+KEY = ("level", "kind", "severity", "target", "information")  # columns that identify a cell
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "detect_ticks", "false_alarms", "recover_ticks", "missing",
            "commands", "outside_before", "outside_after", "clamped", "latency_p50_ms", "latency_p99_ms",
-           "computing_p50_us", "computing_p99_us", "computing_max_us")  # of episodes in lock-step
-NOMINAL, GAP = "nominal", "gap"  # levels of cells in which no fault is scheduled: nothing differs, or the physics do
-UNTOLD = -2  # recover_ticks of an episode that cannot tell
+           "computing_p50_us", "computing_p99_us", "computing_max_us")  # columns of episodes in lock-step
+NOMINAL, GAP = "nominal", "gap"  # levels of cells without scheduled faults: the trained physics, or other physics
+UNTOLD = -2  # recover_ticks of an episode that is too short
 Key = tuple[str, str, float, str, str]
 Rows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file with a row for each episode of each cell."""
+    """Read and write a CSV file with a row for each episode of each cell."""
 
     path: Path
     columns: tuple[str, ...]
-    episodes: int  # of a whole cell
-    origin: Mapping[str, object]  # what all rows have in common; kept beside the table, so that no others join them
+    episodes: int  # number of episodes of a whole cell
+    origin: Mapping[str, object]  # settings of all rows; stored beside the table, so that no others join
 
     @property
     def _common(self) -> dict[str, object]:
@@ -39,11 +39,11 @@ class Table:
 
     @property
     def origin_path(self) -> Path:
-        """Give the file of the origin."""
+        """Return the path of the origin's file."""
         return self.path.with_suffix(".json")
 
     def finished(self) -> set[Key]:
-        """List the cells of which every episode is in the table; a cell that was cut short is dropped from it."""
+        """Return the cells with all episodes in the table; rows of an incomplete cell are removed from the table."""
         if not self.path.exists():
             return set()
         self._require_same_origin()
@@ -83,5 +83,5 @@ class Table:
 
 
 def key_of(row: dict[str, Any]) -> Key:
-    """Give the key of the cell to which a row belongs."""
+    """Return the key of a row's cell."""
     return row["level"], row["kind"], float(row["severity"]), row["target"], row["information"]

@@ -103,16 +103,16 @@ class Places:
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """Say which joints can be judged by their motion."""
+        """Return which joints can be judged by their motion."""
         return (self.position >= 0) & (self.velocity >= 0)
 
     def motion(self, before: Float, after: Float) -> Float:
-        """Give what a command changes, (..., joint): of velocity, or of position."""
+        """Return what a command changes, (..., joint): of velocity, or of position."""
         return np.where(self.follows_velocity, after[..., self.velocity] - before[..., self.velocity],
                         after[..., self.position] - before[..., self.position])
 
     def contradiction(self, before: Float, after: Float) -> Float:
-        """Give position change less integrated velocity, (..., joint)."""
+        """Return position change less integrated velocity, (..., joint)."""
         velocity = 0.5 * (before[..., self.velocity] + after[..., self.velocity])
         return np.asarray(after[..., self.position] - before[..., self.position] - self.period_s * velocity)
 

@@ -38,7 +38,7 @@ class Request:
 
     @property
     def ticks(self) -> int:
-        """Give how long it lasts; 0: until cleared."""
+        """Return how long it lasts; 0: until cleared."""
         return 0 if self.fault.end is None else self.fault.end - self.fault.start
 
 
@@ -133,7 +133,7 @@ class Lease:
         self._made = None
 
     def schedule(self, now_ns: int, planned: Sequence[Fault] = ()) -> Schedule | None:
-        """Give the faults of now beside planned ones, or nothing where all is whole.
+        """Return the faults of now beside planned ones, or nothing where all is whole.
 
         The same object is returned until something changes. What would break a thing twice is left out.
         """

@@ -27,7 +27,7 @@ BUDGET_NS = 1_000_000  # bounded mode: how long a slot waits for each slot befor
 
 
 def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
-    """Give by how many nanoseconds each copy of a message of a tick is late on a link; none: it is lost."""
+    """Return by how many nanoseconds each copy of a message of a tick is late on a link; none: it is lost."""
     copies: tuple[int, ...] = (0,)
     for fault in schedule.active(tick):
         if (fault.level, fault.target) != ("message", link):

@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what breaks, when and how much: one schedule with one meaning in training, simulation and on the live graph."""
+"""Define what breaks, when and how much: one schedule with one meaning in training, simulation and live graph."""
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +69,7 @@ class Targets:
     node: tuple[str, ...] = ()  # node names
 
     def matching(self, level: str, pattern: str) -> tuple[str, ...]:
-        """Give the names of a level that a shell pattern selects."""
+        """Return the names of a level that a shell pattern selects."""
         return tuple(name for name in getattr(self, level) if fnmatchcase(name, pattern))
 
 
@@ -101,17 +102,17 @@ class Fault:
                           "give a start of at least 0 and a positive duration")
 
     def active(self, tick: int) -> bool:
-        """Say whether the thing is broken in this tick."""
+        """Return whether the thing is broken in this tick."""
         return self.start <= tick and (self.end is None or tick < self.end)
 
     def overlaps(self, other: Fault) -> bool:
-        """Say whether both break the same thing at the same time."""
+        """Return whether both break the same thing at the same time."""
         same = (self.level, self.target) == (other.level, other.target)
         return same and self.start < (other.end or math.inf) and other.start < (self.end or math.inf)
 
 
 def followed_share(fault: Fault) -> float:
-    """Say which share of an intended action a broken motor gives; one that is only late gives all of it."""
+    """Return which share of an intended action a broken motor gives; one that is only late gives all of it."""
     if fault.kind in ("off", "stuck"):
         return 0.0
     if fault.kind == "weak":
@@ -137,8 +138,8 @@ class Schedule:
         self._active = [tuple(f for f in self.faults if f.active(edge)) for edge in self._edges]
 
     def active(self, tick: int) -> tuple[Fault, ...]:
-        """Give the faults of a tick, in the order of the schedule."""
-        return self._active[int(np.searchsorted(self._edges, tick, side="right")) - 1]
+        """Return the faults of a tick, in the order of the schedule."""
+        return self._active[bisect.bisect_right(self._edges, tick) - 1]
 
     def uniform(self, fault: Fault, tick: int, size: int = 1) -> NDArray[np.float64]:
         """Draw the uniform numbers of a fault in a tick."""
@@ -149,7 +150,7 @@ class Schedule:
         return randomness.normal(self._keys[fault.id], tick, size)
 
     def trace(self, ticks: int) -> Iterator[str]:
-        """Give one line per tick and active fault, its random number included."""
+        """Return one line per tick and active fault, its random number included."""
         for tick in range(ticks):
             for fault in self.active(tick):
                 draw = float(self.uniform(fault, tick)[0])
@@ -203,7 +204,7 @@ class Plan:
     draws: tuple[Draw, ...] = ()
 
     def schedule(self, episode: int = 0) -> Schedule:
-        """Give the faults of an episode."""
+        """Return the faults of an episode."""
         drawn = [fault for draw in self.draws for fault in draw.faults(self.seed, episode)]
         return Schedule(self.seed if not self.draws else randomness.stream(self.seed, f"episode/{episode}"),
                         (*self.faults, *drawn))

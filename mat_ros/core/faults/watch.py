@@ -31,22 +31,22 @@ class Watch:
 
     @property
     def learned(self) -> bool:
-        """Say whether it can judge."""
+        """Return whether it can judge."""
         return self._detector is not None
 
     @property
     def health(self) -> NDArray[np.int64]:
-        """Give the health (joint,)."""
+        """Return the health (joint,)."""
         return self._whole if self._detector is None else self._detector.health[0]
 
     @property
     def causes(self) -> NDArray[np.int64]:
-        """Give what speaks against each joint (joint,)."""
+        """Return what speaks against each joint (joint,)."""
         return self._whole if self._detector is None else self._detector.causes[0]
 
     @property
     def share(self) -> Float:
-        """Give the share of its commands that each joint follows (joint,)."""
+        """Return the share of its commands that each joint follows (joint,)."""
         return np.ones(len(self._whole)) if self._detector is None else self._detector.share[0]
 
     def observe(self, signals: NDArray[np.float32], source_ns: int, episode: int) -> None:

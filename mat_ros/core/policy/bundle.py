@@ -47,11 +47,11 @@ class Bundle:
 
     @property
     def hash64(self) -> int:
-        """Give the first 64 bits of the digest: what every fast message carries."""
+        """Return the first 64 bits of the digest: what every fast message carries."""
         return int(self.digest[:16], 16)
 
     def path(self, name: str) -> Path:
-        """Give the path of a file of the bundle."""
+        """Return the path of a file of the bundle."""
         if name not in self.manifest.files:
             raise Refused(f"bundle {self.folder}", f"one of {sorted(self.manifest.files)}", name, "export it anew")
         return self.folder / name

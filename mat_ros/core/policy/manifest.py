@@ -59,11 +59,11 @@ class StateLayout:
     maxima: tuple[tuple[int, int], ...] = ()  # the [start, stop) of the running maxima in the row
 
     def size(self, slot: int) -> int:
-        """Give the floats that slot receives."""
+        """Return the floats that slot receives."""
         return slot * self.row if self.grows else self.row
 
     def start(self) -> NDArray[np.float32]:
-        """Give the state that the first slot receives."""
+        """Return the state that the first slot receives."""
         state = np.zeros(self.size(0), dtype=np.float32)
         for begin, end in self.maxima:
             state[begin:end] = self.initial
@@ -149,7 +149,7 @@ class Manifest:
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Say where an observation (agent, obs_dim) holds a measurement or an agent's id, and not padding."""
+        """Return where an observation (agent, obs_dim) holds a measurement or an agent's id, and not padding."""
         measured = Observer(self.layout).measured
         if self.layout.agent_id:
             measured[:, -len(self.layout.views):] = True
@@ -157,11 +157,11 @@ class Manifest:
 
     @property
     def action_map(self) -> ActionMap:
-        """Give the map from actions to joint commands."""
+        """Return the map from actions to joint commands."""
         return ActionMap(self.joints, [agent.joints for agent in self.agents])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the manifest as plain values; floats read back bit-equal."""
+        """Return the manifest as plain values; floats read back bit-equal."""
         data = {name: getattr(self, name) for name in ("schema", "name", "algorithm", "robot", "world", "task",
                                                        "period_ns", "split", "chain_information", "faults", "equality",
                                                        "tolerance")}

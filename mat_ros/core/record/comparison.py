@@ -53,9 +53,10 @@ class Comparison:
             return
         close = False
         if got.shape == wanted.shape:
-            far = np.nanmax(np.abs(got.astype(np.float64) - wanted), initial=0.0)
+            with np.errstate(invalid="ignore"):  # whatever bits were recorded, also those of a signalling NaN
+                far = np.nanmax(np.abs(got.astype(np.float64) - wanted), initial=0.0)
+                scale = np.nanmax(np.abs(wanted.astype(np.float64)), initial=1.0)
             self.worst = max(self.worst, float(far))
-            scale = np.nanmax(np.abs(wanted.astype(np.float64)), initial=1.0)
             close = (self.tolerance is not None and bool((np.isnan(got) == np.isnan(wanted)).all())
                      and far <= self.tolerance * max(1.0, float(scale)))
         if not close and self.first is None:
@@ -63,6 +64,6 @@ class Comparison:
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Say whether two arrays have the same bits; any NaN equals any other, since a missing value has no sign."""
+    """Return whether two arrays have the same bits; any NaN equals any other, since a missing value has no sign."""
     return a.tobytes() == b.tobytes() or bool(np.array_equal(a, b, equal_nan=True) and
                                               (np.signbit(a) == np.signbit(b))[~np.isnan(a)].all())

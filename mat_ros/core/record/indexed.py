@@ -127,7 +127,7 @@ class IndexedReader:
                             yield Message(topic, kind, record.log_time, record.sequence, record.data)
 
     def _may_hold(self, index: Any, topics: Collection[str]) -> bool:
-        """Say whether a chunk can hold messages of these topics; one without an index can hold those of all."""
+        """Return whether a chunk can hold messages of these topics; one without an index can hold those of all."""
         held = index.message_index_offsets
         return not held or any(self._channels[channel][0] in topics for channel in held)
 
@@ -150,7 +150,7 @@ class IndexedReader:
 
 
 def _summary_is_whole(file: BinaryIO) -> bool:
-    """Say whether a file ends with a footer whose checksum is that of the summary; 0 stands for no checksum."""
+    """Return whether a file ends with a footer whose checksum is that of the summary; 0 stands for no checksum."""
     size = file.seek(0, os.SEEK_END)
     if size < len(MAGIC) + FOOTER_BYTES:
         return False
@@ -167,7 +167,7 @@ def _summary_is_whole(file: BinaryIO) -> bool:
 
 
 def _is_complete(summary: Any) -> bool:
-    """Say whether a summary names every chunk, channel, schema and metadata record of its file."""
+    """Return whether a summary names every chunk, channel, schema and metadata record of its file."""
     statistics = summary.statistics
     return (statistics is not None and 0 < statistics.chunk_count == len(summary.chunk_indexes)
             and statistics.metadata_count == len(summary.metadata_indexes)

@@ -50,7 +50,7 @@ def plain(topic: str) -> str:
 
 
 def facts(bundle: Bundle, backend: tuple[str, str, str], **more: object) -> dict[str, str]:
-    """Say what made a recording; `backend` is its name, version and device. Values are JSON texts."""
+    """Return what made a recording; `backend` is its name, version and device. Values are JSON texts."""
     found = {"digest": bundle.digest, "policy": bundle.manifest.name, "task": bundle.manifest.task,
              "backend": list(backend), "mat_ros": mat_ros.__version__, "python": platform.python_version(),
              "numpy": np.__version__, "machine": platform.machine(), **more}

@@ -72,7 +72,7 @@ class Recording:
                 "beginning is missing" if self.truncated else "")
 
     def covers(self, time_ns: int) -> bool:
-        """Say whether a time lies in the slice."""
+        """Return whether a time lies in the slice."""
         return self.start_ns <= time_ns and (self.stop_ns is None or time_ns < self.stop_ns)
 
     def messages(self, topics: Collection[str], start_ns: int | None = None, margin_ns: int = 0

@@ -46,13 +46,13 @@ class Robot:
     guard: GuardSettings = field(default_factory=GuardSettings)
 
     def agents(self, split: str) -> tuple[Agent, ...]:
-        """Give the agents of a named split, in chain order."""
+        """Return the agents of a named split, in chain order."""
         if split not in self.splits:
             raise Refused(f"split of robot {self.name}", f"one of {sorted(self.splits)}", split, "choose one of them")
         return self.splits[split]
 
     def action_map(self, split: str) -> ActionMap:
-        """Give the map from the agents' actions to joint commands."""
+        """Return the map from the agents' actions to joint commands."""
         return ActionMap(self.joints, [agent.joints for agent in self.agents(split)])
 
     @classmethod

@@ -92,7 +92,7 @@ class Joint:
             raise Refused(f"joint {joint}, {field}", "a number", value, "correct the robot description") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the joint as plain values that read back equal."""
+        """Return the joint as plain values that read back equal."""
         return dataclasses.asdict(self)
 
 

@@ -59,7 +59,7 @@ class Layout:
         return sum(len(term.elements) for term in self.terms)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the layout as plain values that read back equal."""
+        """Return the layout as plain values that read back equal."""
         return {
             "clip": self.clip,
             "agent_id": self.agent_id,
@@ -140,7 +140,7 @@ class Observer:
         return columns
 
     def where(self, term: str, element: str) -> int:
-        """Give the place of a named measurement in the measurement vector."""
+        """Return the place of a named measurement in the measurement vector."""
         if (term, element) not in self._place:
             raise Refused(f"term {term}", f"one of {sorted(e for t, e in self._place if t == term)}", element,
                           "ask for a measured element")
@@ -189,5 +189,5 @@ class Columns:
         self.places = np.array([places[term.name, element] for term in wanted for element in term.elements])
 
     def take(self, signals: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Give the policy's signals (..., signal) as they travel."""
+        """Return the policy's signals (..., signal) as they travel."""
         return signals[..., self.places].astype(np.float32)

@@ -46,7 +46,7 @@ class Patience:
 
     @classmethod
     def of(cls, mode: str, budget_ns: int = 0) -> Patience:
-        """Give the patience of a mode; only `bounded` takes a budget."""
+        """Return the patience of a mode; only `bounded` takes a budget."""
         budgets = {"strict": None, "bounded": budget_ns, "optimistic": 0}
         if mode not in MODES or (mode == "bounded" and budget_ns <= 0):
             raise Refused("patience", "strict, optimistic, or bounded with a positive budget",
@@ -54,7 +54,7 @@ class Patience:
         return cls(mode, budgets[mode])
 
     def until_ns(self, encoding: Encoding, slot: int) -> int:
-        """Give the time at which a slot stops waiting."""
+        """Return the time at which a slot stops waiting."""
         if self.budget_ns is None:
             return encoding.deadline_ns
         return min(encoding.deadline_ns, encoding.start_ns + slot * self.budget_ns)
@@ -95,7 +95,7 @@ class ChainNode:
 
     @property
     def wake_ns(self) -> int | None:
-        """Give the time at which `poll` has to be called, None while nothing is waited for."""
+        """Return the time at which `poll` has to be called, None while nothing is waited for."""
         if self._encoding is None or self._before is not None:
             return None
         return self.role.patience.until_ns(self._encoding, self.role.first)
@@ -151,7 +151,7 @@ class ChainNode:
 
     @staticmethod
     def _belongs(baton: Baton, encoding: Encoding) -> bool:
-        """Say whether both come from the same observation: the tick alone could be that of an earlier run."""
+        """Return whether both come from the same observation: the tick alone could be that of an earlier run."""
         return (baton.tick, baton.source_ns) == (encoding.tick, encoding.source_ns)
 
     def _advance(self, now_ns: int) -> list[Baton | Decision]:

@@ -36,7 +36,7 @@ class Checker:
         return None
 
     def on_outcome(self, outcome: Outcome) -> bool | None:
-        """Say whether the actions of a tick are those that one process would have decided; None: not to be said yet."""
+        """Return whether one process would have decided the actions of a tick; None where that is not known yet."""
         place = outcome.tick, outcome.source_ns
         if place in self._observations:
             return self._compare(self._observations.pop(place), outcome)

@@ -40,18 +40,18 @@ class Collector:
 
     @property
     def complete(self) -> bool:
-        """Say whether every owner has spoken. An owner that has long been silent is not waited for, if others help."""
+        """Return whether every owner has decided. An owner that is long silent is not waited for, if others help."""
         excused = (self._silent >= self._excuse_ticks) & (self.validity != NONE)
         return bool((self._owned | excused).all())
 
     @property
     def present(self) -> NDArray[np.bool_]:
-        """Say for which slots something was decided (slot,)."""
+        """Return for which slots something was decided (slot,)."""
         return np.asarray(self.validity != NONE, dtype=np.bool_)
 
     @property
     def silent(self) -> NDArray[np.int64]:
-        """Give for how many ticks in a row each owner has been silent (slot,), the present tick not counted."""
+        """Return for how many ticks in a row each owner has been silent (slot,), the present tick not counted."""
         return self._silent.copy()
 
     def add(self, decision: Decision) -> bool:

@@ -49,7 +49,7 @@ class Sampling:
     std: Float32  # (act_dim,)
 
     def noise(self, tick: int, slot: int) -> Float32:
-        """Give what is added to the mean of a slot in a tick."""
+        """Return what is added to the mean of a slot in a tick."""
         draw = randomness.normal(randomness.stream(self.seed, f"slot/{slot}"), tick, len(self.std))
         return (draw * self.std).astype(np.float32)
 
@@ -69,18 +69,18 @@ class Decider:
         self._run = stepper if sampling is None and isinstance(stepper, RunStepper) else None
 
     def start(self) -> Prefix:
-        """Give the empty prefix that the first slot receives."""
+        """Return the empty prefix that the first slot receives."""
         return Prefix(np.zeros((0, self.act_dim), np.float32), np.zeros(0, np.uint8), self._state.start())
 
     def fits(self, prefix: Prefix) -> bool:
-        """Say whether a prefix that came from elsewhere has the right sizes and is finite."""
+        """Return whether a prefix that came from elsewhere has the right sizes and is finite."""
         k = prefix.slots
         return (prefix.actions.shape == (k, self.act_dim) and prefix.validity.shape == (k,)
                 and prefix.state.shape == (self._state.size(k),)
                 and bool(np.isfinite(prefix.actions).all()) and bool(np.isfinite(prefix.state).all()))
 
     def fits_encoding(self, enc: Float32) -> bool:
-        """Say whether encodings that came from elsewhere have the right size and are finite."""
+        """Return whether encodings that came from elsewhere have the right size and are finite."""
         return enc.shape == self._enc_shape and bool(np.isfinite(enc).all())
 
     def extend(

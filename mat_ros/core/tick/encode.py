@@ -33,7 +33,7 @@ class Encoder:
 
     @property
     def signal_count(self) -> int:
-        """Give how many measurements an observation holds."""
+        """Return how many measurements an observation holds."""
         return self._observer.signal_count
 
     def encode(self, observation: Observation, now_ns: int) -> tuple[Encoding, Float32] | None:

@@ -56,11 +56,11 @@ class Prefix:
 
     @property
     def slots(self) -> int:
-        """Give how many slots have decided."""
+        """Return how many slots have decided."""
         return len(self.actions)
 
     def same_bits(self, other: Prefix) -> bool:
-        """Say whether a successor would see any difference."""
+        """Return whether a successor would see any difference."""
         return self.actions.tobytes() == other.actions.tobytes() and self.state.tobytes() == other.state.tobytes()
 
 

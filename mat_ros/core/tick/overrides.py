@@ -25,6 +25,6 @@ class Notices:
             del self._notices[:-self._kept]
 
     def at(self, tick: int) -> Mapping[int, Override]:
-        """Give the overrides of a tick: the word that came last among those whose tick has come."""
+        """Return the overrides of a tick: the word that came last among those whose tick has come."""
         due = [overrides for start, overrides in self._notices if start <= tick]
         return due[-1] if due else {}

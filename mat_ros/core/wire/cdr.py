@@ -64,7 +64,7 @@ def message_folder() -> Path:
 
 @functools.cache
 def definition(name: str) -> str:
-    """Give the text of a message such as `mat_ros/msg/Baton`."""
+    """Return the text of a message such as `mat_ros/msg/Baton`."""
     if name in FOREIGN:
         return FOREIGN[name]
     path = message_folder() / f"{name.rsplit('/', 1)[-1]}.msg"
@@ -95,7 +95,7 @@ def fields(name: str) -> tuple[Field, ...]:
 
 @functools.cache
 def schema(name: str) -> str:
-    """Give a message's text followed by those of the messages in it, as recordings want it."""
+    """Return a message's text followed by those of the messages in it, as recordings want it."""
     parts, queue = [definition(name)], [name]
     seen = {name}
     while queue:

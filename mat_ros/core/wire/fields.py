@@ -20,13 +20,13 @@ SECOND_NS = 1_000_000_000
 
 
 def time_of(ns: int) -> SimpleNamespace:
-    """Give nanoseconds as the fields of builtin_interfaces/Time."""
+    """Return nanoseconds as the fields of builtin_interfaces/Time."""
     sec, nanosec = divmod(int(ns), SECOND_NS)
     return SimpleNamespace(sec=sec, nanosec=nanosec)
 
 
 def ns_of(time: Any) -> int:
-    """Give a builtin_interfaces/Time in nanoseconds."""
+    """Return a builtin_interfaces/Time in nanoseconds."""
     return int(time.sec) * SECOND_NS + int(time.nanosec)
 
 
@@ -78,14 +78,14 @@ def read_overrides(message: Any, slots: int, act_dim: int) -> dict[int, Override
 
 
 def encoding_fields(encoding: Encoding, values: Float32, manifest: int) -> SimpleNamespace:
-    """Give the fields of an Encoding."""
+    """Return the fields of an Encoding."""
     return SimpleNamespace(tick=encoding.tick, manifest=manifest, start_ns=encoding.start_ns,
                            deadline_ns=encoding.deadline_ns, source_stamp=time_of(encoding.source_ns),
                            enc=encoding.enc.reshape(-1), values=values)
 
 
 def baton_fields(baton: Baton, manifest: int) -> SimpleNamespace:
-    """Give the fields of a Baton."""
+    """Return the fields of a Baton."""
     prefix = baton.prefix
     return SimpleNamespace(tick=baton.tick, manifest=manifest, source_stamp=time_of(baton.source_ns),
                            slot=prefix.slots - 1, revision=baton.revision & 0xFF, actions=prefix.actions.reshape(-1),
@@ -93,14 +93,14 @@ def baton_fields(baton: Baton, manifest: int) -> SimpleNamespace:
 
 
 def decision_fields(decision: Decision, manifest: int) -> SimpleNamespace:
-    """Give the fields of a Decision."""
+    """Return the fields of a Decision."""
     return SimpleNamespace(tick=decision.tick, manifest=manifest, source_stamp=time_of(decision.source_ns),
                            first_slot=decision.first, last_slot=decision.stop - 1, revision=decision.revision & 0xFF,
                            actions=decision.actions.reshape(-1), validity=decision.validity)
 
 
 def override_fields(tick: int, overrides: dict[int, Override], manifest: int) -> SimpleNamespace:
-    """Give the fields of an OverrideSet that holds from a tick on."""
+    """Return the fields of an OverrideSet that holds from a tick on."""
     shares = [override.share for override in overrides.values()]
     return SimpleNamespace(tick=tick, manifest=manifest, slots=list(overrides),
                            shares=np.concatenate(shares) if shares else np.zeros(0, np.float32),

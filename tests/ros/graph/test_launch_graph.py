@@ -99,4 +99,4 @@ def test_the_demo_opens_the_door_although_a_node_is_killed(tmp_path: Path):
         assert "No pictures: a way to draw off screen" in page
     else:
         assert "data:image/png;base64," in page
-    assert "500 of 500 observations came out with the same bits" in page
+    assert "500 of 500 observations have the same bits again" in page

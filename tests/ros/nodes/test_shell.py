@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,10 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.tick.latch import STATE, StopLatch
+from mat_ros.hardware.driver import Drive, Driving, serve
+from mat_ros.hardware.guest import driver_address
 from mat_ros.core.tick.messages import Baton, Encoding, Observation, Prefix
 from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.io import Reading, description_of
@@ -258,14 +263,32 @@ class LooseCable:
         pass
 
 
+@pytest.fixture
+def driver(monkeypatch, tmp_path):
+    """A driver of a robot whose cable is loose, as the graph of a real robot has one."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv(STATE, str(tmp_path / "state"))
+    manifest, cable, ended = BUNDLE.manifest, LooseCable(BUNDLE.manifest), threading.Event()
+    drive = Drive(manifest.joints, GuardSettings(), manifest.period_ns)
+    driving = Driving(drive, cable.write, StopLatch(manifest.robot))
+    thread = threading.Thread(target=serve, args=(driver_address("/"), driving, cable, ended.is_set))
+    thread.start()
+    yield driving
+    ended.set()
+    thread.join()
+
+
 @pytest.mark.parametrize(("kind", "does"), [(SafetyNode, "write"), (ObserverNode, "read")])
-def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, monkeypatch, kind, does):
-    monkeypatch.setitem(sys.modules, "cables", SimpleNamespace(LooseCable=LooseCable))
-    node = bench.open(kind, autostart="activate", hardware="cables:LooseCable", lockstep="false")
-    if kind is SafetyNode:  # the gate writes of its own accord once a robot has been seen and falls silent
-        now_ns = time.monotonic_ns()
-        observation = Observation(1, now_ns, now_ns + 10**7, 1, 0, np.zeros(8, np.float32))
-        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, monkeypatch, driver, kind, does):
+    more = {"lockstep": "false", "stop_ticks": "0"} if kind is SafetyNode else {}
+    node = bench.open(kind, autostart="activate", hardware="cables:LooseCable", **more)
+    if kind is SafetyNode:  # the gate writes of its own accord once a robot has been found and falls silent
+        for tick in range(1, 5):
+            now_ns = time.monotonic_ns()
+            observation = Observation(tick, now_ns, now_ns + 10**7, now_ns, 0, np.zeros(8, np.float32))
+            bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+            bench.until(lambda: False, spins=2)
+        assert bench.until(lambda: driver.counts["written"] > 0)
     bench.until(lambda: False, spins=10)
     assert node.reason == "" or "fresh" in node.reason
     monkeypatch.setattr(LooseCable, "plugged", False)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A batch is many independent simulations: the bits of one depend on nothing but its seed and its commands."""
+"""A batch is many independent simulations: the bits of one depend only on its seed and its commands."""
 
 from __future__ import annotations
 
@@ -192,8 +192,8 @@ def test_a_pressed_fingertip_feels_the_force_in_its_own_frame():
     for _ in range(120):
         world.step(push)
     force = world.signal("fingertip_force").reshape(2, 5, 3)
-    assert np.linalg.norm(force[0, :4], axis=1).max() > 0.5  # N, on the long fingers that meet the leaf
-    # The leaf pushes back along the finger, from the tip towards the hand: -z of the last link.
+    assert np.linalg.norm(force[0, :4], axis=1).max() > 0.5  # N, on the long fingers that touch the leaf
+    # The leaf pushes the finger from the tip towards the hand, along -z of the last link.
     strongest = force[0, :4][np.argmax(np.linalg.norm(force[0, :4], axis=1))]
     assert strongest[2] < 0.0
 

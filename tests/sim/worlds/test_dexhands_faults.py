@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Broken joints and sensors behave as the fault's meaning says, and everything else as if nothing had happened."""
+"""Broken joints and sensors behave as the fault is defined, and everything else behaves as without a fault."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def sensor(kind, severity=1.0, start=0, end=None, reading=READING):
 
 
 def broken(*faults, scene="over", count=2, seed=5):
-    """Start a world in which simulation 0 is whole and the others have the faults."""
+    """Return a world in which simulation 0 has no fault and the others have the faults."""
     world = FaultyWorld(DexHands(scene, count))
     world.reset(seed=seed, schedules=[Schedule(1), *(Schedule(1, faults) for _ in range(count - 1))])
-    # All start alike, so that any difference is the fault's.
+    # All simulations start in the same pose, so that only the fault can make a difference.
     rows = world.world._batch.state
     rows[1:] = rows[0]
     world.world._batch.forward()
@@ -71,7 +71,7 @@ def test_a_world_whose_schedules_are_empty_is_the_plain_world_to_the_bit():
     rng = np.random.default_rng(0)
     for tick in range(20):
         command = rng.uniform(plain.command_lower, plain.command_upper, (3, 52))
-        command[0] = -0.0  # whose sign no arithmetic may drop
+        command[0] = -0.0  # no arithmetic may drop the sign of zero
         plain.step(command)
         faulty.step(command)
         if tick == 10:
@@ -107,7 +107,7 @@ def test_a_joint_that_is_off_gives_no_effort_and_swings_freely():
     world.world.set_joint_position(JOINT, before + 0.3, ids=[1])
     for _ in range(30):
         world.step(bend(world, 0.0))
-    assert angles(world)[1] > before + 0.1  # nothing pulls it back
+    assert angles(world)[1] > before + 0.1  # no motor pulls the joint back
 
 
 def test_a_stuck_joint_stays_where_it_was_when_the_fault_began():
@@ -143,7 +143,7 @@ def test_a_weak_joint_gives_less_effort():
     place = world.world.terms[2].elements.index(JOINT)
     world.step(bend(world, 1.5))
     whole, weak = world.world.signal("joint_effort")[:, place]
-    assert whole == pytest.approx(0.9)  # at its limit
+    assert whole == pytest.approx(0.9)  # at the limit of the joint
     assert weak == pytest.approx(0.25 * whole)
 
 
@@ -166,7 +166,7 @@ def test_a_delayed_joint_obeys_commands_of_the_past():
         whole.append(angles(world)[0])
         delayed.append(angles(world)[1])
     assert max(delayed[:17]) < max(whole[:6]) + 0.05
-    # While the hand was waiting nothing else moved the joint, so it does the same twelve ticks later.
+    # Nothing else moved the joint while the hand waited, so the joint moves the same way twelve ticks later.
     np.testing.assert_allclose(delayed[17:], whole[5:28], atol=0.03)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every scene stands where it should, obeys physics under abuse, and lets itself be solved."""
+"""Every scene has its published poses, stays physical under extreme commands, and can be solved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOORS = [name for name in SCENES if name.startswith("door")]
 
 
 def push(world, **forces):
-    """Give a command with the fingers straight and the bases pushed: {hand}_{axis}=N."""
+    """Return a command with straight fingers and forces on the bases: {hand}_{axis}=N."""
     command = np.zeros((world.count, len(world.joint_names)))
     for name, force in forces.items():
         hand, axis = name.split("_")
@@ -92,7 +92,7 @@ def test_leaves_swing_to_their_side_through_a_right_angle_and_spring_back_to_the
     edge = world.signal("handle_position")[0, 3]
     assert (edge > 0.3) == (SCENES[scene].prop.swings == "inward") and abs(edge) > 0.3
     for k in range(700):
-        world.step(push(world, robot0_x=600.0, robot1_x=600.0))  # hands away from the door
+        world.step(push(world, robot0_x=600.0, robot1_x=600.0))  # push the hands away from the door
         if k == 300:
             for side in ("door_left", "door_right"):
                 world.set_joint_position(side, 0.8)
@@ -239,7 +239,7 @@ def test_fingers_that_hook_behind_the_bars_pull_an_inward_door_open():
     for _ in range(60):
         reach(0.150, 0.055, 0.0)  # fingers straight, beside the bars
     for _ in range(50):
-        reach(0.102, 0.040, 1.57)  # their ends behind the bars
-    for angle in np.arange(0.0, 0.8, 0.006):  # back along the way of the handles
+        reach(0.102, 0.040, 1.57)  # fingertips behind the bars
+    for angle in np.arange(0.0, 0.8, 0.006):  # pull back along the path of the handles
         reach(0.102 + 0.4 * np.sin(angle), 0.040 + 0.38 * (1.0 - np.cos(angle)), 1.57)
     assert (world.signal("door_angle") > 0.5).all()

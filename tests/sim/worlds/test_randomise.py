@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A randomisation table varies what it says, where and when it says, and the same way for the same seed."""
+"""A randomisation table varies the named quantities at the named times, and the same seed gives the same values."""
 
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def test_an_episode_that_begins_within_a_tick_is_read_beside_the_others_whose_de
                 rows = np.array([1])
                 varied.arrive(rows)
                 first = varied.first_readings(np.full_like(signals[rows], 100.0), rows)
-                assert first[0, 0] == hands.measure()[1, 0]  # what arrived, since the reading itself is two ticks late
+                assert first[0, 0] == hands.measure()[1, 0]  # the received reading, which is two ticks late
                 seen[-1][rows] = first
         found.append(np.array(seen))
     calm, disturbed = found

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`auto` takes the fastest backend that reproduces the golden ticks, and says why not the others."""
+"""`auto` chooses the fastest backend that reproduces the golden ticks, and reports why it rejected the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUNDLE = Bundle.load(BUNDLES / "rwkv4")
 
 
 class Recorded:
-    """Answer golden ticks from the golden file itself, with an error where asked for."""
+    """Return the golden ticks of the file, with an error where a test sets one."""
 
     def __init__(self, bundle: Bundle, error: float = 0.0, wrong_tick: int = 0) -> None:
         self.golden, self.state = bundle.golden(), bundle.manifest.state.start()

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine runs only where all that it was made of and for is still the same; else one sentence says what is not."""
+"""An engine runs only with the bundle, library and machine of its build; else one sentence names the difference."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_doctor_speaks_of_both_flavours(capsys: pytest.CaptureFixture[str]) -> N
 
 # ---- with the library that builds without a GPU ---------------------------------------------------------------------
 
-KERNELS = {  # after fusion; with more than before, a graph has lost something
+KERNELS = {  # after fusion; a larger number shows that a graph fuses worse
     "rwkv4": {"encoder": 17, "step": 11},
     "attention": {"encoder": 17, "step": 31},
 }

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""cuda/decode.cu, run in the emulator, decides what the policy decides; on a machine without a GPU it refuses."""
+"""cuda/decode.cu in the emulator decides the same as the policy; without a GPU the driver refuses."""
 
 from __future__ import annotations
 

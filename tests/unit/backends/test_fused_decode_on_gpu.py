@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""On a GPU one launch decides what the native backend decides robot by robot, fewer robots than blocks or more."""
+"""On a GPU one launch decides the same as the native backend robot by robot, for fewer robots than blocks and more."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The native backend gives the same bits however it is called, and refuses what it cannot run."""
+"""The native backend computes the same bits in every way of calling it, and refuses what it cannot run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = ("rwkv4", "attention")
 
 
 class StepOnly:
-    """A backend that can decide one slot at a time, and no more."""
+    """Decide only one slot at a time."""
 
     def __init__(self, backend: NativeBackend) -> None:
         self.encode, self.step, self.info = backend.encode, backend.step, backend.info
@@ -39,7 +39,7 @@ def open_bundle(kind: str) -> Bundle:
 
 
 def run_tick(backend, bundle: Bundle, observation: np.ndarray) -> tuple[bytes, ...]:
-    """Decide slot by slot and give the bits of everything."""
+    """Decide slot by slot and return the bits of all results."""
     enc, values = backend.encode(observation)
     state, action = bundle.manifest.state.start(), np.zeros(bundle.manifest.network.act_dim, np.float32)
     bits = [enc.tobytes(), values.tobytes()]
@@ -50,7 +50,7 @@ def run_tick(backend, bundle: Bundle, observation: np.ndarray) -> tuple[bytes, .
 
 
 def decide_in_own_process(kind: str, slot: int, inbox, outbox) -> None:
-    """Be the node of one slot: wait for what the slot before decided, and pass on."""
+    """Run the node of one slot: wait for the decision of the slot before, decide, and send the result."""
     bundle = open_bundle(kind)
     backend = NativeBackend(bundle)
     enc, _ = backend.encode(bundle.golden()["observation"][0])
@@ -133,7 +133,7 @@ def test_the_arguments_of_a_step_are_left_as_they_were() -> None:
     bundle = open_bundle("rwkv4")
     backend = NativeBackend(bundle)
     state = bundle.manifest.state.start()
-    state.flags.writeable = False  # as an array over a message's bytes is
+    state.flags.writeable = False  # an array over the bytes of a message is not writeable either
     enc, _ = backend.encode(bundle.golden()["observation"][0])
     backend.step(0, enc[0], np.zeros(1, np.float32), state)
     assert np.array_equal(state, bundle.manifest.state.start())

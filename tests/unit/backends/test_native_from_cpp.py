@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The C interface works without Python, and an ARM processor gives the bits of an x86 one."""
+"""The C interface works without Python, and an ARM processor computes the same bits as an x86 processor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def compile_with(compiler: str, folder: Path) -> Path:
 
 
 def write_case(bundle: Bundle, folder: Path) -> Path:
-    """Write what the program has to know: sizes, normaliser, masks, start state, observations."""
+    """Write the input of the program: sizes, normaliser, masks, start state, observations."""
     manifest = bundle.manifest
     net = manifest.network
     sizes = np.array([NUMBERS[net.encoder], NUMBERS[net.decoder], net.bidirectional, net.agents, net.obs_dim,

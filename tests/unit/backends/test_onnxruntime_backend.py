@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ONNX Runtime backend reproduces the golden ticks and gives the same bits in every session."""
+"""The ONNX Runtime backend reproduces the golden ticks and computes the same bits in every session."""
 
 from __future__ import annotations
 

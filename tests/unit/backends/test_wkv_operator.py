@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The operator mat_ros::WKV, run by ONNX Runtime, is RWKV-4's recurrence; so is the kernel that TensorRT carries."""
+"""The operator mat_ros::WKV in ONNX Runtime computes RWKV-4's recurrence, as does the kernel in TensorRT engines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def session(rank: int | None) -> ort.InferenceSession:
-    """Make a graph of one node; rank 2 is one slot, 3 is a sequence, None declares no shapes at all."""
+    """Return a graph of one node; rank 2 is one slot, rank 3 is a sequence, and None declares no shapes."""
     key, state, constant = None, None, None
     if rank is not None:
         key = ["batch", "slots", "width"] if rank == 3 else ["batch", "width"]
@@ -44,7 +44,7 @@ def session(rank: int | None) -> ort.InferenceSession:
     model = helper.make_model(helper.make_graph([node], "wkv", inputs, outputs), ir_version=10,
                               opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid("mat_ros", 1)])
     options = ort.SessionOptions()
-    options.log_severity_level = 4  # a refused call is also printed
+    options.log_severity_level = 4  # otherwise the library prints a refused call
     options.register_custom_ops_library(str(LIBRARY))
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
@@ -68,7 +68,7 @@ def random_inputs(batch: int, slots: int, width: int, *, begun: bool = True) -> 
 
 
 def extreme_inputs() -> Arrays:
-    """Keys, bonus and decay at their limits, channel by channel: forget at once, forget nothing, hear nothing."""
+    """Return keys, bonus and decay at their limits: channels that forget at once, forget nothing or ignore inputs."""
     arrays = random_inputs(2, 8, 8, begun=False)
     arrays["key"] = np.float32(1e4) * np.array([1, -1] * 4, np.float32)[None, :, None] * np.ones((2, 1, 8), np.float32)
     arrays["rate"] = np.exp(np.array([-1e4, 60, 0, 60, -1e4, 60, 1, 2], np.float32))
@@ -77,7 +77,7 @@ def extreme_inputs() -> Arrays:
 
 
 def recurrence(given: Arrays, dtype: type = np.float64) -> list[np.ndarray]:
-    """Write the equations once more, slot after slot."""
+    """Return the result of the equations, slot after slot."""
     key, value, rate, bonus, num, den, top = (given[name].astype(dtype) for name in INPUTS)
     out = np.empty_like(key)
     for slot in range(key.shape[1]):
@@ -118,7 +118,7 @@ def test_from_an_empty_state_it_is_the_exact_parallel_form(sessions, batch: int,
 
 
 def test_it_stays_finite_and_right_at_the_limits_of_keys_bonus_and_decay(sessions) -> None:
-    given = extreme_inputs()  # in float32 on both sides: beside keys of 1e4 a small bonus is rounded
+    given = extreme_inputs()  # both sides use float32, because keys of 1e4 round a small bonus away
     assert_close(sessions[3].run(None, given), recurrence(given, np.float32))
 
 
@@ -143,7 +143,7 @@ def test_other_shapes_are_refused_in_one_sentence(sessions, name: str, shape: tu
         sessions[None].run(None, given)
 
 
-# ---- the kernel that TensorRT carries, in the emulator --------------------------------------------------------------
+# ---- the kernel of TensorRT engines, in the emulator ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The WKV plugin keeps to what tensorrt.plugin documents, and is refused in one sentence where there is no such thing.
+"""The WKV plugin follows the documentation of tensorrt.plugin, and is refused in one sentence without tensorrt.plugin.
 
 TensorRT with plugins cannot be installed here. A stand-in takes its place: it checks the signatures by the documented
 rules, and evaluates shapes and launch as TensorRT would when it builds an engine.
@@ -38,11 +38,11 @@ INPUTS = ["key", "value", "rate", "bonus", "num", "den", "top"]
 
 
 class Size(int):
-    """A symbolic size that happens to be known."""
+    """Stand in for a symbolic size, with a known value."""
 
 
 class Sizes(list[Size]):
-    """The sizes of a tensor."""
+    """Hold the sizes of a tensor."""
 
     def numel(self) -> Size:
         return Size(math.prod(self))
@@ -50,7 +50,7 @@ class Sizes(list[Size]):
 
 @dataclass
 class TensorDesc:
-    """A tensor without data."""
+    """Describe a tensor without data."""
 
     shape_expr: Sizes
 
@@ -60,7 +60,7 @@ class TensorDesc:
 
 @dataclass
 class KernelLaunchParams:
-    """Grid and block."""
+    """Hold grid and block of a launch."""
 
     grid_x: int = 1
     block_x: int = 1
@@ -68,7 +68,7 @@ class KernelLaunchParams:
 
 
 class SymIntExprs:
-    """The integers that a kernel gets between its inputs and its outputs."""
+    """Hold the integers that a kernel receives between its inputs and its outputs."""
 
     def __init__(self, length: int) -> None:
         self.values: list[Size | None] = [None] * length
@@ -80,7 +80,7 @@ class SymIntExprs:
 
 @dataclass
 class AutoTuneCombination:
-    """Types and layouts that a plugin takes, and the tactics among which TensorRT may choose."""
+    """Hold the types and layouts of a plugin, and the tactics from which TensorRT may choose."""
 
     io_types: str
     layouts: str
@@ -203,7 +203,7 @@ def test_the_ptx_is_what_the_source_compiles_to(monkeypatch: pytest.MonkeyPatch)
     spec.loader.exec_module(build_wkv_ptx)
     shipped, release = wkv_plugin.PTX.read_text(), build_wkv_ptx.nvcc_release()
     made_by = re.search(r"nvcc ([\d.]+) ", shipped)
-    fresh = build_wkv_ptx.compiled()  # whatever the release, ptxas must assemble it for every GPU of the list
+    fresh = build_wkv_ptx.compiled()  # ptxas of every release must assemble the PTX for every GPU of the list
     if made_by is None or made_by[1] != release:
         pytest.skip(f"needs nvcc {made_by and made_by[1]}, which made the shipped text")
     assert fresh == shipped, "run scripts/build_wkv_ptx.py"

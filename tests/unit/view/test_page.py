@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pages: one file, no network, no script, nothing that a name could break."""
+"""A page is one file without network and script, and no name can break it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VOID = {"meta", "img", "rect", "line", "path"}
 
 
 class Reader(HTMLParser):
-    """Follow a page: which elements it has, what its text says, whether every element is closed."""
+    """Collect the elements and the text of a page, and check that every element is closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a viewer makes of the messages of a graph."""
+"""A viewer computes states, rates and latencies from the messages of a graph."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MS = 1_000_000
 
 @dataclass(frozen=True)
 class StandInManifest:
-    """Two agents: a with joints x and y, b with joint z."""
+    """Return two agents: a with joints x and y, b with joint z."""
 
     agents = (Agent("a", ("x", "y")), Agent("b", ("z",)))
     joints = tuple(Joint(name, "position", "rad", -1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, "hold") for name in "xyz")

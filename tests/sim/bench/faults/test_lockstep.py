@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("mujoco", reason="needs the sim extra")
 
+from mat_ros import Chain, Robot
 from mat_ros.backends.choose import open_backend
 from mat_ros.bench.faults.benchmark import run
 from mat_ros.bench.faults.cells import Setup, recovery
@@ -88,6 +89,14 @@ def test_a_live_fault_moves_the_robot_as_the_same_fault_in_lockstep_does(bundle,
     for tick in range(20):
         assert robot.read().signals.tobytes() == seen.signals[tick, 0].tobytes()
         robot.write(seen.commands[tick, 0])
+
+
+def test_plain_python_and_lockstep_give_a_robot_the_same_commands(bundle, lockstep):
+    seen = lockstep.run(3, ticks=20, keep=True)
+    chain = Chain(bundle.folder)
+    with Robot.simulated(chain, seed=3) as robot:
+        commands = [step.applied.applied.tobytes() for step in chain.run(robot, ticks=20)]
+    assert commands == [seen.commands[tick, 0].tobytes() for tick in range(20)]
 
 
 def test_runs_with_the_same_seed_are_the_same_to_the_bit_and_are_decided_again(bundle, lockstep, tmp_path):

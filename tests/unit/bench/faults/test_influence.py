@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The influence of a slot is what its action changes in its successors', on a policy where that is known."""
+"""The influence of a slot is the change of its successors' actions, here on a policy whose influence is known."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from support.chain_world import ACT_DIM, ENC_DIM, ROW, network
 
 
 class Half:
-    """Each slot does its encoding, and half of what the slot before it did."""
+    """Decide each slot's encoding plus half of the action of the slot before."""
 
     def step(self, slot, enc, previous, state):
         return enc[:ACT_DIM] + np.float32(0.5) * previous, state

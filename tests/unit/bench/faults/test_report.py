@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a fault benchmark holds the right figures, stands alone, and can be looked at."""
+"""The page of a fault benchmark has the right figures, needs no other file, and can be displayed."""
 
 import csv
 import shutil
@@ -22,7 +22,7 @@ RUNS_SOMETHING = ("mujoco", "rclpy", "mat_ros.backends", "mat_ros.worlds", "mat_
 
 @pytest.fixture
 def rows(tmp_path):
-    """A table in which `off` halves the return of joint a and leaves a tenth of that of joint b."""
+    """Return a table in which `off` halves the return for joint a and leaves a tenth of the return for joint b."""
     cells = [("nominal", "none", 0.0, "", "intent", 1.0)]
     for told, gain in (("intent", 0.0), ("truth", 0.05)):
         cells += [("actuator", "off", 1.0, "a", told, 0.5 + gain), ("actuator", "off", 1.0, "b", told, 0.1 + gain)]
@@ -123,4 +123,4 @@ def test_a_browser_draws_the_page(rows, tmp_path):
     picture = tmp_path / "report.png"
     subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1160,1600",
                     f"--screenshot={picture}", (tmp_path / "report.html").as_uri()], check=True, capture_output=True)
-    assert picture.stat().st_size > 30_000  # an empty page has a tenth of that
+    assert picture.stat().st_size > 30_000  # the picture of an empty page is a tenth of this
