@@ -75,7 +75,8 @@ class LockStepRow:
         self.schedule = schedule
         self._context = context
         manifest = context.manifest
-        self._keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, context.gate), Keeping(lockstep=True, simulated=True))
+        self._keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, context.gate),
+                              Keeping(lockstep=True, simulated=True))
         breaks = any(fault.level in ("message", "node") for fault in schedule.faults)
         self._chain = SimulatedChain(context.central.decider, context.spans, manifest.network.agents,
                                      context.mode) if breaks else None
