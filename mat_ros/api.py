@@ -96,7 +96,7 @@ class Chain:
             signals = np.asarray(reading.signals, np.float32)  # the precision of the messages
             observation = Observation(tick, start_ns, end_ns, reading.source_ns, reading.episode, signals)
             outcomes = self._central.tick(keeper, observation).outcomes
-        if not outcomes:  # no measurement or no decision came: the gate counts a missed tick
+        if not outcomes:  # no measurement or no decision came: the gate acts without them
             outcomes = tuple(keeper.poll(end_ns + self.manifest.period_ns))
         for outcome in outcomes[-1:]:
             robot.hardware.write(outcome.applied.applied)

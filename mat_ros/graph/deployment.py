@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name the deployments, and turn launch arguments into a graph, for `ros2 launch` and `mat-ros launch` alike."""
+"""Define the deployments, and turn launch arguments into a graph, for `ros2 launch` and `mat-ros launch` alike."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def keep_to_loopback(environment: MutableMapping[str, str] = os.environ) -> None
     """
     if ros_comes_from_wheels() and environment.get("RMW_IMPLEMENTATION", WHEELS_RMW) == WHEELS_RMW:
         environment["FASTDDS_DEFAULT_PROFILES_FILE"] = str(LOOPBACK_PROFILE)
-        environment["RMW_FASTRTPS_USE_QOS_FROM_XML"] = "1"  # how memory is allocated, which ROS cannot set
+        environment["RMW_FASTRTPS_USE_QOS_FROM_XML"] = "1"  # for the memory policy, which ROS's QoS lacks
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SYSTEM_DEFAULT"  # this value leaves the range to the profile
     else:
         environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

@@ -143,5 +143,5 @@ class ChainShell(Shell):
                 self._decided(wire.write_decision(message, manifest))
             else:
                 self._handed_on(wire.write_baton(message, manifest))
-        if self.settings.mode == "bounded":  # a strict node waits until the deadline, when a message is useless
+        if self.settings.mode == "bounded":  # a strict node waits until the deadline, when no message counts
             self._alarm.set(self.chain.wake_ns, self.now_ns())

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inject faults into motors and sensors of the simulated robot, into messages at their receivers, and into nodes.
+"""Break motors and sensors of the simulated robot, messages at their receivers, and nodes by signals.
 
 The injector repeats its injection several times a second, and an injection holds for one second. So when the injector
 dies, every fault ends. A guard process then continues the stopped nodes. The policy and the detector receive no notice

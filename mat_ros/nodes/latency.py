@@ -8,7 +8,7 @@ from collections import deque
 
 import numpy as np
 
-WINDOW = 4096  # most ticks between two summaries
+WINDOW = 4096  # most ticks that one summary covers
 MS = 1e-6  # milliseconds per nanosecond
 
 

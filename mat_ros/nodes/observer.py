@@ -68,7 +68,7 @@ class ObserverNode(Shell):
         return {"tick": self._tick, **(self._robot.counts if isinstance(self._robot, Counting) else {})}
 
     def _woken(self) -> None:
-        """Begin a tick unless a measurement is missing or too old; the gate then counts a missed tick."""
+        """Begin a tick unless a measurement is missing or too old; the gate then acts without an observation."""
         now_ns, reading = self.now_ns(), self._read()
         if reading is not None:
             self._publish(wire.write_observation(

@@ -39,7 +39,7 @@ from mat_ros.nodes.topics import Topic
 
 DIAGNOSTICS_S = 1.0  # between two reports, which are also the node's heartbeat
 CONNECTED_S = 0.1  # between two checks whether all peers are connected
-# DDS announces every end of every topic and service to every process. This cost grows with the square of the nodes.
+# DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
 LEAN_NODE: Mapping[str, Any] = {
     "start_parameter_services": False, "enable_rosout": False,

@@ -21,10 +21,10 @@ from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-LOOK_S = 0.1  # between two checks which nodes to activate
-STATUS_EVERY = 10  # checks from one status message to the next
-PATIENCE_S = 5.0  # before a reason why the graph waits is logged, the first one and each new one
-SILENCE_NS = 2_500_000_000  # time without a report, in which two reports are missing, after which a node is silent
+LOOK_S = 0.1  # between two searches for nodes to activate
+STATUS_EVERY = 10  # searches from one status message to the next
+PATIENCE_S = 5.0  # before the first log line that states why the graph waits, and between two of them
+SILENCE_NS = 2_500_000_000  # longest time without a report: two reports in a row are missing then
 
 
 @dataclass(frozen=True)
