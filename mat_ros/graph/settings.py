@@ -17,7 +17,7 @@ from mat_ros.core.tick.wiring import WIRINGS
 
 @dataclass(frozen=True)
 class LaunchSettings:
-    """The launch arguments, from which the ROS launch files, `mat-ros launch` and the reference page are made."""
+    """Declare the launch arguments. The ROS launch files, `mat-ros launch` and the reference page use these."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder; empty: the default of the launch file")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")

@@ -18,7 +18,7 @@ ANSWER_NS = 10_000_000_000
 
 
 class Mode(enum.IntEnum):
-    """The state of the graph."""
+    """The mode of the graph."""
 
     WAITING = 0  # inputs or nodes are missing
     RUNNING = 1  # every slot is decided by its own node
@@ -48,7 +48,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of the graph, with its reason."""
+    """The mode of the graph, its reason, and the silent nodes."""
 
     mode: Mode
     reason: str  # why the mode is not RUNNING; empty in RUNNING

@@ -32,7 +32,7 @@ SLOTS = 1024  # most slots that a message can hold
 
 @dataclass(frozen=True)
 class ChainSettings(NodeSettings):
-    """The slots of a node, its predecessors, and how long it waits for them."""
+    """Set the slots of a node, its predecessors, and how long the node waits for them."""
 
     first_slot: int = option(0, "first slot that the node owns", 0, SLOTS - 1)
     stop_slot: int = option(1, "first slot that it does not own any more", 1, SLOTS)

@@ -21,7 +21,7 @@ DEPTH = 256  # ticks that may wait: the checker must not lose a tick because an 
 
 @dataclass(frozen=True)
 class CheckerSettings(NodeSettings):
-    """How the checker decides."""
+    """Set the backend and the sampling of the checker."""
 
     backend: str = option("auto", "what runs the policy", choices=BACKENDS)
     seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)

@@ -22,7 +22,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class DetectorNodeSettings(NodeSettings):
-    """How long to learn, and whether the chain receives overrides."""
+    """Set how long the detector learns, and whether the chain receives overrides."""
 
     learn_ticks: int = option(400, "ticks of healthy running from which it learns; more where the robot is large", 50,
                               10**6)

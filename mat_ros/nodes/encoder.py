@@ -18,7 +18,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class EncoderSettings(NodeSettings):
-    """How the encoder encodes."""
+    """Set the backend of the encoder."""
 
     backend: str = option("auto", "what runs the policy", choices=BACKENDS)
 

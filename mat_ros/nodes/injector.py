@@ -28,7 +28,7 @@ REPEAT_S, LEASE_MS = 0.2, 1000
 
 @dataclass(frozen=True)
 class InjectorSettings(NodeSettings):
-    """Which faults are allowed, and where they come from."""
+    """Set which faults are allowed, and which plan the injector follows."""
 
     enabled: bool = option(False, "accept requests")
     faults: str = option("", "fault plan whose broken messages and nodes are ours: a shipped name or a YAML file")

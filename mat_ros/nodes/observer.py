@@ -22,7 +22,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class ObserverSettings(NodeSettings):
-    """Which robot the node observes, and how often."""
+    """Set which robot the observer reads, and how often."""
 
     hardware: str = option("ros2_control", f"what is observed: {', '.join(ADAPTERS[1:])}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")

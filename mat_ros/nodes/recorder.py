@@ -29,7 +29,7 @@ FLUSH_S = 1.0  # between two flushes, and so most of the run that is lost when t
 
 @dataclass(frozen=True)
 class RecorderSettings(NodeSettings):
-    """Where recordings go."""
+    """Set the files of the recordings."""
 
     file: str = option("", "MCAP file of the whole run; empty: none")
     flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")

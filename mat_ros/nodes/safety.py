@@ -31,7 +31,7 @@ DEFAULTS = GateSettings()
 
 @dataclass(frozen=True)
 class SafetySettings(NodeSettings):
-    """How the gate bridges missed ticks, and which robot it commands."""
+    """Set how the gate bridges missed ticks, and which robot the gate commands."""
 
     hardware: str = option("sim", f"what is commanded: {', '.join(ADAPTERS)}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")

@@ -48,7 +48,7 @@ LEAN_NODE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """The parameters of every node."""
+    """Declare the parameters of every node."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder")
     autostart: str = option("configure", "how far a node goes by itself; the supervisor does the rest",

@@ -27,7 +27,7 @@ LOCKSTEP_PERIODS, LOCKSTEP_NS = 50, 2_000_000_000
 
 @dataclass(frozen=True)
 class SimSettings(NodeSettings):
-    """What the node simulates, and against which time."""
+    """Set the task, the clock, the episodes and the faults of the simulated robot."""
 
     task: str = option("", "task of the robot; empty: the one the policy was trained on")
     lockstep: bool = option(True, "wait for every command")

@@ -29,7 +29,7 @@ SILENCE_NS = 2_500_000_000  # longest time without a report: two reports in a ro
 
 @dataclass(frozen=True)
 class SupervisorSettings(NodeSettings):
-    """Which nodes the supervisor supervises."""
+    """Set which nodes the supervisor activates and supervises."""
 
     autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
     nodes: str = option("", "names of the graph's nodes, separated by commas")

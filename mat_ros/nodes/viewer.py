@@ -22,7 +22,7 @@ DEPTH = 1024  # messages that are kept while the viewer draws
 
 @dataclass(frozen=True)
 class ViewerSettings(NodeSettings):
-    """How the viewer shows the graph."""
+    """Set how the viewer shows the graph."""
 
     autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
     show: str = option("terminal", "where", choices=("terminal", "rerun"))
