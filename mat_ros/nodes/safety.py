@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Guard the robot: the only node that talks to hardware, in a process of its own."""
+"""Check every command and send it to the robot. Only this node commands the hardware, in a process of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEFAULTS = GateSettings()
 
 @dataclass(frozen=True)
 class SafetySettings(NodeSettings):
-    """How the gate helps itself, and what it commands."""
+    """Set how the gate bridges missed ticks, and which robot the gate commands."""
 
     hardware: str = option("sim", f"what is commanded: {', '.join(ADAPTERS)}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
@@ -47,11 +47,11 @@ class SafetySettings(NodeSettings):
 
 
 class SafetyNode(Shell):
-    """observation, decision -> applied, and the robot."""
+    """Run the safety gate: observation, decision -> applied, and the robot."""
 
     role = "safety"
     settings_type = SafetySettings
-    _hardware: HardwareIO | None = None  # None: a simulated robot, which hears what is applied
+    _hardware: HardwareIO | None = None  # None: a simulated robot, which receives the applied commands
 
     def set_up(self) -> None:
         """Build the gate and open the hardware."""
@@ -60,7 +60,7 @@ class SafetyNode(Shell):
         gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
         self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
-        # Tick, joints without a decision, and in ns from the tick's start: heard, first decision, applied.
+        # Tick, joints without a decision, and times in ns from the tick's start: observation, first decision, applied.
         self._trace: list[tuple[int, ...]] = []
         self._start_ns = self._heard_ns = self._first_ns = 0
         if s.hardware != "sim":
@@ -73,7 +73,7 @@ class SafetyNode(Shell):
         self.hear(topics.DECISION, self._heard_decision)
 
     def start(self) -> None:
-        """Take the robot over at the next observation, which also releases a latched stop."""
+        """Take over the robot at the next observation. This also releases a latched stop."""
         self.keeper.forget_episode()
 
     def stop(self) -> None:
@@ -91,14 +91,14 @@ class SafetyNode(Shell):
             np.save(self.settings.trace, np.array(self._trace, np.int64))
 
     def _rest(self) -> None:
-        """Walk every joint to its fallback at the pace that the gate allows, within a bounded time."""
+        """Walk every joint to its fallback at the rate that the gate allows, within a bounded time."""
         for outcome in self.keeper.rest():
             self._do([outcome])
             if self._hardware is not None:
                 time.sleep(self.manifest.period_ns * 1e-9)
 
     def facts(self) -> Mapping[str, object]:
-        """Return what the gate counted, and how late commands were."""
+        """Return the counts of the gate, the latencies of the commands, and the silent slots."""
         if not self.configured:
             return {}
         silent = self.keeper.collector.silent
@@ -123,7 +123,7 @@ class SafetyNode(Shell):
             self._alarm.set(self.keeper.wake_ns, self.now_ns())
 
     def _command(self, command: Float) -> None:
-        """Command the hardware; the gate outlives an adapter that fails, and tries again with the next command."""
+        """Command the hardware. The gate outlives a failing adapter, and tries again with the next command."""
         if self._hardware is None:
             return
         try:
