@@ -203,7 +203,7 @@ class Detector:
             causes[lies], self._doubt[lies] = 0, False  # the motion of a robot at rest tells nothing about its motors
             odd = (p.contradiction(self._before, signals) / m.contradiction) ** 2
             limit = s.implausible * m.oddest
-            self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # caps one jump
+            self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # cuts off one jump
             causes |= np.where(self._odd > limit, Cause.IMPLAUSIBLE, 0)
             same = signals == self._before
             moving = moved * p.period_s > RESOLUTION * (1.0 + np.abs(signals[:, p.position]))
