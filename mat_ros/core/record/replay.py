@@ -134,7 +134,7 @@ def _notices(recording: Recording, bundle: Bundle) -> Notices:
 
 
 def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, int]]:
-    """Gather the messages of each observation.
+    """Return the messages of each observation.
 
     The key is tick and source stamp, because a restarted source counts its ticks from zero again.
     """

@@ -77,7 +77,7 @@ class Writer:
         self._schemas: dict[str, tuple[int, bytes]] = {}
         self._channels: dict[str, tuple[int, bytes]] = {}
         self._counts: dict[int, int] = {}
-        self._chunk_records: list[bytes] = []  # for the index at the end
+        self._chunk_records: list[bytes] = []  # index records of chunks, written at the end
         self._metadata_records: list[bytes] = []
         self._span: tuple[int, int] | None = None
         self._file.write(MAGIC + _record(HEADER, _string("ros2") + _string("mat_ros")))

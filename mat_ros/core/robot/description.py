@@ -41,7 +41,7 @@ class Robot:
     world: str  # the simulated robot in mat_ros.worlds; empty where there is none
     period_ns: int  # one tick
     joints: tuple[Joint, ...]  # in command order
-    splits: Mapping[str, tuple[Agent, ...]]  # by name: the agents in chain order
+    splits: Mapping[str, tuple[Agent, ...]]  # agents in chain order, by name of the split
     hardware: Mapping[str, JointMap]  # by hardware name
 
     def agents(self, split: str) -> tuple[Agent, ...]:

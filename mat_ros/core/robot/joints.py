@@ -31,7 +31,7 @@ class Joint:
 
     name: str  # name of the joint in the world
     quantity: Literal["position", "velocity", "effort"]  # the quantity that a command sets
-    unit: str  # of the command: rad or m of a position, rad/s or m/s of a velocity, N*m or N of an effort
+    unit: str  # unit of the command: rad or m of a position, rad/s or m/s of a velocity, N*m or N of an effort
     lower: float  # least command, in unit
     upper: float  # greatest command, in unit
     rate: float  # greatest change of the command per second, in unit/s; inf: no limit
@@ -40,7 +40,7 @@ class Joint:
     offset: float  # command at action zero, in unit
     default: float  # command at rest, in unit
     fallback: Literal["hold", "zero", "default"]  # where the joint goes when no node decides for it
-    stiffness: float = 0.0  # of the position servo, N*m/rad or N/m; 0: unknown, no effort check
+    stiffness: float = 0.0  # stiffness of the position servo, N*m/rad or N/m; 0: unknown, no effort check
 
     def __post_init__(self) -> None:
         """Refuse a joint whose numbers contradict each other."""

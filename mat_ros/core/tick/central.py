@@ -28,7 +28,7 @@ class CentralTick:
     """Hold the results that one process computed from one observation."""
 
     encoded: tuple[Encoding, Float32] | None  # with the values (n,); None where a measurement is not finite
-    decision: Decision | None  # of every slot; None where `encoded` is None
+    decision: Decision | None  # decision of every slot; None where `encoded` is None
     outcomes: tuple[Outcome, ...]  # the commands that the keeper applied; empty where the keeper waits for the deadline
 
 

@@ -36,7 +36,7 @@ class Checker:
         return None
 
     def on_outcome(self, outcome: Outcome) -> bool | None:
-        """Return whether one process decides the same actions for a tick; None where nothing could be compared."""
+        """Return whether one process decides the same actions for a tick; None where the checker cannot compare."""
         place = outcome.tick, outcome.source_ns
         if place in self._observations:
             return self._compare(self._observations.pop(place), outcome)

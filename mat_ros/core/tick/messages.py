@@ -78,7 +78,7 @@ class Baton:
 
     tick: int
     source_ns: int
-    revision: int  # of the sender in this tick; a higher revision replaces a lower one
+    revision: int  # revision of the sender's baton in this tick; a higher revision replaces a lower one
     prefix: Prefix
 
     @property
