@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the tick of the safety gate: gather decisions until all are there or the deadline has come, then apply.
+"""Run the tick of the safety gate: gather decisions until the last one arrives or the deadline passes, then apply.
 
-Nothing waits past the deadline, and nothing that was decided on other measurements is applied. As a chain node, the
-keeper is told what arrives and what time it is; it has no thread and no socket.
+The keeper never waits past the deadline. The keeper applies no decision that is based on other measurements. As in
+`chain`, the caller passes in each message and the time; the keeper has no thread and no socket.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
 from mat_ros.core.tick.safety import Gate
 
-REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
-AHEAD = 4096  # decisions that are kept for a tick whose observation has not come yet
-POSITIONS = "joint_position"  # the term that holds where joints are
+REST_NS = 2_000_000_000  # longest ramp to the fallback that `rest` returns
+AHEAD = 4096  # decisions that the keeper stores for ticks whose observation has not come yet
+POSITIONS = "joint_position"  # the term that holds the joints' positions
 
 
 class Keeper:
-    """Turn observations and decisions into commands, one per tick."""
+    """Compute one command per tick from observations and decisions."""
 
     def __init__(self, manifest: Manifest, gate: Gate, lockstep: bool, period_ns: int = 0) -> None:
         self.gate = gate
@@ -37,20 +37,20 @@ class Keeper:
         self._period_ns = period_ns or manifest.period_ns
         self._default = np.array([joint.default for joint in manifest.joints])
         self._placed = np.array([joint.quantity == "position" and not lockstep for joint in manifest.joints])
-        self._places = _places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured
+        self._places = _places(manifest)  # (joint,): index of each position in the signals, -1 where not measured
         self._observation: Observation | None = None
-        self._applied = True  # the present tick is done
+        self._applied = True  # whether the present tick has its command
         self._episode: int | None = None
         self._ahead: list[Decision] = []
         self.stopped = False  # a stop was latched in the last tick
-        self._unheard = 0  # ticks in a row
+        self._unheard = 0  # periods in a row without an observation
 
     def forget_episode(self) -> None:
-        """Activate the gate at the next observation, which releases a latched stop."""
+        """Activate the gate at the next observation. The activation releases a latched stop."""
         self._episode = None
 
     def rest(self) -> Iterator[Outcome]:
-        """Stop, and give tick by tick what walks every joint to its fallback."""
+        """Stop, and return tick by tick the outcomes that move every joint to its fallback."""
         if self._observation is None:
             return
         self.gate.stop()
@@ -65,16 +65,19 @@ class Keeper:
 
     @property
     def wake_ns(self) -> int | None:
-        """Return the time at which `poll` has to be called, None while there is nothing to wait for."""
+        """Return the time at which `poll` has to be called; None while the keeper waits for nothing."""
         if self._observation is None:
             return None
         if not self._applied:
             return self._observation.deadline_ns
-        # A free-running robot gets a command in every period, whether anybody measures or not.
+        # A free-running robot receives a command in every period, also when no observation comes.
         return None if self._lockstep else self._next_ns
 
     def on_observation(self, observation: Observation, now_ns: int) -> list[Outcome]:
-        """Begin a tick; the first one of an episode activates the gate where the joints are."""
+        """Begin a tick, and return the finished ones. The first tick of an episode activates the gate.
+
+        The gate starts from the measured positions of the joints.
+        """
         last = self._observation
         if last is not None and observation.start_ns <= last.start_ns:
             self.counts["late"] += 1
@@ -83,12 +86,12 @@ class Keeper:
         present = self._positions(observation.signals)
         if observation.episode != self._episode:
             if not np.isfinite(present[self._placed]).all():
-                self.counts["refused"] += 1  # a robot is not taken over before every joint is measured
+                self.counts["refused"] += 1  # the gate is not activated before every joint is measured
                 return done
             self.gate.activate(np.where(np.isfinite(present), present, self._default))
             self._episode = observation.episode
         elif self._unheard > self.gate.settings.hold_ticks:
-            # Who comes back may have been moved meanwhile, or switched off; a stop must not pull it to where it was.
+            # A robot that reports again may have been moved or switched off. A stop must not pull it to its old place.
             self.gate.settle(np.where(self._placed, present, np.nan))
         self._unheard = 0
         self._observation, self._applied = observation, False
@@ -99,7 +102,7 @@ class Keeper:
         return done
 
     def on_decision(self, decision: Decision, now_ns: int) -> list[Outcome]:
-        """Take a decision; apply as soon as the last one is there."""
+        """Take a decision, and apply the command as soon as the last decision of the tick is there."""
         observation = self._observation
         tick = None if observation is None else observation.tick
         if tick is None or tick < decision.tick <= tick + HORIZON:
@@ -109,14 +112,14 @@ class Keeper:
         if observation is None or (decision.tick == tick and decision.source_ns != observation.source_ns):
             self.counts["refused"] += 1
             return []
-        # Also after the command: an owner that was late once is waited for in the next tick.
+        # The collector also receives decisions after the command: it waits again for an owner that was late once.
         if not self.collector.add(decision) or self._applied:
             self.counts["late" if decision.tick <= observation.tick else "refused"] += 1
             return []
         return [self._apply(now_ns)] if self.collector.complete else []
 
     def poll(self, now_ns: int) -> list[Outcome]:
-        """Apply what there is at the deadline; without any observation, let the gate see that nothing came."""
+        """Apply the decisions that are there at the deadline. Without an observation, apply an empty tick."""
         if self._observation is None or self.wake_ns is None or now_ns < self.wake_ns:
             return []
         if not self._applied:
@@ -140,12 +143,12 @@ class Keeper:
                        now_ns - observation.start_ns)
 
     def _positions(self, signals: Float32) -> NDArray[np.float64]:
-        """Return where the joints are (joint,), NaN where that is not measured."""
+        """Return the positions of the joints (joint,), NaN where not measured."""
         return np.where(self._places >= 0, signals[self._places].astype(np.float64), np.nan)
 
 
 def _places(manifest: Manifest) -> NDArray[np.intp]:
-    """Find each position-controlled joint's measured position in the signals."""
+    """Return the index (joint,) of each position-controlled joint's position in the signals, -1 for other joints."""
     names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
     place = {element: k for k, (term, element) in enumerate(names) if term == POSITIONS}
     return np.array([place.get(joint.name, -1) if joint.quantity == "position" else -1 for joint in manifest.joints])

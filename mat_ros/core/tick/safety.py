@@ -1,10 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Let nothing unsafe reach a joint: finite -> position -> rate -> effort -> latched stop.
+"""Keep unsafe commands from every joint: finite -> position -> rate -> effort -> latched stop.
 
-The gate is the last thing before the hardware and trusts nobody before it. What it lets through is inside the position
-limits and never further from its own last command than rate * period, whatever it is given. Limits are checked against
-the *previous command* and not against the measured position: otherwise a joint that lags would be slowed down further.
+The gate is the last check before the hardware and assumes nothing about its inputs. Every applied command is inside the
+position limits and differs from the last command by at most rate * period, whatever the request is. The gate checks
+the rate against the *previous command* and not against the measured position. The measured position would slow a
+lagging joint down further.
 """
 
 from __future__ import annotations
@@ -22,42 +23,42 @@ from mat_ros.core.tick.messages import Applied, Float
 
 
 class Reason(enum.IntFlag):
-    """Why applied differs from requested; one mask per joint and tick."""
+    """Name the reasons why applied differs from requested. Each joint has one mask per tick."""
 
-    NOT_FINITE = 1  # the request was NaN or infinite: treated as missing
-    MISSING = 2  # nothing was requested in time
-    POSITION = 4  # outside the position (or torque) limits
-    RATE = 8  # further from the last command than the rate allows
-    EFFORT = 16  # would have asked the servo for more than its effort
-    FALLBACK = 32  # missing for too long: on the way to the fallback
+    NOT_FINITE = 1  # the request was NaN or infinite, and counts as missing
+    MISSING = 2  # no request came in time
+    POSITION = 4  # the request was outside the position (or torque) limits
+    RATE = 8  # the request was further from the last command than the rate allows
+    EFFORT = 16  # the request would have driven the servo over its effort limit
+    FALLBACK = 32  # requests were missing for too long, and the joint moves to its fallback
     STOPPED = 64  # a stop is latched
-    BLEND = 128  # still blending in after activation
+    BLEND = 128  # the gate still blends in after activation
 
 
 @dataclass(frozen=True)
 class GateSettings:
-    """How long the gate waits before it helps itself."""
+    """Set how the gate reacts to missing requests and to an activation."""
 
-    hold_ticks: int = 3  # missed ticks during which the last command stays; then the joint ramps to its fallback
+    hold_ticks: int = 3  # missed ticks for which a joint keeps its last command; then it ramps to its fallback
     stop_ticks: int = 50  # missed ticks after which a stop is latched; 0: never
     stop_all: bool = True  # a latched stop of one joint stops every joint
-    blend_s: float = 0.5  # after activation, the time to go over from the present position to the requests
+    blend_s: float = 0.5  # time after activation in which commands go from the present position to the requests
 
     def __post_init__(self) -> None:
-        """Refuse times that cannot be."""
+        """Refuse negative or infinite values."""
         if self.hold_ticks < 0 or self.stop_ticks < 0 or not 0.0 <= self.blend_s < float("inf"):
             raise Refused("gate settings", "numbers of at least 0", [getattr(self, f.name) for f in fields(self)],
                           "correct the safety file")
 
 
 class Gate:
-    """Guard the joints of one robot. Until `activate` is called nothing moves."""
+    """Guard the joints of one robot. Every joint is stopped until `activate` is called."""
 
     def __init__(self, joints: Sequence[Joint], period_ns: int, settings: GateSettings | None = None) -> None:
         self.settings = settings or GateSettings()
         self.joint_names = tuple(joint.name for joint in joints)
         self._lower, self._upper = (np.array([getattr(j, side) for j in joints]) for side in ("lower", "upper"))
-        self._step = np.array([j.rate for j in joints]) * (period_ns * 1e-9)  # greatest change in a tick
+        self._step = np.array([j.rate for j in joints]) * (period_ns * 1e-9)  # greatest change of a command in a tick
         servo = [j.quantity == "position" and j.stiffness > 0.0 and np.isfinite(j.effort) for j in joints]
         self._lead = np.array([j.effort / j.stiffness if s else np.inf for j, s in zip(joints, servo, strict=True)])
         self._hold = np.array([j.fallback == "hold" for j in joints])
@@ -66,7 +67,7 @@ class Gate:
         self._last = np.array([j.default for j in joints])  # the last command that left the gate
         self._missed: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._stopped = np.ones(len(joints), dtype=bool)
-        self._blend = 0.0  # 0: all present position, 1: all request
+        self._blend = 0.0  # weight of the request; 0: the present position alone, 1: the request alone
 
     @property
     def last(self) -> Float:
@@ -74,7 +75,7 @@ class Gate:
         return self._last.copy()
 
     def activate(self, present: NDArray[np.float64]) -> None:
-        """Release a stop and start to blend in from the present commands (joint,), which must be finite."""
+        """Release a stop, and start to blend in from the present positions (joint,), which must be finite."""
         if present.shape != self._last.shape or not np.isfinite(present).all():
             raise Refused("gate activation", f"{self._last.size} finite positions", present,
                           "wait until every joint is measured")
@@ -84,12 +85,15 @@ class Gate:
         self._blend = 0.0
 
     def settle(self, present: NDArray[np.float64]) -> None:
-        """Take stopped joints (joint,) for where they are found, as after a loss: from there they hold or ramp."""
+        """Set the last command of stopped joints to their present positions (joint,), NaN where unknown.
+
+        After a loss of measurements, stopped joints then hold or ramp from their real positions.
+        """
         found = self._stopped & np.isfinite(present)
         self._last = np.where(found, np.clip(present, self._lower, self._upper), self._last)
 
     def stop(self, joints: Sequence[str] | None = None) -> None:
-        """Latch a stop of the named joints, or of all: each ramps to its fallback and stays there until `activate`."""
+        """Latch a stop of the named joints, or of all. Each joint ramps to its fallback and stays until `activate`."""
         if joints is None:
             self._stopped[:] = True
             return
@@ -104,10 +108,10 @@ class Gate:
         present: NDArray[np.bool_] | None = None,
         measured: NDArray[np.float64] | None = None,
     ) -> Applied:
-        """Turn a request (joint,) into a command.
+        """Return the applied command for a request (joint,).
 
-        `present` says for which joints something was decided in time (default: all). `measured` positions are used
-        for the effort check alone and may be NaN where unknown.
+        `present` (joint,) marks the joints whose request came in time (default: all). The `measured` positions (joint,)
+        serve only the effort check, and are NaN where unknown.
         """
         if requested.shape != self._last.shape:
             raise Refused("request", f"{self._last.size} values", requested.shape, "send one value per joint")
@@ -139,7 +143,7 @@ class Gate:
         _mark(reasons, self._stopped, Reason.STOPPED)
         near = np.clip(wanted, self._last - self._step, self._last + self._step)
         _mark(reasons, near != wanted, Reason.RATE)
-        self._last = np.clip(near, self._lower, self._upper)  # rounding of the line above may leave the limits by a bit
+        self._last = np.clip(near, self._lower, self._upper)  # `near` may leave the limits by a rounding error
         return Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()))
 
     def _latch(self) -> None:
@@ -150,11 +154,11 @@ class Gate:
             self._stopped |= True if self.settings.stop_all else late
 
     def _limit_effort(self, wanted: Float, measured: NDArray[np.float64] | None) -> Float:
-        """Pull targets of position servos so near to the measured position that the effort stays allowed."""
+        """Return targets so near to the measured positions that position servos stay inside their effort limits."""
         if measured is None:
             return wanted
         known = np.where(np.isfinite(measured), measured, np.nan)
-        low, high = known - self._lead, known + self._lead  # NaN or infinite where there is nothing to check
+        low, high = known - self._lead, known + self._lead  # NaN or infinite where there is no effort limit to check
         limited = np.where(wanted < low, low, np.where(wanted > high, high, wanted))
         return np.clip(limited, self._lower, self._upper)
 

@@ -1,10 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write ROS 2 messages as they travel and as they are recorded, from their .msg files and without ROS.
+"""Read and write the bytes of ROS 2 messages, sent or recorded. The module needs the .msg files and no ROS.
 
-A message is a namespace with the fields of its .msg file, numbers in arrays as numpy. Bytes that came from elsewhere
-are believed as far as they fit the definition: a length that is not covered by bytes, or exceeds its bound, is refused
-before anything is allocated.
+A message is a namespace with the fields of its .msg file. Arrays of numbers are numpy arrays. Received bytes must fit
+the definition. A length that exceeds its bound or the remaining bytes is refused before any memory is allocated.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ import numpy as np
 
 from mat_ros.core.errors import Missing, Refused
 
-LITTLE_ENDIAN = b"\x00\x01\x00\x00"  # what stands before every message
-CODES: Mapping[str, str] = {  # as both struct and numpy call them
+LITTLE_ENDIAN = b"\x00\x01\x00\x00"  # header before every message
+CODES: Mapping[str, str] = {  # codes of both struct and numpy
     "bool": "?", "byte": "B", "char": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
     "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d"}
 DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{code}") for name, code in CODES.items()}
 FIELD = re.compile(r"(?P<type>[\w/]+)(?:<=(?P<length>\d+))?(?P<array>\[(?:<=)?\d*\])?\s+(?P<name>\w+)\s*(?P<value>=?)")
-# Definitions of other packages that ours, or what we record beside ours, are made of.
+# Definitions of other packages. The messages of mat_ros contain these, or recordings hold these beside them.
 FOREIGN = {
     "builtin_interfaces/msg/Time": "int32 sec\nuint32 nanosec\n",
     "std_msgs/msg/Header": "builtin_interfaces/Time stamp\nstring frame_id\n",
@@ -42,18 +41,18 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class Field:
-    """One line of a .msg file."""
+    """Describe the field of one line of a .msg file."""
 
     name: str
     type: str  # a key of DTYPES, "string", or the full name of a message
     length: int | None = None  # bound of a string
     many: bool = False
-    size: int | None = None  # of a fixed array, or bound of a sequence
+    size: int | None = None  # size of a fixed array, or bound of a sequence
     fixed: bool = False
 
 
 def message_folder() -> Path:
-    """Find the package's .msg files: in the source tree, or where the package was installed."""
+    """Return the folder of the package's .msg files, in the source tree or in the installed package."""
     root = Path(__file__).resolve().parents[3]
     for folder in (root / "msg", Path(sys.prefix) / "share/mat_ros/msg", *(
             parent / "share/mat_ros/msg" for parent in Path(__file__).resolve().parents)):
@@ -64,7 +63,7 @@ def message_folder() -> Path:
 
 @functools.cache
 def definition(name: str) -> str:
-    """Return the text of a message such as `mat_ros/msg/Baton`."""
+    """Return the definition text of a message type such as `mat_ros/msg/Baton`."""
     if name in FOREIGN:
         return FOREIGN[name]
     path = message_folder() / f"{name.rsplit('/', 1)[-1]}.msg"
@@ -75,7 +74,7 @@ def definition(name: str) -> str:
 
 @functools.cache
 def fields(name: str) -> tuple[Field, ...]:
-    """List the fields of a message, constants left out."""
+    """Return the fields of a message type without its constants."""
     found = []
     for line in definition(name).splitlines():
         line = line.partition("#")[0].strip()
@@ -95,7 +94,7 @@ def fields(name: str) -> tuple[Field, ...]:
 
 @functools.cache
 def schema(name: str) -> str:
-    """Return a message's text followed by those of the messages in it, as recordings want it."""
+    """Return the definition of a message type, followed by those of the types inside it. MCAP requires this form."""
     parts, queue = [definition(name)], [name]
     seen = {name}
     while queue:
@@ -108,14 +107,14 @@ def schema(name: str) -> str:
 
 
 def encode(name: str, message: Any) -> bytes:
-    """Write a message, given as a namespace or any object with its fields."""
+    """Return the bytes of a message, which is a namespace or any object with the fields."""
     out = bytearray()
     _write(out, name, message)
     return LITTLE_ENDIAN + bytes(out)
 
 
 def decode(name: str, data: bytes, last: str = "") -> SimpleNamespace:
-    """Read a message, or its fields up to the one named `last`; refuse bytes that are none."""
+    """Return the message of bytes, or its fields up to the one named `last`. Refuse bytes that are no message."""
     if data[:4] != LITTLE_ENDIAN:
         raise Refused(f"message {name}", "little-endian CDR", data[:4].hex() or "no bytes", "record it with ROS 2")
     reader = _Reader(memoryview(data)[4:], name)
@@ -152,7 +151,7 @@ def _write_one(out: bytearray, field: Field, value: Any) -> None:
         _write_number(out, "uint32", len(text) + 1)
         out += text + b"\x00"
     elif field.type in DTYPES:
-        value = value[0] if isinstance(value, bytes) else value  # ROS gives a `byte` as bytes
+        value = value[0] if isinstance(value, bytes) else value  # rclpy represents a `byte` as bytes
         _write_number(out, field.type, value)
     else:
         _write(out, field.type, value)
@@ -171,7 +170,7 @@ def _align(out: bytearray, size: int) -> None:
 
 
 class _Reader:
-    """Walk through the bytes of one message."""
+    """Read the bytes of one message field by field."""
 
     def __init__(self, data: memoryview, name: str) -> None:
         self.data, self.name, self.place = data, name, 0
@@ -200,7 +199,7 @@ class _Reader:
         if field.type in DTYPES:
             dtype = DTYPES[field.type]
             return np.frombuffer(self.take(count * dtype.itemsize, dtype.itemsize, field.name), dtype)
-        if count > len(self.data) - self.place:  # every item takes a byte at least
+        if count > len(self.data) - self.place:  # every item takes at least one byte
             raise Refused(f"message {self.name}, {field.name}", f"{count} items", "too few bytes", "drop the message")
         return [self.one(field) for _ in range(count)]
 
