@@ -155,7 +155,7 @@ class Observer:
         seen *= self._scale
         seen += self._bias
         # The NaN of a broken sensor must not reach a column without a measurement.
-        seen.reshape(*seen.shape[:-2], -1)[..., self._padding] = self._padded
+        seen.reshape(*seen.shape[:-2], self._index.size)[..., self._padding] = self._padded
         observation: NDArray[np.float32] = np.clip(seen, -self.layout.clip, self.layout.clip).astype(np.float32)
         return observation
 
