@@ -73,19 +73,28 @@ TIERS = {  # marker: (is it possible here?, what is missing otherwise)
 }
 
 
+RANKS = (("slow", 2), ("train", 5), ("gpu", 4), ("ros", 3), ("sim", 1))  # the first marker that a test has counts
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here and run the quick tiers first, so that a mistake shows within a minute."""
+    """Skip what cannot run here, and run the quick tiers first, so that a mistake shows within a minute.
+
+    What takes longest comes next: then no worker waits long for another one at the end.
+    """
     missing = {tier: reason for tier, (possible, reason) in TIERS.items() if not possible()}
     for item in items:
         for tier, reason in missing.items():
             if item.get_closest_marker(tier):
                 item.add_marker(pytest.mark.skip(reason=reason))
-    items.sort(key=_tier_rank)
+    items.sort(key=lambda item: next((rank for tier, rank in RANKS if item.get_closest_marker(tier)), 0))
 
 
-def _tier_rank(item: pytest.Item) -> int:
-    ranks = {"sim": 1, "ros": 2, "train": 3, "gpu": 4, "slow": 5}
-    return max((rank for tier, rank in ranks.items() if item.get_closest_marker(tier)), default=0)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let `-n 2` share the tests out in our way; `--dist` chooses another one."""
+    from support.scheduling import FileScheduling
+
+    return FileScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from support import strays
 
-GONE_LATER = ("pymp-",)  # folders that multiprocessing removes as Python exits
+# What others put there: multiprocessing, which removes it as Python exits; onnxruntime, as it is imported; torch.
+OF_LIBRARIES = ("pymp-", ".ses", "torchinductor_")
 
 
 class StrayCheck:
@@ -68,5 +69,5 @@ class StrayCheck:
                 terminalreporter.write_line(stray)
 
     def _in_temporary(self) -> list[str]:
-        names = {name for name in strays.entries(self.temporary) if not name.startswith(GONE_LATER)}
+        names = {name for name in strays.entries(self.temporary) if not name.startswith(OF_LIBRARIES)}
         return [f"temporary {name}" for name in sorted(names)]
