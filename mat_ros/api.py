@@ -29,11 +29,13 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import Robot as RobotDescription
+from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.central import Central
 from mat_ros.core.tick.decide import Sampling
 from mat_ros.core.tick.keeper import Keeper
 from mat_ros.core.tick.messages import Applied, Float32, Observation, Outcome
 from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.walk import paced
 from mat_ros.hardware.io import HardwareIO, check_reading
 
 Float = NDArray[np.float64]
@@ -73,7 +75,8 @@ class Chain:
     def run(self, robot: Robot, ticks: int | None = None) -> Iterator[Step]:
         """Drive a robot tick by tick and yield each step. A tick runs when the caller takes the next step."""
         robot.check(self.manifest)
-        keeper = Keeper(self.manifest, Gate(self.manifest.joints, self.manifest.period_ns, robot.gate), robot.lockstep)
+        gate = Gate(ruling_joints(self.manifest.joints, robot.description), self.manifest.period_ns, robot.gate)
+        keeper = Keeper(self.manifest, gate, robot.lockstep)
         robot.keeper = keeper
         begun_ns, steps = time.monotonic_ns(), 0
         for tick in itertools.count() if ticks is None else range(ticks):
@@ -108,7 +111,10 @@ class Robot:
 
     def __init__(self, hardware: HardwareIO, description: str | Path | RobotDescription | None = None,
                  gate: GateSettings | None = None, lockstep: bool = False) -> None:
-        """Take a robot's adapter and its description: a shipped name or a YAML file, which `check` compares."""
+        """Take a robot's adapter and its description: a shipped name or a YAML file.
+
+        Of the limits of the description and those of the policy, the stricter ones rule.
+        """
         if isinstance(description, (str, Path)):
             description = RobotDescription.load(shipped.config_file("robots", str(description)))
         self.hardware = hardware
@@ -139,6 +145,7 @@ class Robot:
     def __exit__(self, *_: object) -> None:
         """Walk every joint to its fallback, and release the robot."""
         if self.keeper is not None:
-            for outcome in self.keeper.rest():
+            steps, period_ns = self.keeper.rest(), self.keeper.gate.period_ns
+            for outcome in steps if self.lockstep else paced(steps, period_ns):
                 self.hardware.write(outcome.applied.applied)
         self.hardware.close()

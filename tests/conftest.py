@@ -43,6 +43,7 @@ os.environ |= {
     "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
     "ROS_LOG_DIR": str(LOGS),
     "OMP_NUM_THREADS": "1",  # sums in one order
+    "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves send nothing and leave no file of it
 }
 for folder in (LOGS, TEMPORARY):
     folder.mkdir()

@@ -24,6 +24,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.joints import Joint
+from mat_ros.core.robot.limits import Rule, rules
 from mat_ros.core.shipped import config_file, policy_folder
 
 SLACK = 1e-9  # tolerance in a joint's unit, for the rounding of offset + scale
@@ -54,6 +55,7 @@ class CheckReport:
     bundle: Bundle | None
     notes: tuple[str, ...] = ()  # facts that are allowed and may be mistakes
     robot: Robot | None = None  # the robot, if a robot file was checked
+    rules: tuple[Rule, ...] = ()  # the limits of robot file and bundle, if a bundle was checked with a robot file
 
 
 def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckReport:
@@ -62,7 +64,9 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
     try:
         bundle = Bundle.load(folder)
         bundle.golden()
-        notes = _fits(bundle, Robot.load(robot)) if robot is not None else ()
+        own = Robot.load(robot) if robot is not None else None
+        notes = _fits(bundle, own) if own is not None else ()
+        held = tuple(rules(bundle.manifest.joints, own)) if own is not None else ()
     except Refused as error:
         return CheckReport(False, str(error), rows, None)
     for name in names or installed():
@@ -73,7 +77,7 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
     failed = [f"{name}: {row.reason}" for name, row in rows.items() if not row.ok]
     if not rows:
         return CheckReport(False, "no backend is installed; run `pip install mat_ros[onnx]`", rows, bundle)
-    return CheckReport(not failed, "; ".join(failed), rows, bundle, notes)
+    return CheckReport(not failed, "; ".join(failed), rows, bundle, notes, rules=held)
 
 
 def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
@@ -81,7 +85,7 @@ def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
     bundle.manifest.check_robot(robot)
     if robot.name == bundle.manifest.robot:
         return ()
-    return (f"the policy was trained on {bundle.manifest.robot}, this robot is called {robot.name}; joints, limits and "
+    return (f"the policy was trained on {bundle.manifest.robot}, this robot is called {robot.name}; joints, units and "
             "rate agree",)
 
 
@@ -124,6 +128,7 @@ def _run(name: str, bundle: Bundle) -> BackendCheck:
 def to_json(report: CheckReport) -> str:
     """Return the report as JSON, for programs."""
     plain = {"ok": report.ok, "reason": report.reason, "notes": report.notes,
+             "limits": [asdict(rule) | {"ruler": rule.ruler} for rule in report.rules],
              "backends": {name: asdict(row) for name, row in report.backends.items()}}
     return json.dumps(plain, indent=1)
 
@@ -143,11 +148,28 @@ def show(report: CheckReport, console: Console) -> None:
                           f"{row.tick_us_p50:.1f} {row.tick_us_p99:.1f}", f"{row.max_err:.1e}",
                           "[green]same[/]" if row.ok else "[red]differ[/]")
         console.print(table)
+    if report.rules:
+        _show_rules(report.rules, console)
     if report.robot is not None:
         _show_robot(report.robot, console)
     for note in report.notes:
         console.print(f"note  {note}", soft_wrap=True, highlight=False)
     console.print("[green]ok[/]" if report.ok else f"[red]refused[/]  {report.reason}", soft_wrap=True, highlight=False)
+
+
+def _show_rules(held: Sequence[Rule], console: Console) -> None:
+    """Print the limits in which robot and bundle differ, and the one that rules."""
+    differing = [rule for rule in held if rule.ruler != "both"]
+    if not differing:
+        console.print("robot file and bundle give the same limits")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("joint", "limit", "robot file", "bundle", "rules"):
+        table.add_column(name, no_wrap=True)
+    for rule in differing:
+        values = [value if isinstance(value, str) else f"{value:g}" for value in (rule.robot, rule.bundle)]
+        table.add_row(rule.joint, rule.field, *values, rule.ruler)
+    console.print(table)
 
 
 def _show_robot(robot: Robot, console: Console) -> None:

@@ -131,7 +131,8 @@ def native_backend() -> Finding:
 
 def onnxruntime() -> Finding:
     """Import ONNX Runtime and list its execution providers."""
-    code = "import onnxruntime as o; print(o.__version__, *o.get_available_providers())"
+    code = "import os; os.environ['ORT_DISABLE_TELEMETRY'] = '1'\n" \
+           "import onnxruntime as o; print(o.__version__, *o.get_available_providers())"
     return _probe("onnxruntime", code, install_command("onnx"))
 
 

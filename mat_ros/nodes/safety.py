@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,13 +11,15 @@ import numpy as np
 
 from mat_ros.core.errors import foreign
 from mat_ros.core.options import option
+from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.keeper import Keeper
 from mat_ros.core.tick.messages import Outcome
 from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.io import Float, HardwareIO
-from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.hardware.open import ADAPTERS, find_robot, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import topics
@@ -57,7 +58,9 @@ class SafetyNode(Shell):
         """Build the gate and open the hardware."""
         s = self.settings
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
-        gate = Gate(self.manifest.joints, period_ns, GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
+        robot = find_robot(s.robot, self.manifest) if s.robot else None
+        gate = Gate(ruling_joints(self.manifest.joints, robot), period_ns,
+                    GateSettings(s.hold_ticks, s.stop_ticks, s.stop_all, s.blend_s))
         self.keeper = Keeper(self.manifest, gate, s.lockstep and s.hardware == "sim", period_ns)
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
         # Tick, joints without a decision, and times in ns from the tick's start: observation, first decision, applied.
@@ -92,10 +95,9 @@ class SafetyNode(Shell):
 
     def _rest(self) -> None:
         """Walk every joint to its fallback at the rate that the gate allows, within a bounded time."""
-        for outcome in self.keeper.rest():
+        steps = self.keeper.rest()
+        for outcome in steps if self._hardware is None else paced(steps, self.keeper.gate.period_ns):
             self._do([outcome])
-            if self._hardware is not None:
-                time.sleep(self.manifest.period_ns * 1e-9)
 
     def facts(self) -> Mapping[str, object]:
         """Return the counts of the gate, the latencies of the commands, and the silent slots."""

@@ -199,8 +199,8 @@ class Detector:
             moved = np.abs(signals[:, p.velocity])
             self._speed = self._keep * self._speed + (1 - self._keep) * moved
             causes |= np.where(self._speed < s.still * m.slowest, Cause.STILL, 0)
-            lies = np.median(self._speed / np.maximum(m.slowest, 1e-9), axis=-1) < s.moving
-            causes[lies], self._doubt[lies] = 0, False  # the motion of a robot at rest is no evidence on motors
+            at_rest = np.median(self._speed / np.maximum(m.slowest, 1e-9), axis=-1) < s.moving
+            causes[at_rest], self._doubt[at_rest] = 0, False  # the motion of a robot at rest is no evidence on motors
             odd = (p.contradiction(self._before, signals) / m.contradiction) ** 2
             limit = s.implausible * m.oddest
             self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # cuts off one jump

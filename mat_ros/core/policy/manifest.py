@@ -208,13 +208,16 @@ class Manifest:
                           "export the policy anew") from error
 
     def check_robot(self, robot: Robot) -> None:
-        """Refuse a robot with other joints than the policy's (names, quantities, units, limits, scaling) or rate."""
+        """Refuse a robot with other joints than the policy's (names, quantities, units, scaling) or rate.
+
+        Limits may differ: the stricter limit rules (`mat_ros.core.robot.limits`).
+        """
         offered = {joint.name: joint for joint in robot.joints}
         for mine in self.joints:
             if mine.name not in offered:
                 raise Refused(f"robot {robot.name}", f"a joint named {mine.name}", sorted(offered),
                               "choose the robot of the policy, or map its names")
-            for part in ("quantity", "unit", "lower", "upper", "scale", "offset"):
+            for part in ("quantity", "unit", "scale", "offset"):
                 expected, got = getattr(mine, part), getattr(offered[mine.name], part)
                 if expected != got:
                     raise Refused(f"robot {robot.name}, joint {mine.name}, {part}", expected, got,

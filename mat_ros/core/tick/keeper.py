@@ -35,7 +35,6 @@ class Keeper:
         self._map = manifest.action_map
         self._lockstep = lockstep
         self._period_ns = period_ns or manifest.period_ns
-        self._default = np.array([joint.default for joint in manifest.joints])
         self._placed = np.array([joint.quantity == "position" and not lockstep for joint in manifest.joints])
         self._places = _places(manifest)  # (joint,): index of each position in the signals, -1 where not measured
         self._observation: Observation | None = None
@@ -88,7 +87,7 @@ class Keeper:
             if not np.isfinite(present[self._placed]).all():
                 self.counts["refused"] += 1  # the gate is not activated before every joint is measured
                 return done
-            self.gate.activate(np.where(np.isfinite(present), present, self._default))
+            self.gate.activate(np.where(np.isfinite(present), present, self.gate.default))
             self._episode = observation.episode
         elif self._unheard > self.gate.settings.hold_ticks:
             # A robot that reports again may have been moved or switched off. A stop must not pull it to its old place.

@@ -58,13 +58,15 @@ class Gate:
         self.settings = settings or GateSettings()
         self.joint_names = tuple(joint.name for joint in joints)
         self._lower, self._upper = (np.array([getattr(j, side) for j in joints]) for side in ("lower", "upper"))
+        self.period_ns = period_ns
         self._step = np.array([j.rate for j in joints]) * (period_ns * 1e-9)  # greatest change of a command in a tick
         servo = [j.quantity == "position" and j.stiffness > 0.0 and np.isfinite(j.effort) for j in joints]
         self._lead = np.array([j.effort / j.stiffness if s else np.inf for j, s in zip(joints, servo, strict=True)])
         self._hold = np.array([j.fallback == "hold" for j in joints])
         self._fallback = np.array([j.default if j.fallback == "default" else 0.0 for j in joints])
         self._blend_step = 1.0 if self.settings.blend_s == 0.0 else period_ns * 1e-9 / self.settings.blend_s
-        self._last = np.array([j.default for j in joints])  # the last command that left the gate
+        self.default = np.array([j.default for j in joints])
+        self._last = self.default.copy()  # the last command that left the gate
         self._missed: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._stopped = np.ones(len(joints), dtype=bool)
         self._blend = 0.0  # weight of the request; 0: the present position alone, 1: the request alone

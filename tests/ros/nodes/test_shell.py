@@ -258,6 +258,16 @@ class LooseCable:
         pass
 
 
+def test_the_rates_of_a_robot_file_rule_the_gate_of_the_safety_node(bench, tmp_path):
+    slow = tmp_path / "slow.yaml"
+    (tmp_path / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
+    slow.write_text("extends: robot\nname: slow\njoints: {'*': {rate: 0.001}}\n")
+    gate = bench.open(SafetyNode, autostart="configure", robot=slow).keeper.gate
+    gate.activate(np.zeros(4))
+    before, applied = gate.last, gate.apply(np.ones(4)).applied
+    assert 0.0 < np.abs(applied - before).max() <= 0.001 / 50 + 1e-12
+
+
 @pytest.mark.parametrize(("kind", "does"), [(SafetyNode, "write"), (ObserverNode, "read")])
 def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, monkeypatch, kind, does):
     monkeypatch.setitem(sys.modules, "cables", SimpleNamespace(LooseCable=LooseCable))

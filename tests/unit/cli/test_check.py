@@ -111,3 +111,19 @@ def test_what_is_neither_a_bundle_nor_a_robot_file_is_said(there: bool, found: s
     assert check.main([str(path)]) == 1
     said = capsys.readouterr().out
     assert f"expected a robot file, or a policy bundle: a folder with manifest.yaml, got {found}" in said
+
+
+def test_both_limits_of_every_joint_are_printed_with_the_one_that_rules(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
+    slow = tmp_path / "slow.yaml"
+    slow.write_text('extends: robot\nname: slow\njoints: {elbow: {rate: 0.001}, wrist: {effort: 99.0}}\n')
+    arguments = [str(BUNDLES / "rwkv4"), "--robot", str(slow), "--backend", "onnxruntime"]
+    assert check.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert [line.split() for line in text.splitlines() if line.startswith(("elbow", "wrist"))] == [
+        ["elbow", "rate", "0.001", "10", "robot"], ["wrist", "effort", "99", "2", "bundle"]]
+    check.main([*arguments, "--json"])
+    limits = json.loads(capsys.readouterr().out)["limits"]
+    assert {"joint": "elbow", "field": "rate", "robot": 0.001, "bundle": 10.0, "ruling": 0.001,
+            "ruler": "robot"} in limits
