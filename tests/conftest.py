@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import importlib.util
+import multiprocessing.util
 import os
 import shutil
 import sys
@@ -45,6 +46,8 @@ os.environ |= {
     "OMP_NUM_THREADS": "1",  # sums in one order
     "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves send nothing and leave no file of it
 }
+# Python removes the folder after multiprocessing has removed its own one in it.
+multiprocessing.util.Finalize(None, shutil.rmtree, args=(FOLDER, True), exitpriority=-200)
 for folder in (LOGS, TEMPORARY):
     folder.mkdir()
 tempfile.tempdir = None  # it is read anew
@@ -116,11 +119,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Watch from the start what this run leaves on the machine."""
     config.pluginmanager.register(StrayCheck(RUN, TEMPORARY, IS_WORKER), "stray_check")
-
-
-def pytest_unconfigure() -> None:
-    """Leave no folder behind."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import pytest
 
 from support import strays
 
-# What others put there: multiprocessing, which removes it as Python exits; onnxruntime, as it is imported; torch.
-OF_LIBRARIES = ("pymp-", ".ses", "torchinductor_")
+# What others put there: multiprocessing, which removes it as Python exits, and torch.
+OF_LIBRARIES = ("pymp-", "torchinductor_")
 
 
 class StrayCheck:
