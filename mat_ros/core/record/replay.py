@@ -30,8 +30,8 @@ from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import cdr
-from mat_ros.core.wire.fields import ns_of, read_baton, read_decision, read_encoding, read_overrides, rows
-from mat_ros.core.wire.tick import MANIFEST
+from mat_ros.core.wire.fields import read_baton, read_decision, read_encoding, read_overrides, rows
+from mat_ros.core.wire.tick import MANIFEST, SOURCE, TICK
 
 FOLLOWING = ("encoding", "baton", "decision", "applied")  # messages that follow from an observation, in this order
 TOLD = (Validity.HELD, Validity.ZERO)
@@ -94,11 +94,11 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
     observer, notices = Observer(manifest.layout), _notices(recording, bundle)
     report = Report(equality="bit" if tolerance is None else "tolerance", truncated=recording.truncated)
     first_ns = None  # time of recording of the first differing tick's observation
-    for (tick, source_ns), said in _by_observation(recording, bundle):
+    for (tick, source), said in _by_observation(recording, bundle):
         observed, following = _sort(said)
         if observed is None:
             report.unmatched += sum(recording.covers(message.time_ns) for topic, message in following
-                                    if source_ns or topic != "applied")  # a command without a decision has no source
+                                    if any(source) or topic != "applied")  # a command without a decision has no source
         elif recording.covers(observed.time_ns):
             report.ticks += 1
             if not following:
@@ -133,18 +133,16 @@ def _notices(recording: Recording, bundle: Bundle) -> Notices:
     return notices
 
 
-def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, int]]:
+def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, bytes]]:
     """Return the messages of each observation.
 
     The key is tick and source stamp, because a restarted source counts its ticks from zero again.
     """
     manifest = bundle.hash64.to_bytes(8, "little")
 
-    def key(topic: str, message: Message) -> tuple[int, int] | None:
-        if message.data[MANIFEST] != manifest:
-            return None
-        head = cdr.decode(message.type, message.data, last="source_stamp")
-        return head.tick, ns_of(head.source_stamp)
+    def key(topic: str, message: Message) -> tuple[int, bytes] | None:
+        data = message.data
+        return (int.from_bytes(data[TICK], "little"), data[SOURCE[topic]]) if data[MANIFEST] == manifest else None
 
     return Ticks(lambda: recording.messages(("observation", *FOLLOWING), margin_ns=MARGIN_NS), key)
 

@@ -113,12 +113,12 @@ def encode(name: str, message: Any) -> bytes:
     return LITTLE_ENDIAN + bytes(out)
 
 
-def decode(name: str, data: bytes, last: str = "") -> SimpleNamespace:
-    """Return the message of bytes, or its fields up to the one named `last`. Refuse bytes that are no message."""
+def decode(name: str, data: bytes) -> SimpleNamespace:
+    """Return the message of bytes. Refuse bytes that are no message."""
     if data[:4] != LITTLE_ENDIAN:
         raise Refused(f"message {name}", "little-endian CDR", data[:4].hex() or "no bytes", "record it with ROS 2")
     reader = _Reader(memoryview(data)[4:], name)
-    return reader.message(name, last)
+    return reader.message(name)
 
 
 def _write(out: bytearray, name: str, message: Any) -> None:
@@ -183,12 +183,10 @@ class _Reader:
         self.place = start + size
         return self.data[start:self.place]
 
-    def message(self, name: str, last: str = "") -> SimpleNamespace:
+    def message(self, name: str) -> SimpleNamespace:
         found = SimpleNamespace()
         for field in fields(name):
             setattr(found, field.name, self.many(field) if field.many else self.one(field))
-            if field.name == last:
-                break
         return found
 
     def many(self, field: Field) -> Any:

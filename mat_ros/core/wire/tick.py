@@ -11,6 +11,7 @@ the header of four bytes.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ SECOND_NS = 1_000_000_000
 TICK = slice(4, 12)  # place of the tick's id in every message of the tick
 FIRST_SLOT = slice(28, 30)  # place of the owner's first slot in a Decision
 MANIFEST = slice(12, 20)  # place of the policy's hash in every message
+SOURCE: Mapping[str, slice] = {  # place of the source stamp, by topic
+    "observation": slice(36, 44), "encoding": slice(36, 44),
+    "baton": slice(20, 28), "decision": slice(20, 28), "applied": slice(20, 28)}
 
 _OBSERVATION = struct.Struct("<4sQQqqiIII")  # tick, manifest, start, deadline, source s, ns, episode, count @44
 _ENCODING = struct.Struct("<4sQQqqiII")  # tick, manifest, start, deadline, source s, ns, count @40
