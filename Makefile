@@ -12,12 +12,13 @@ SETUP := ./scripts/setup_venv.sh
 BIN := .venv/bin
 RUN_EXTRAS := ros sim
 TEST_EXTRAS := ros sim onnx train record rtx colcon dev
+WORKERS ?= 2
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
-	@echo 'PYTHON=python3.12 chooses the Python of .venv; PYTEST_ARGS="-k chain" adds arguments of pytest.'
+	@echo 'PYTHON=python3.12 chooses the Python of .venv; PYTEST_ARGS="-k chain" adds arguments of pytest; WORKERS=0 runs one test at a time.'
 
 setup:  ## make or repair .venv with everything that tests and training need
 	@$(SETUP) $(TEST_EXTRAS)
@@ -29,7 +30,7 @@ demo:  ## run the demonstration (no torch, no GPU, no display)
 
 test:  ## run every test that this machine can run, and list the others
 	@$(SETUP) $(TEST_EXTRAS)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 test-ros:  ## run the tests that send real messages
 	@$(SETUP) $(TEST_EXTRAS)

@@ -9,7 +9,7 @@
         for step in chain.run(robot, ticks=250):
             print(step.tick, step.applied.applied)
 
-It is the same core that the nodes run, in one process: the same decisions bit for bit, behind the same safety gate.
+This module runs the core of the nodes in one process, behind the same safety gate. The decisions have the same bits.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from mat_ros.core.tick.walk import paced
 from mat_ros.hardware.io import HardwareIO, check_reading
 
 Float = NDArray[np.float64]
-FIRST_S = 5.0  # patience with a robot that has not measured anything yet
+FIRST_S = 5.0  # longest wait for the first measurement of a robot
 
 
 @dataclass(frozen=True)
 class Step:
-    """One tick."""
+    """The measurements, actions and commands of one tick."""
 
     tick: int
-    signals: Float32  # (signal,): what was measured, ordered as the policy's terms
-    actions: Float32  # (slot, act_dim): what was decided, in policy units; NaN where nothing could be
-    applied: Applied  # what the safety gate made of it, (joint,) each
+    signals: Float32  # (signal,): the measurements, ordered as the policy's terms
+    actions: Float32  # (slot, act_dim): the decisions, in policy units; NaN without a decision
+    applied: Applied  # (joint,) each: the commands after the safety gate, with the reasons for changes
 
 
 class Chain:
-    """A policy whose slots all decide here."""
+    """A policy whose slots all decide in this process."""
 
     def __init__(self, policy: str | Path, backend: str = "auto", seed: int = 0, sampled: bool = False) -> None:
-        """Load a policy, shipped or from a folder, and refuse a backend that does not reproduce its golden ticks."""
+        """Load a shipped policy or a folder, and refuse a backend that does not reproduce the policy's golden ticks."""
         self.bundle = Bundle.load(shipped.policy_folder(str(policy)))
         self.manifest = self.bundle.manifest
         self.backend = open_backend(backend, self.bundle)
@@ -65,16 +65,16 @@ class Chain:
         self._central = Central(self.manifest, self.backend, sampling)
 
     def decide(self, signals: Float32, tick: int = 0) -> Float32 | None:
-        """Return the actions (slot, act_dim) for measurements (signal,); None where those are not finite."""
+        """Return the actions (slot, act_dim) for measurements (signal,); None when a measurement is not finite."""
         encoded = self._central.encode(Observation(tick, tick, tick + 1, 0, 0, np.asarray(signals, np.float32)))
         return None if encoded is None else self._central.decide(encoded[0]).actions
 
     def command(self, actions: Float32) -> Float:
-        """Turn actions (slot, act_dim) into a command (joint,), inside the limits of each joint."""
+        """Return the command (joint,) for actions (slot, act_dim), inside the limits of each joint."""
         return self.manifest.action_map.to_command(actions)
 
     def run(self, robot: Robot, ticks: int | None = None) -> Iterator[Step]:
-        """Drive a robot, tick by tick, for as long as it is asked for the next step."""
+        """Drive a robot tick by tick and yield each step. A tick runs when the caller takes the next step."""
         robot.check(self.manifest)
         joints = ruling_joints(self.manifest.joints, robot.description)
         keeper = Keeper(self.manifest, Gate(joints, self.manifest.period_ns, robot.guard),
@@ -98,10 +98,10 @@ class Chain:
         signals: Float32 = np.full(self.manifest.layout.signal_count, np.nan, np.float32)
         if reading is not None:
             check_reading(reading, self.manifest)
-            signals = np.asarray(reading.signals, np.float32)  # as messages carry them
+            signals = np.asarray(reading.signals, np.float32)  # the precision of the messages
             observation = Observation(tick, start_ns, end_ns, reading.source_ns, reading.episode, signals)
             outcomes = self._central.tick(keeper, observation).outcomes
-        if not outcomes:  # nothing was measured or decided: the gate helps itself
+        if not outcomes:  # no measurement or no decision came: the gate acts without them
             outcomes = tuple(keeper.poll(end_ns + self.manifest.period_ns))
         for outcome in outcomes[-1:]:
             robot.hardware.write(outcome.applied.applied)
@@ -109,7 +109,7 @@ class Chain:
 
 
 class Robot:
-    """A robot behind its safety gate; leaving the `with` block brings it to its fallback."""
+    """A robot behind its safety gate; the end of the `with` block walks the robot to its fallback."""
 
     def __init__(self, hardware: HardwareIO, description: str | Path | RobotDescription | None = None,
                  guard: GuardSettings | None = None, lockstep: bool = False) -> None:
@@ -130,7 +130,7 @@ class Robot:
         return cls(SimulatedRobot(chain.manifest, task, seed), lockstep=True)
 
     def check(self, manifest: Manifest) -> None:
-        """Refuse a policy of another robot."""
+        """Refuse the policy of another robot."""
         if self.description is not None:
             manifest.check_robot(self.description)
         expected, got = tuple(joint.name for joint in manifest.joints), self.hardware.describe().joints
@@ -138,11 +138,11 @@ class Robot:
             raise Refused("robot", f"the joints {list(expected)}", list(got), "choose the robot of the policy")
 
     def __enter__(self) -> Robot:
-        """Begin to use it."""
+        """Return the robot itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Walk every joint to its fallback and let go of the robot."""
+        """Walk every joint to its fallback, and release the robot."""
         if self.keeper is not None:
             steps, period_ns = self.keeper.rest(), self.keeper.gate.period_ns
             for outcome in steps if self.lockstep else paced(steps, period_ns):

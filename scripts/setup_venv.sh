@@ -204,7 +204,7 @@ install_package() {
   rm -rf "$venv"/lib/python3.*/site-packages/~* # files that an interrupted pip put aside
   mapfile -t damaged < <(damaged_packages | grep -v '^mat_ros==')
   # pip 23.0, which Python 3.10 and Debian 12 contain, tries versions of all packages for too long.
-  "$venv/bin/python" -m pip install 'pip>=25.1,<27' || true # without a network the old pip can compile a changed message
+  "$venv/bin/python" -m pip install 'pip>=25.1,<27' || true # without a network the old pip is enough
   # Without build isolation pip compiles a changed message in seconds, with the same wheels that will run it.
   mapfile -t build < <(build_requirements)
   { [ ${#damaged[@]} = 0 ] || "$venv/bin/python" -m pip install --ignore-installed --no-deps "${damaged[@]}"; } \

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import importlib.util
+import multiprocessing.util
 import os
 import shutil
 import sys
@@ -21,6 +22,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from mat_ros.core.tick.latch import STATE
+from mat_ros.core.wire.seal import SECRET, new_secret
 from mat_ros.graph import ros_environment
 from support import ros_domain
 from support.stray_check import StrayCheck
@@ -43,7 +46,11 @@ os.environ |= {
     "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
     "ROS_LOG_DIR": str(LOGS),
     "OMP_NUM_THREADS": "1",  # sums in one order
+    SECRET: new_secret(),  # nodes that a test makes in its own process take part in the graphs that it launches
+    "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves send nothing and leave no file of it
 }
+# Python removes the folder after multiprocessing has removed its own one in it.
+multiprocessing.util.Finalize(None, shutil.rmtree, args=(FOLDER, True), exitpriority=-200)
 for folder in (LOGS, TEMPORARY):
     folder.mkdir()
 tempfile.tempdir = None  # it is read anew
@@ -73,19 +80,28 @@ TIERS = {  # marker: (is it possible here?, what is missing otherwise)
 }
 
 
+RANKS = (("slow", 2), ("train", 5), ("gpu", 4), ("ros", 3), ("sim", 1))  # the first marker that a test has counts
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here and run the quick tiers first, so that a mistake shows within a minute."""
+    """Skip what cannot run here, and run the quick tiers first, so that a mistake shows within a minute.
+
+    What takes longest comes next: then no worker waits long for another one at the end.
+    """
     missing = {tier: reason for tier, (possible, reason) in TIERS.items() if not possible()}
     for item in items:
         for tier, reason in missing.items():
             if item.get_closest_marker(tier):
                 item.add_marker(pytest.mark.skip(reason=reason))
-    items.sort(key=_tier_rank)
+    items.sort(key=lambda item: next((rank for tier, rank in RANKS if item.get_closest_marker(tier)), 0))
 
 
-def _tier_rank(item: pytest.Item) -> int:
-    ranks = {"sim": 1, "ros": 2, "train": 3, "gpu": 4, "slow": 5}
-    return max((rank for tier, rank in ranks.items() if item.get_closest_marker(tier)), default=0)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let `-n 2` share the tests out in our way; `--dist` chooses another one."""
+    from support.scheduling import FileScheduling
+
+    return FileScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -108,9 +124,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(StrayCheck(RUN, TEMPORARY, IS_WORKER), "stray_check")
 
 
-def pytest_unconfigure() -> None:
-    """Leave no folder behind."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test latch stops in a folder of its own, and read none that a robot of this user has latched."""
+    monkeypatch.setenv(STATE, str(FOLDER / "state" / uuid.uuid4().hex))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"  # ONNX Runtime collects usage data from its import on, unless this is set
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
@@ -116,6 +118,7 @@ class OnnxRuntimeBackend:
 
 
 def _onnxruntime() -> Any:
+    os.environ.setdefault(NO_TELEMETRY, "1")
     try:
         import onnxruntime
     except ImportError as error:

@@ -22,17 +22,17 @@ BENCHES = {
 
 
 def benches() -> dict[str, str]:
-    """Return the benchmarks that this version has, by name, with what they measure."""
+    """Return the benchmarks of this version: name -> what the benchmark measures."""
     return {name: text for name, (text, module) in BENCHES.items() if importlib.util.find_spec(module)}
 
 
 def bench(name: str) -> ModuleType:
-    """Import a benchmark."""
+    """Import the module of a benchmark and return it."""
     return importlib.import_module(BENCHES[name][1])
 
 
 def parser() -> argparse.ArgumentParser:
-    """Declare the arguments of `mat-ros bench`: a benchmark, and what is left to it."""
+    """Declare the arguments of `mat-ros bench`: a benchmark, and the arguments of the benchmark."""
     lines = "\n".join(f"  {name:<10}{text}" for name, text in benches().items())
     parser = argparse.ArgumentParser(prog="mat-ros bench", usage="mat-ros bench WHAT ...", epilog=lines,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -27,12 +27,12 @@ from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import Rule, rules
 from mat_ros.core.shipped import config_file, policy_folder
 
-SLACK = 1e-9  # in a joint's unit: rounding of offset + scale
+SLACK = 1e-9  # tolerance in a joint's unit, for the rounding of offset + scale
 
 
 @dataclass(frozen=True)
 class BackendCheck:
-    """How one backend did."""
+    """The result of one backend."""
 
     device: str
     step_us_p50: float
@@ -47,19 +47,19 @@ class BackendCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What became of a check."""
+    """The result of a check."""
 
     ok: bool
     reason: str
     backends: dict[str, BackendCheck]
     bundle: Bundle | None
-    notes: tuple[str, ...] = ()  # what is allowed and may not be meant
-    robot: Robot | None = None  # where a robot file was checked
-    rules: tuple[Rule, ...] = ()  # limits of robot and bundle, where both were checked
+    notes: tuple[str, ...] = ()  # facts that are allowed and may be mistakes
+    robot: Robot | None = None  # the robot, if a robot file was checked
+    rules: tuple[Rule, ...] = ()  # the limits of robot file and bundle, if a bundle was checked with a robot file
 
 
 def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckReport:
-    """Verify a folder, against a robot file where given, in the named or in all installed backends."""
+    """Verify a bundle in the named backends, or in all installed ones; `robot` names a robot file that has to fit."""
     rows: dict[str, BackendCheck] = {}
     try:
         bundle = Bundle.load(folder)
@@ -81,7 +81,7 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
 
 
 def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
-    """Refuse a robot whose joints or rate are not the policy's; a name is no more than noted."""
+    """Refuse a robot whose joints or rate differ from the policy's; return a note where only its name differs."""
     bundle.manifest.check_robot(robot)
     if robot.name == bundle.manifest.robot:
         return ()
@@ -90,7 +90,7 @@ def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
 
 
 def check_robot_file(path: Path) -> CheckReport:
-    """Read a robot file; every mistake in it is refused by name."""
+    """Check a robot file; the report names a mistake in the file."""
     try:
         robot = Robot.load(path)
     except Refused as error:
@@ -126,7 +126,7 @@ def _run(name: str, bundle: Bundle) -> BackendCheck:
 
 
 def to_json(report: CheckReport) -> str:
-    """Return the report for a program."""
+    """Return the report as JSON, for programs."""
     plain = {"ok": report.ok, "reason": report.reason, "notes": report.notes,
              "limits": [asdict(rule) | {"ruler": rule.ruler} for rule in report.rules],
              "backends": {name: asdict(row) for name, row in report.backends.items()}}
@@ -134,7 +134,7 @@ def to_json(report: CheckReport) -> str:
 
 
 def show(report: CheckReport, console: Console) -> None:
-    """Print the report for a person."""
+    """Print the report as text, for people."""
     if report.bundle is not None:
         manifest = report.bundle.manifest
         network = manifest.network
@@ -173,7 +173,7 @@ def _show_rules(held: Sequence[Rule], console: Console) -> None:
 
 
 def _show_robot(robot: Robot, console: Console) -> None:
-    """Read a robot file back, for the second person who compares it with the data sheet."""
+    """Print the content of a robot file, so that a second person can compare it with the data sheet."""
     console.print(f"[bold]{robot.name}[/]  {len(robot.joints)} joints at {1e9 / robot.period_ns:g} Hz, split by "
                   f"{', '.join(robot.splits)}", soft_wrap=True, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -197,7 +197,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if the bundle may run, 1 if not."""
+    """Run `mat-ros check`; return 0 if the bundle may run or the robot file is valid, else 1."""
     given = parser().parse_args(arguments)
     if Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))

@@ -25,11 +25,11 @@ from mat_ros.core.faults.schedule import fault_kinds
 from mat_ros.core.options import Option
 from mat_ros.graph.deployment import DEPLOYMENTS, launch_options
 
-LAUNCH_ARGUMENTS = "launch_arguments"  # the argument of `mat-ros launch` that takes name:=value
-LINE_END = "\n"  # which an f-string may not hold before Python 3.12
+LAUNCH_ARGUMENTS = "launch_arguments"  # name of the argument of `mat-ros launch` that takes name:=value
+LINE_END = "\n"  # an f-string may not contain a backslash before Python 3.12
 
-# Bash cuts the line into words at : and =, too, which separate name and value of a launch argument, and level and kind
-# of a fault. So the words are put together again, and what stands before the last cut is taken off the answers.
+# Bash also splits words at : and =, which separate name and value of a launch argument, and level and kind of a fault.
+# So the function joins the words again, and removes the text before the last split from its answers.
 JOINED = """_mat_ros() {
   local cut=${COMP_WORDS[COMP_CWORD]} left=$COMP_LINE words=() count=0 word blank
   for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
@@ -55,14 +55,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the script."""
+    """Print the completion script."""
     parser().parse_args(arguments)
     print(script())
     return 0
 
 
 def script() -> str:
-    """Write the script from the parsers of all commands: pressing TAB starts no Python, and nothing is listed twice."""
+    """Return the script, made from the parsers of all commands. The script completes words without starting Python."""
     names = completed_names()
     functions = [_function(argument, words) for argument, words in names.items()]
     functions.append(_launch_function(launch_options(next(iter(DEPLOYMENTS))), names))
@@ -72,7 +72,7 @@ def script() -> str:
 
 
 def completed_names() -> dict[str, Sequence[str]]:
-    """Return the names that complete an argument, by the name of the argument, in whichever command it stands."""
+    """Return the words that complete an argument in any command: name of the argument -> words."""
     policies, robots = shipped.policy_names(), shipped.config_names("robots")
     return {
         "policy": policies, "bundle": policies, "robot": robots, "grid": shipped.config_names("grids"),
@@ -82,7 +82,7 @@ def completed_names() -> dict[str, Sequence[str]]:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """Join the parsers of all commands and benchmarks to one."""
+    """Return one parser that joins the parsers of all commands and benchmarks."""
     whole = argparse.ArgumentParser(prog="mat-ros")
     whole.add_argument("--version", action="version", version="")
     own = {name: importlib.import_module(command.module).parser() for name, command in commands().items()}
@@ -93,7 +93,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _add(parser: argparse.ArgumentParser, own: Mapping[str, argparse.ArgumentParser]) -> None:
-    """Add parsers that were made elsewhere as subcommands."""
+    """Add finished parsers as subcommands."""
     commands = parser.add_subparsers()
     for name, made in own.items():
         commands.add_parser(name, help=made.description)
@@ -101,7 +101,7 @@ def _add(parser: argparse.ArgumentParser, own: Mapping[str, argparse.ArgumentPar
 
 
 def _complete(parser: argparse.ArgumentParser, names: Set[str]) -> None:
-    """Tell shtab which function completes an argument, in a parser and in those of its subcommands."""
+    """Set the Bash function that completes each argument, in a parser and in the parsers of its subcommands."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for own in action.choices.values():
@@ -115,7 +115,7 @@ def _function(argument: str, words: Sequence[str]) -> str:
 
 
 def _launch_function(options: Sequence[Option], names: Mapping[str, Sequence[str]]) -> str:
-    """Complete the names of launch arguments, and their values where they are known; other values may be files."""
+    """Return a Bash function that completes names and known values of launch arguments; other values may be files."""
     cases = []
     for option in options:
         known = ("true", "false") if isinstance(option.default, bool) else option.choices or names.get(option.name, ())

@@ -16,7 +16,7 @@ from mat_ros.core.shipped import check_writable
 from mat_ros.demo.run import INTERRUPTED, JOINT_POLICY, POLICY, DemoRun, run
 from mat_ros.graph import ros_environment
 
-DOMAINS = range(1, 100)  # above 101 DDS ports may meet ephemeral ones
+DOMAINS = range(1, 100)  # the DDS ports of domains above 101 may collide with ephemeral ports
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,24 +32,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demonstration, write its report, and say in one line of JSON how it went."""
+    """Run the demonstration, write its report, and print its result as one line of JSON."""
     given = parser().parse_args(arguments)
-    # A graph of its own: neither heard nor disturbed by another one on this machine.
+    # A random domain separates this graph from other graphs on this machine.
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().choice(DOMAINS)))
     ros_environment.set_defaults()
     ros_environment.keep_to_loopback()
 
-    # MuJoCo and Rerun are extras. --help works without them, and what is missing is refused before anything starts.
+    # MuJoCo and Rerun are extras. --help works without them, and a missing one is refused before any process starts.
     from mat_ros.demo import report as demo_report
 
     if given.view:
         from mat_ros.view import rerun
     check_writable(given.out / "report.html")
     name = given.policy or (JOINT_POLICY if given.per_joint else POLICY)
-    with tempfile.TemporaryDirectory(prefix="mat_ros_log_") as logs:  # or each process leaves a file in the user's home
+    with tempfile.TemporaryDirectory(prefix="mat_ros_log_") as logs:  # keeps log files out of the user's home
         os.environ["ROS_LOG_DIR"] = logs
         found = run(shipped.policy_folder(name).resolve(), given.per_joint, not given.no_fault, given.seed)
-    if found.trouble == INTERRUPTED:  # whoever stops it needs no report, and may want that of the run before
+    if found.trouble == INTERRUPTED:  # keep the report of an earlier run: the user has stopped this one
         print(f"{sentence(found)} No report is written.")
         return 130
     report = given.out / "report.html"
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 
 def sentence(found: DemoRun) -> str:
-    """Return what was achieved."""
+    """Return the result of the run in words."""
     if found.trouble:
         return f"The run broke off: {found.trouble}."
     health = found.watch.health

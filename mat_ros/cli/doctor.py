@@ -60,17 +60,17 @@ with mujoco.Renderer(model, 32, 32) as renderer:
 
 @dataclass(frozen=True)
 class Finding:
-    """Tell about one thing that may be installed."""
+    """The result of one probe."""
 
     name: str
     found: bool
-    detail: str  # a version, or what went wrong
-    remedy: str = ""  # the command that mends it
-    essential: bool = False  # no graph runs without it
+    detail: str  # a version, or the reason why the probe failed
+    remedy: str = ""  # command that repairs the machine
+    essential: bool = False  # a graph cannot run without this part
 
 
 def python() -> Finding:
-    """Compare the interpreter with those that are tested."""
+    """Compare the version of the interpreter with the tested versions."""
     low, high = (".".join(map(str, version)) for version in SUPPORTED_PYTHON)
     found = SUPPORTED_PYTHON[0] <= sys.version_info[:2] <= SUPPORTED_PYTHON[1]
     remedy = f"make the environment with a Python from {low} to {high}"
@@ -78,7 +78,7 @@ def python() -> Finding:
 
 
 def base_packages() -> Finding:
-    """Import what every command needs."""
+    """Import the packages that every command needs."""
     code = "import numpy, yaml, safetensors, rich; print('numpy', numpy.__version__)"
     return _probe("base packages", code, install_command(), essential=True)
 
@@ -111,7 +111,7 @@ def messages() -> Finding:
 
 
 def loopback() -> Finding:
-    """Send a message through DDS to ourselves, in a domain that nobody else uses."""
+    """Send a message through DDS to the same process, in a random domain, so that no other graph takes part."""
     private = {"ROS_DOMAIN_ID": str(random.SystemRandom().randrange(1, 100))}
     if "RMW_IMPLEMENTATION" in os.environ:
         private["RMW_IMPLEMENTATION"] = os.environ["RMW_IMPLEMENTATION"]
@@ -130,8 +130,9 @@ def native_backend() -> Finding:
 
 
 def onnxruntime() -> Finding:
-    """Import ONNX Runtime and list where it can run."""
-    code = "import onnxruntime as o; print(o.__version__, *o.get_available_providers())"
+    """Import ONNX Runtime and list its execution providers."""
+    code = "import os; os.environ['ORT_DISABLE_TELEMETRY'] = '1'\n" \
+           "import onnxruntime as o; print(o.__version__, *o.get_available_providers())"
     return _probe("onnxruntime", code, install_command("onnx"))
 
 
@@ -141,7 +142,7 @@ def mujoco() -> Finding:
 
 
 def headless_rendering() -> Finding:
-    """Draw one picture without a display: on the GPU's EGL, else in software."""
+    """Render one picture without a display: with the GPU's EGL, else in software."""
     remedy = "apt-get install libegl1 libopengl0 libgl1-mesa-dri"
     for backend in ("egl", "osmesa"):
         finding = _probe("GL without display", RENDER, remedy, environment={"MUJOCO_GL": backend})
@@ -151,7 +152,7 @@ def headless_rendering() -> Finding:
 
 
 def torch() -> Finding:
-    """Import torch and say whether it sees a GPU."""
+    """Import torch and report whether it can use a GPU."""
     code = "import torch; print(torch.__version__, 'with CUDA' if torch.cuda.is_available() else 'on the CPU')"
     return _probe("torch", code, install_command("train"))
 
@@ -170,7 +171,7 @@ def gpu() -> Finding:
 
 
 def tensorrt() -> Finding:
-    """Import enterprise TensorRT, whose libraries pip does not bring."""
+    """Import enterprise TensorRT, whose libraries pip does not install."""
     remedy = "install NVIDIA's TensorRT packages (on a Jetson they come with JetPack); pip alone brings no libraries"
     return _probe("TensorRT", "import tensorrt as t; t.Builder; print(t.__version__)", remedy)
 
@@ -202,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Print what was found; exit 1 when a graph cannot run here."""
+    """Print the findings; return 1 when a graph cannot run on this machine."""
     as_json = parser().parse_args(arguments).json
     findings = examine()
     lacking = [finding.name for finding in findings if finding.essential and not finding.found]
@@ -226,7 +227,7 @@ def _row(finding: Finding) -> str:
 def _probe(
     name: str, code: str, remedy: str, environment: dict[str, str] | None = None, essential: bool = False
 ) -> Finding:
-    """Run code in a new Python; its last line of output is the version, or of complaint the reason."""
+    """Run code in a new Python; its last line of output is the version, and its last line of errors is the reason."""
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(

@@ -20,8 +20,8 @@ from mat_ros.core.faults.schedule import fault_kinds
 from mat_ros.core.faults.targets import targets
 from mat_ros.core.policy.bundle import Bundle
 
-PATIENCE_S = 5.0  # for an injector to be found
-SHOWN = 8  # elements of a term, or receivers of a sender, in a list for people
+PATIENCE_S = 5.0  # longest wait for an injector, and for its answer
+SHOWN = 8  # most elements of a term, or receivers of a sender, in a printed list
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +74,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _grouped(names: Iterable[str]) -> dict[str, list[str]]:
-    """Gather the elements of a term, and the receivers of a sender."""
+    """Group names: the elements by their term, and the receivers by their sender."""
     found: dict[str, list[str]] = {}
     for name in names:
         group, sign, member = re.split(r"(/|->)", name, maxsplit=1) if re.search(r"/|->", name) else ("", "", name)
@@ -102,7 +102,7 @@ def _clear(given: argparse.Namespace) -> int:
 
 
 def _call(namespace: str, kind: Any, service: str, request: Any) -> Any:
-    """Ask the injector of a graph."""
+    """Send a request to the injector of a graph and return the answer."""
     import rclpy  # as in _inject
 
     rclpy.init()

@@ -14,7 +14,7 @@ from mat_ros.graph.deployment import DEPLOYMENTS, Planned, check_start, launch_o
 from mat_ros.graph.process import Sink
 from mat_ros.nodes.preload import preload
 
-COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of node names on a terminal
+COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # ANSI codes for node names on a terminal
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def help_text(name: str) -> str:
-    """Write the launch arguments of a deployment, as declared."""
+    """Return the help text with the launch arguments of a deployment."""
     lines = [f"mat-ros launch {name} [name:=value ...]", "", f"Start {DEPLOYMENTS[name].help}.", ""]
     for option in launch_options(name):
         default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
@@ -64,7 +64,7 @@ def help_text(name: str) -> str:
 
 
 def describe(planned: Planned) -> str:
-    """Write the nodes of a graph and their parameters."""
+    """Return text that lists the nodes of a graph, their parameters and the environment."""
     lines = [f"policy {planned.bundle.folder} ({planned.bundle.digest[:16]})"]
     for node in planned.graph.nodes:
         manner = "essential" if node.essential else "respawned" if node.respawn else "once"
@@ -74,7 +74,7 @@ def describe(planned: Planned) -> str:
 
 
 def printer(names: list[str]) -> Sink:
-    """Return a sink that prints each line behind the name of its node, in a colour of its own on a terminal."""
+    """Return a sink that prints each line after the name of its node. On a terminal, each name has a colour."""
     width = max(map(len, [*names, "launcher"]))
     colour = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
 

@@ -17,7 +17,7 @@ from mat_ros.graph import forked, ros_environment
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; every refusal is one sentence and exit status 2."""
+    """Run one subcommand; a refusal prints one sentence and returns 2."""
     parser = _Parser(
         prog="mat-ros",
         usage="mat-ros COMMAND ...",
@@ -50,9 +50,9 @@ def _run(command: Command, arguments: list[str]) -> int:
     try:
         status: int | None = importlib.import_module(command.module).main(arguments)
     except KeyboardInterrupt:
-        return 130  # as a shell reports an interrupted program
-    except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the last flush must not complain either
+        return 130  # the status of an interrupted program in a shell
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush raises no error
         return 0
     except Exception as error:
         sentence = _refusal(error, command)
@@ -64,7 +64,7 @@ def _run(command: Command, arguments: list[str]) -> int:
 
 
 def _refusal(error: Exception, command: Command) -> str | None:
-    """Put an error that the user can mend into one sentence; None for a mistake of ours, which keeps its traceback."""
+    """Return one sentence for an error that the user can correct; None for a bug, which keeps its traceback."""
     from mat_ros.core.errors import Missing, Refused, unusable
     from mat_ros.core.shipped import install_command
 

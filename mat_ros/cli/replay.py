@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def find_bundle(name: str, recording: Recording) -> Bundle:
-    """Load the bundle that was recorded: the named one, or the shipped one with its digest."""
+    """Return the bundle of the recording: the named bundle, or the shipped bundle with the recorded digest."""
     if name:
         return Bundle.load(shipped.policy_folder(name))
     digest = recording.facts.get("digest", "")
@@ -62,7 +62,7 @@ def find_bundle(name: str, recording: Recording) -> Bundle:
 
 
 def same_class(name: str, recording: Recording, bundle: Bundle) -> tuple[Backend, float | None]:
-    """Open the backend of the recording; another name or device is held to the bundle's tolerance and not to bits."""
+    """Return a backend, with the bundle's tolerance where the backend or its version differs from the recorded one."""
     recorded = recording.facts.get("backend", [name or "auto", "", ""])
     backend = open_backend(name or recorded[0], bundle)
     info = backend.info()
@@ -71,7 +71,7 @@ def same_class(name: str, recording: Recording, bundle: Bundle) -> tuple[Backend
 
 
 def show(report: Report, as_json: bool, done: str, name: str) -> None:
-    """Print a report."""
+    """Print the report of a replay or of a comparison."""
     if as_json:
         print(json.dumps({key: report.to_dict()[key] for key in HEADLINE}))
         return

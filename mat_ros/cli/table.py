@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of the subcommands of mat-ros. A subcommand is the module of its name in this folder."""
+"""List the subcommands of mat-ros. A subcommand is the module of its name in this folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Command:
 
     name: str
     help: str
-    extra: str = ""  # what to install when one of its imports is missing
-    own: str = ""  # its module, where that is not the one of its name in this folder
+    extra: str = ""  # pip extras that contain its imports
+    own: str = ""  # its module, if that is not the module of its name in this folder
 
     @property
     def module(self) -> str:
@@ -33,7 +33,7 @@ class Audience:
 
     title: str
     commands: tuple[Command, ...]
-    elsewhere: tuple[tuple[str, str], ...] = ()  # (what to type, what it does) that is not a subcommand
+    elsewhere: tuple[tuple[str, str], ...] = ()  # other commands: (command line, effect)
 
 
 AUDIENCES = (
@@ -72,5 +72,5 @@ AUDIENCES = (
 
 
 def commands() -> dict[str, Command]:
-    """Return the subcommands that this version has, by name."""
+    """Return the subcommands of this version, by name."""
     return {command.name: command for audience in AUDIENCES for command in audience.commands if command.exists()}

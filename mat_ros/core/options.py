@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declare an option once: from it come `--help`, ROS parameter descriptors, launch arguments and the reference page."""
+"""Declare an option once for `--help`, ROS parameter descriptors, launch arguments and the reference page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Option:
-    """One named setting: its type is that of its default."""
+    """Describe one named setting. The type of the default is the type of the option."""
 
     name: str
     default: Value
@@ -39,7 +39,7 @@ class Option:
         return f"[{self.lower:g}, {self.upper:g}]"
 
     def read(self, value: object) -> Value:
-        """Turn a value, as YAML, ROS or a command line gives it, into the option's type; refuse what does not fit."""
+        """Return a value of YAML, ROS or a command line in the option's type. Refuse a value that does not fit."""
         kind = type(self.default)
         try:
             if kind is bool:
@@ -56,11 +56,11 @@ class Option:
         if self.choices and found not in self.choices:
             self.refuse(value)
         if isinstance(found, (int, float)) and not isinstance(found, bool) and not self.lower <= found <= self.upper:
-            self.refuse(value)  # also a NaN
+            self.refuse(value)  # this also refuses a NaN
         return found
 
     def refuse(self, value: object) -> None:
-        """Refuse a value with the range."""
+        """Raise the refusal of a value, with the possible values."""
         kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[type(self.default)]
         raise Refused(f"option {self.name}", f"{kind} in {self.range}", repr(value), "set it to one of these")
 
@@ -68,18 +68,18 @@ class Option:
 def option(
     default: Value, description: str, lower: float = -math.inf, upper: float = math.inf, choices: tuple[str, ...] = ()
 ) -> Any:
-    """Declare a field of a settings dataclass as an option."""
+    """Return a field of a settings dataclass that is an option."""
     return dataclasses.field(default=default, metadata={"option": (description, lower, upper, choices)})
 
 
 def options(settings: type) -> tuple[Option, ...]:
-    """List the options of a settings dataclass."""
+    """Return the options of a settings dataclass."""
     fields = [f for f in dataclasses.fields(settings) if "option" in f.metadata]
     return tuple(Option(f.name, f.default, *f.metadata["option"]) for f in fields)  # type: ignore[arg-type]
 
 
 def read(settings: type[T], values: Mapping[str, object]) -> T:
-    """Make settings from named values; unknown names and values out of range are refused."""
+    """Return the settings of named values. Unknown names and values out of range are refused."""
     known = {o.name: o for o in options(settings)}
     if unknown := sorted(set(values) - set(known)):
         raise Refused(settings.__name__, f"the options {sorted(known)}", unknown, "remove or rename them")

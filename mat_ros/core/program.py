@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run another Python program of this project, and refuse with its own sentence where it refuses.
+"""Run another Python program of this project. Where the program refuses its input, refuse with the same sentence.
 
-The runtime reaches training through this boundary only: it imports nothing of training.
+The runtime uses training only through this module. The runtime imports nothing of training.
 """
 
 from __future__ import annotations

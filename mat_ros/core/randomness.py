@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw random numbers from a counter instead of a stream, so that the same key gives the same bits everywhere.
 
-A stream of random numbers depends on everything that drew from it before; a restarted process, another order of calls
-or a batched simulation would see other numbers. Here a draw is a pure function of (seed, name, tick): training,
-lock-step simulation, a live graph and a replay agree without talking to each other.
+A stream of random numbers depends on every earlier draw. A restarted process, another order of calls or a batched
+simulation would draw other numbers. Here a draw is a pure function of (seed, name, tick). Training, lock-step
+simulation, a live graph and a replay draw the same numbers without exchanging messages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def stream(seed: int, name: str) -> int:
 
 
 def uniform(key: int, tick: int, size: int, offset: int = 0) -> NDArray[np.float64]:
-    """Draw `size` numbers in [0, 1) for one tick of a stream; `offset` skips numbers of the same tick."""
+    """Return `size` numbers in [0, 1) for one tick of a stream. `offset` skips numbers of the same tick."""
     with np.errstate(over="ignore"):
         lane = np.arange(offset, offset + size, dtype=np.uint64)
         word = _mix(np.array([key], dtype=np.uint64) + _GOLDEN * np.uint64(tick + 1))
@@ -35,7 +35,7 @@ def uniform(key: int, tick: int, size: int, offset: int = 0) -> NDArray[np.float
 
 
 def normal(key: int, tick: int, size: int) -> NDArray[np.float64]:
-    """Draw `size` standard normal numbers for one tick of a stream."""
+    """Return `size` standard normal numbers for one tick of a stream."""
     u = uniform(key, tick, 2 * size)
     radius = np.sqrt(-2.0 * np.log1p(-u[:size]))  # 1 - u is never zero
     drawn: NDArray[np.float64] = radius * np.cos(2.0 * np.pi * u[size:])
@@ -43,7 +43,7 @@ def normal(key: int, tick: int, size: int) -> NDArray[np.float64]:
 
 
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scatter the bits of a 64-bit word (the finalizer of SplitMix64)."""
+    """Return 64-bit words with mixed bits (the finalizer of SplitMix64)."""
     word = (word ^ (word >> np.uint64(30))) * _MIX_1
     word = (word ^ (word >> np.uint64(27))) * _MIX_2
     return word ^ (word >> np.uint64(31))

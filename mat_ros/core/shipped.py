@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the files that come with the package, however it was installed: pip, pip -e or colcon.
+"""Find the files that come with the package, after an installation by pip, pip -e or colcon.
 
-Configurations and policies lie inside the Python package. Launch files lie where ROS wants them, below share/, except
-in an editable install, which has no share/ of its own and uses the checkout's.
+Configurations and policies lie inside the Python package. Launch files lie below share/, as ROS requires. An editable
+installation has no share/ and uses the launch files of the checkout.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
 def config_names(kind: str) -> list[str]:
-    """List the shipped configurations of one kind: `robots`, `faults` or `grids`."""
+    """Return the names of the shipped configurations of one kind: `robots`, `faults` or `grids`."""
     return sorted(path.stem for path in (PACKAGE_FOLDER / "config" / kind).glob("*.yaml"))
 
 
 def config_file(kind: str, name: str) -> Path:
-    """Find a shipped configuration by name; anything that looks like a path is the user's own file."""
+    """Return the path of a shipped configuration. A name that looks like a path is the user's own file."""
     if "/" in name or name.endswith((".yaml", ".yml")):
         return Path(name)
     return _choose(f"{kind} configuration", name, {n: f"config/{kind}/{n}.yaml" for n in config_names(kind)})
 
 
 def policy_names() -> list[str]:
-    """List the policy bundles that come with the package."""
+    """Return the names of the policy bundles that come with the package."""
     return sorted(path.parent.name for path in (PACKAGE_FOLDER / "policies").glob("*/manifest.yaml"))
 
 
 def policy_folder(name: str) -> Path:
-    """Find a policy bundle by the name of a shipped one, or by path."""
+    """Return the folder of a policy bundle, named by a shipped name or a path."""
     if "/" in name or Path(name).is_dir():
         return Path(name)
     return _choose("policy", name, {n: f"policies/{n}" for n in policy_names()})
 
 
 def launch_file(name: str) -> Path:
-    """Find `<name>.launch.py`."""
+    """Return the path of `<name>.launch.py`."""
     for share in share_folders():
         path = share / "launch" / f"{name}.launch.py"
         if path.is_file():
@@ -55,7 +55,7 @@ def launch_file(name: str) -> Path:
 
 
 def share_folders() -> Iterator[Path]:
-    """Yield what may be our share/mat_ros: the checkout, this environment's, then those of the ament index."""
+    """Yield every possible share/mat_ros: the checkout, this environment's folder, then those of the ament index."""
     checkout = PACKAGE_FOLDER.parent
     if (checkout / "package.xml").is_file():
         yield checkout
@@ -67,16 +67,16 @@ def share_folders() -> Iterator[Path]:
 
 
 def check_writable(file: Path) -> None:
-    """Make the folder of a file and open it once; where that fails, the system's error names place and reason."""
+    """Make the folder of a file, and open the file once. On failure, the system's error names place and reason."""
     file.parent.mkdir(parents=True, exist_ok=True)
     existed = file.exists()
-    file.open("ab").close()  # tried and not looked up: permissions alone do not say it
+    file.open("ab").close()  # a real attempt, since permissions alone do not decide
     if not existed:
         file.unlink()
 
 
 def install_command(extra: str = "") -> str:
-    """Return the command that installs this package again, from where it came, with one more extra."""
+    """Return the command that installs this package again from the same source, with one more extra."""
     suffix = f"[{extra}]" if extra else ""
     pip = f"{_short(Path(sys.executable))} -m pip install"
     source = _source()
@@ -87,7 +87,7 @@ def install_command(extra: str = "") -> str:
 
 
 def _source() -> tuple[Path, bool] | None:
-    """Say from which folder pip installed us, and whether editable."""
+    """Return the folder from which pip installed this package, and whether the installation is editable."""
     try:
         text = metadata.distribution("mat_ros").read_text("direct_url.json")
     except metadata.PackageNotFoundError:
@@ -99,7 +99,7 @@ def _source() -> tuple[Path, bool] | None:
 
 
 def _short(path: Path) -> str:
-    """Write a path below the working directory relative to it."""
+    """Return a path as text. A path below the working directory becomes relative."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spread work over processes of this machine, or over a Ray cluster that may lose workers.
 
-Benchmarks spread their episodes and sweeps their trainings. The work is a function of a module. It is called with what
-all items share and with one item, and it may keep in its process what is costly to make. Paths are absolute, since
-workers run in folders of their own.
+Benchmarks spread episodes, and sweeps spread trainings. The work is a function of a module. Its arguments are the
+shared data and one item. The function may cache costly objects in its process. Paths must be absolute, because each
+worker runs in a folder of its own.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from mat_ros.core.errors import Missing, Refused
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-LOCAL = "local"  # a Ray of its own, on this machine
-RETRIES = 3  # how often the worker of an item may die
+LOCAL = "local"  # starts a new Ray cluster on this machine
+RETRIES = 3  # times that the worker of an item may die
 # Ray listens on every interface of a Linux machine. Its switch for the other systems keeps it to the loopback here too.
 LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 def spread(work: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item], processes: int = 0,
            ray: str = "") -> Iterator[Result]:
-    """Yield results as they come.
+    """Yield each result as soon as it is there.
 
-    `processes` items are worked on at a time. 0 means one on this machine, and on Ray as many as the cluster can take.
+    `processes` is the number of items at a time. 0 means one on this machine, and all that fit on a Ray cluster.
     """
     if not items:
         return
@@ -39,7 +39,7 @@ def spread(work: Callable[[Shared, Item], Result], shared: Shared, items: Sequen
     elif processes <= 1:
         yield from map(partial(work, shared), items)
     else:
-        # Spawned, since threads of the simulator and of backends do not survive a fork.
+        # Workers are spawned, because threads of the simulator and of backends do not survive a fork.
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
             yield from pool.imap_unordered(partial(work, shared), items)
 
@@ -66,9 +66,9 @@ def _over_ray(work: Callable[[Shared, Item], Result], shared: Shared, items: Seq
 
 
 def connect(address: str) -> Any:
-    """Join a cluster, or start one of this machine's processors that nobody else can reach."""
+    """Return Ray, connected to a cluster. For a local address, the cluster is reachable only from this machine."""
     if address == LOCAL or address.startswith(("127.", "localhost")):
-        os.environ.setdefault(*LOOPBACK_ONLY)  # read once, when Ray is imported
+        os.environ.setdefault(*LOOPBACK_ONLY)  # Ray reads this when it is imported
     try:
         import ray
     except ImportError as error:

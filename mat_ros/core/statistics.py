@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
-DRAWS = 2000  # of new samples, from which an interval is read
-ENDS = (0.025, 0.975)  # of an interval: quantiles of the drawn statistic, so that it holds 95 %
+DRAWS = 2000  # bootstrap draws for an interval
+ENDS = (0.025, 0.975)  # quantiles of the drawn statistic at the ends of a 95 % interval
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic of some samples and its 95 % interval; arrays are (...), the shape of one sample."""
+    """Hold a statistic of samples and its 95 % interval. Arrays are (...), the shape of one sample."""
 
     middle: Float
     low: Float
@@ -27,8 +27,8 @@ class Estimate:
 def interquartile_mean(samples: Float) -> Float:
     """Return the mean of the middle half of samples (sample, ...), without those that are not finite.
 
-    The cut at each end is a quarter of the samples, rounded down. So all of them are averaged where there are fewer
-    than four. NaN stands for the mean of no sample.
+    The cut at each end is a quarter of the samples, rounded down. So fewer than four samples are all averaged. The mean
+    of no sample is NaN.
     """
     if samples.ndim > 1 and not np.isfinite(samples).all():
         return np.apply_along_axis(interquartile_mean, 0, samples)
@@ -40,7 +40,7 @@ def interquartile_mean(samples: Float) -> Float:
 
 def estimate(groups: Sequence[Float], statistic: Callable[[Float], Float] = interquartile_mean,
              draws: int = DRAWS) -> Estimate:
-    """Estimate a statistic of all samples, which lie in groups of (sample, ...).
+    """Return the estimate of a statistic of all samples, which lie in groups of (sample, ...).
 
     Each draw takes as many samples of every group as the group has, with replacement. So a draw never trades the
     samples of one group for those of another (stratified bootstrap). A draw whose statistic is NaN does not count. The

@@ -1,3 +1,3 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The deployment: which processes there are, as data; who starts, connects and supervises them."""
+"""Describe a deployment as data, and start, connect and supervise its processes."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Describe a deployment as data: which node runs which slots, with which parameters.
 
-`ros2 launch` and `mat-ros launch` both start what `build` returns, so that there is one graph and not two:
+`ros2 launch` and `mat-ros launch` both start the graph that `build` returns, so there is one graph and not two:
 
     sim | observer --observation--> encoder --encoding--> chain_node ... --decision--> safety --applied--> sim | robot
                                                           chain_node --baton--> the next chain nodes
@@ -22,6 +22,7 @@ from mat_ros.core.options import Value
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import usual_baton
 from mat_ros.core.tick.wiring import BATON_REACH, spans
+from mat_ros.core.wire.seal import SECRET, new_secret
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
 from mat_ros.graph.settings import LaunchSettings
@@ -36,20 +37,20 @@ Parameters = Mapping[str, Value]
 class NodeSpec:
     """One process of the graph."""
 
-    name: str  # in the namespace
+    name: str  # of the node in the graph's namespace
     executable: str  # module of mat_ros.nodes
     parameters: Parameters
-    respawn: bool = True  # started again when it dies; it then re-enters at the next tick
-    essential: bool = False  # the graph ends when it ends
+    respawn: bool = True  # the process is started again when it dies, and takes part again from the next tick on
+    essential: bool = False  # the graph ends when this process ends
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A deployment."""
+    """A deployment: the namespace, the processes and their environment."""
 
     namespace: str
     nodes: tuple[NodeSpec, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)  # for every process
+    environment: Mapping[str, str] = field(default_factory=dict)  # variables of every process
 
 
 def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> Graph:
@@ -65,21 +66,21 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": watched}))
     if settings.viewer != "none":  # the supervisor does not know of it: a graph runs without being looked at
         nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
-    lean = {LEAN: "1"} if len(nodes) > LEAN_ABOVE else {}
-    return Graph(settings.namespace, chosen(nodes, settings.nodes), {**environment(settings.network), **lean})
+    own = {SECRET: os.environ.get(SECRET) or new_secret(), **({LEAN: "1"} if len(nodes) > LEAN_ABOVE else {})}
+    return Graph(settings.namespace, chosen(nodes, settings.nodes), {**environment(settings.network), **own})
 
 
 def common_parameters(settings: LaunchSettings, policy_folder: str) -> Parameters:
-    """Return what every node is told."""
-    # A lock-step tick waits for what is lost, and a network may lose it. Against the wall clock on one machine nothing
-    # is lost, and what came again would come too late.
+    """Return the parameters that every node receives."""
+    # A lock-step tick waits for a lost message, and a network may lose messages: so their delivery is reliable. On one
+    # machine no message is lost. In a tick against the wall clock, a message that is sent again comes too late.
     return {"policy": policy_folder, "use_sim_time": settings.use_sim_time, "inject": settings.breakable,
             "reliable": settings.sim == "lockstep" or settings.network == "open",
             "clock": "system" if settings.network == "open" else "monotonic"}
 
 
 def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Parameters) -> Iterator[NodeSpec]:
-    """Yield the nodes that make a command of a measurement, in the order in which data passes them."""
+    """Yield the nodes that turn a measurement into a command, in the order of the data flow."""
     timing: Parameters = {"rate_hz": settings.rate_hz(manifest), "deadline": settings.deadline}
     if settings.sim == "none":
         yield NodeSpec(DRIVER, DRIVER, {"policy": common["policy"], "robot": settings.robot,
@@ -100,7 +101,7 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
 
 
 def chain_nodes(settings: LaunchSettings, manifest: Manifest, common: Parameters) -> Iterator[NodeSpec]:
-    """Yield the nodes that decide, in chain order."""
+    """Yield the chain nodes, in chain order."""
     layout = spans(manifest, settings.wiring)
     reach = 1 if settings.mode == "strict" else BATON_REACH  # a node that waits for its neighbour needs no other baton
     baton = settings.baton or usual_baton(settings.mode)
@@ -113,7 +114,7 @@ def chain_nodes(settings: LaunchSettings, manifest: Manifest, common: Parameters
 
 
 def nodes_beside_it(settings: LaunchSettings, manifest: Manifest, common: Parameters) -> Iterator[NodeSpec]:
-    """Yield the nodes that check, break, notice and record; no tick waits for them."""
+    """Yield the checker, the injector, the detector and the recorder; no tick waits for these nodes."""
     if settings.check:
         yield NodeSpec("checker", "checker", {**common, **settings.deciding})
     if settings.breakable:
@@ -127,7 +128,7 @@ def nodes_beside_it(settings: LaunchSettings, manifest: Manifest, common: Parame
 
 
 def chosen(nodes: Sequence[NodeSpec], patterns: str) -> tuple[NodeSpec, ...]:
-    """Keep the nodes that are to run on this host; a pattern that names none is refused."""
+    """Return the nodes that run on this host; refuse a pattern that matches no node."""
     wanted = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
     for pattern in wanted:
         if not fnmatch.filter([node.name for node in nodes], pattern.lstrip("!")):
@@ -140,8 +141,8 @@ def chosen(nodes: Sequence[NodeSpec], patterns: str) -> tuple[NodeSpec, ...]:
 
 
 def environment(network: str) -> dict[str, str]:
-    """Return the variables that keep DDS on the loopback, or open it where that was asked for."""
-    found = ChainMap({"OMP_NUM_THREADS": "1"}, os.environ)  # what is written goes into the first
+    """Return the variables that keep DDS on the loopback, or that open DDS to the network."""
+    found = ChainMap({"OMP_NUM_THREADS": "1"}, os.environ)  # new variables go into the first mapping
     if network == "loopback":
         keep_to_loopback(found)
     elif network == "open":

@@ -1,11 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Claim the names of a graph's nodes on this machine, so that a second graph of these names does not take part in it.
+"""Claim the names of a graph's nodes on this machine, so that a second graph with these names is refused.
 
-Graphs of one ROS domain and namespace hear each other: a supervisor would activate the nodes of the other, and a gate
-apply its decisions. A claim is a listening socket without a file, by which nothing is ever said. The kernel frees it
-with the last process that holds it, however that ends, and it reaches as far as the loopback does: a container with a
-network of its own has names of its own.
+Graphs of one ROS domain and namespace receive each other's messages: a supervisor would activate the nodes of the other
+graph, and a gate would apply decisions of the other graph. A claim is a listening socket without a file. No data passes
+through the socket. The kernel frees a claim when the last process that holds the socket ends, whatever ends the
+process. A claim reaches as far as the loopback does: a container with a network of its own has names of its own.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pathlib import Path
 from mat_ros.core.errors import Refused
 from mat_ros.graph.build import Graph
 
-FREED_S = 10.0  # longest that the nodes of a launcher that was killed may take to end
-LOOK_S = 0.1
+FREED_S = 10.0  # longest time that the nodes of a killed launcher may take to end
+LOOK_S = 0.1  # between two attempts to claim a name
 CREDENTIALS = struct.Struct("3i")  # process, user and group at the other end of a socket
 
 
 def claim(graph: Graph, environment: Mapping[str, str] = os.environ) -> list[socket.socket]:
-    """Claim all names of a graph, or none; they are free again once the sockets are closed wherever they are open."""
+    """Claim all names of a graph, or none. A name is free again once its socket is closed in every process."""
     domain = environment.get("ROS_DOMAIN_ID") or "0"
     place = f"/{graph.namespace.strip('/')}"
     with contextlib.ExitStack() as held:
@@ -62,7 +62,7 @@ def _listen(address: str) -> socket.socket | None:
 
 
 def _holder(address: str) -> int:
-    """Return the process that made a claim; 0 where it cannot be told."""
+    """Return the id of the process that made a claim; 0 where the kernel does not report it."""
     with socket.socket(socket.AF_UNIX) as asker, contextlib.suppress(OSError):
         asker.setblocking(False)
         asker.connect(address)
@@ -72,7 +72,7 @@ def _holder(address: str) -> int:
 
 
 def _runs(pid: int) -> bool:
-    """Tell a launcher from one that was killed: the claims of that are held by what ends its nodes, for seconds."""
+    """Return whether a launcher runs. The claims of a killed launcher stay for seconds: its warden holds them too."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:

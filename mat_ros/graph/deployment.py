@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name the deployments, and turn launch arguments into a graph: the one way for `ros2 launch` and `mat-ros launch`."""
+"""Define the deployments, and turn launch arguments into a graph, for `ros2 launch` and `mat-ros launch` alike."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mat_ros.hardware.open import check_adapter, find_robot
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a launch file stands for."""
+    """One launch file: its default policy and its robots."""
 
     name: str
     help: str
-    policy: str  # the shipped policy that runs where none is named; empty: one has to be named
-    robots: tuple[str, ...]  # names of the robots begin with one of these
+    policy: str  # shipped policy that runs by default; empty: the user has to name a policy
+    robots: tuple[str, ...]  # prefixes of the names of its robots
 
 
 DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
@@ -53,21 +53,21 @@ class Planned:
 
 
 def launch_options(name: str) -> tuple[Option, ...]:
-    """List the launch arguments of a deployment, with its own defaults."""
+    """Return the launch arguments of a deployment, with its own default policy."""
     policy = deployment(name).policy
     return tuple(Option(o.name, policy, o.description, o.lower, o.upper, o.choices) if o.name == "policy" else o
                  for o in options(LaunchSettings))
 
 
 def deployment(name: str) -> Deployment:
-    """Find a deployment by name."""
+    """Return the deployment of a name."""
     if name not in DEPLOYMENTS:
         raise Refused("launch", f"one of {', '.join(DEPLOYMENTS)}", name, "choose one of them")
     return DEPLOYMENTS[name]
 
 
 def plan(name: str, arguments: Mapping[str, object]) -> Planned:
-    """Read launch arguments, load the policy and lay out the graph; what does not fit is refused before any start."""
+    """Read launch arguments, load the policy and lay out the graph. Refuse mismatches before any process starts."""
     chosen = deployment(name)
     settings = read(LaunchSettings, arguments)
     settings = replace(settings, policy=settings.policy or chosen.policy)
@@ -83,7 +83,7 @@ def plan(name: str, arguments: Mapping[str, object]) -> Planned:
 
 
 def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Planned:
-    """Lay out the graph of any policy, also of a robot that no deployment names."""
+    """Lay out the graph of a policy; no deployment has to name its robot."""
     check_security()
     settings = replace(settings, robot=_robot_path(settings.robot), faults=_fault_path(settings.faults),
                        record=str(Path(settings.record).resolve()) if settings.record else "")
@@ -93,14 +93,14 @@ def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Planned:
 
 
 def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
-    """Refuse a robot of another rate than the policy's, unless a rate was asked for."""
+    """Refuse a robot whose rate differs from the policy's, unless the launch arguments set a rate."""
     if robot is not None and not rate_hz and robot.period_ns != bundle.manifest.period_ns:
         raise Refused(f"robot {robot.name}, rate_hz", f"{1e9 / bundle.manifest.period_ns:g}, the policy's own",
                       f"{1e9 / robot.period_ns:g}", "correct it, train at this rate, or ask for one with rate:=...")
 
 
 def check_start(planned: Planned) -> None:
-    """Refuse what the nodes of this host would refuse one by one: an adapter, a fault plan, a place to record into."""
+    """Refuse at once an adapter, a fault plan or a recording path that nodes of this host would refuse one by one."""
     here, settings = {node.name for node in planned.graph.nodes}, planned.settings
     manifest = planned.bundle.manifest
     breaks = find_plan(settings.faults, manifest.period_ns, targets(manifest, settings.wiring))
@@ -125,7 +125,7 @@ def check_start(planned: Planned) -> None:
 
 
 def parse(words: Sequence[str], name: str) -> dict[str, str]:
-    """Read `name:=value` words; an unknown name is refused with the nearest known one."""
+    """Read `name:=value` words; refuse an unknown name, and propose the nearest known name."""
     known = [o.name for o in launch_options(name)]
     values: dict[str, str] = {}
     for word in words:
@@ -143,7 +143,7 @@ def parse(words: Sequence[str], name: str) -> dict[str, str]:
 
 
 def check_security(environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse to run unprotected where DDS security was asked for and this ROS cannot give it."""
+    """Refuse to run without DDS security where the environment asks for it and this ROS does not support it."""
     if environment.get("ROS_SECURITY_ENABLE", "").lower() != "true":
         return
     if ros_environment.ros_comes_from_wheels():

@@ -1,11 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start nodes by forking a process that has already imported what they need.
+"""Start nodes by forking a process that has already imported the modules that nodes need.
 
-A node spends most of its start on imports, and most of its memory on what they load. A fork has both at once, and
-shares the memory. It is allowed before DDS runs only: its threads do not survive a fork. So the supervisor forks while
-nothing but its own thread is at work, and starts a fresh interpreter otherwise: the same node, a moment later. What a
-fork runs is handed in, since nodes lie above this room.
+Imports take most of a node's start time, and imported modules take most of its memory. A fork has these modules at once
+and shares their memory. A process may fork only before DDS runs, because the threads of DDS do not survive a fork. So
+the supervisor forks while it has one thread, and starts a fresh interpreter otherwise: the same node, a moment later.
+The caller passes the function that a fork runs, because this package may not import `mat_ros.nodes`.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NoReturn
 
 NodeMain = Callable[[list[str]], int]  # runs a node with its arguments and returns its exit status
-PROGRAM = "python -m mat_ros.nodes"  # what a fork calls itself
-TRACING, TRACING_THREADS = "/liblttng-ust", 2  # rclpy may load it: its threads sleep until someone traces
-INHERITED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # handlers that are the supervisor's own business
-NAME_LENGTH = 15  # of a process, as Linux shows it
+PROGRAM = "python -m mat_ros.nodes"  # first argument of a forked node's command line
+TRACING, TRACING_THREADS = "/liblttng-ust", 2  # rclpy may load this library: its threads sleep until a tracer runs
+INHERITED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # signals whose handlers belong to the supervisor alone
+NAME_LENGTH = 15  # bytes of a process name that Linux keeps
 PR_SET_NAME = 15
 
 
 def keep_numpy_single_threaded() -> None:
-    """Call it before numpy is imported: its threads would forbid the fork."""
+    """Keep numpy from making threads, which would forbid a fork. Call this function before numpy is imported."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
 
 def may_fork() -> bool:
-    """Return whether no second thread could hold a lock, be it Python's or a library's."""
+    """Return whether no other thread can hold a lock of Python or of a library."""
     others = [_state(thread) for thread in os.listdir("/proc/self/task") if int(thread) != os.getpid()]
     if not others:
         return True
-    # Asleep, tracing holds no lock, and a child never needs its threads.
+    # While the threads of the tracing library sleep, they hold no lock. A child never needs these threads.
     return len(others) == TRACING_THREADS and set(others) == {"S"} and TRACING in _read("/proc/self/maps")
 
 
@@ -53,17 +53,17 @@ def _read(file: str) -> str:
 
 
 class ForkedNode:
-    """A forked node, handled like a `subprocess.Popen`."""
+    """A forked node, with the methods of a `subprocess.Popen`."""
 
     def __init__(self, main: NodeMain, name: str, arguments: Sequence[str], environment: Mapping[str, str],
                  group: int) -> None:
-        """Fork; the child calls `main` with the arguments and joins the process group."""
+        """Fork a child, which joins the process group and calls `main` with the arguments."""
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self.args = [PROGRAM, *arguments]
         self.returncode: int | None = None
-        # Held back until the child has left the supervisor's handlers behind: a signal to it would else be lost.
+        # Signals stay blocked until the child has replaced the supervisor's handlers: a signal would be lost before.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, INHERITED)
         self.pid = os.fork()
         if self.pid == 0:
@@ -77,7 +77,7 @@ class ForkedNode:
         return self._wait(os.WNOHANG)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end."""
+        """Wait for the end of the process and return the exit status."""
         give_up = None if timeout is None else time.monotonic() + timeout
         while (status := self._wait(0 if give_up is None else os.WNOHANG)) is None:
             if give_up is not None and time.monotonic() > give_up:
@@ -91,7 +91,7 @@ class ForkedNode:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it without a word."""
+        """End the process by SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
     def _wait(self, options: int) -> int | None:
@@ -104,7 +104,7 @@ class ForkedNode:
 
 def _be_node(main: NodeMain, name: str, arguments: Sequence[str], environment: Mapping[str, str], group: int,
              output: int, mask: set[int | signal.Signals]) -> NoReturn:
-    """Become the node; never returns into the supervisor's code."""
+    """Turn the child into the node; this function never returns into the supervisor's code."""
     status = 1
     try:
         os.setpgid(0, group)
@@ -115,7 +115,7 @@ def _be_node(main: NodeMain, name: str, arguments: Sequence[str], environment: M
         os.dup2(nothing, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # among them the lease that the warden watches
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # one of these files is the pipe that the warden waits on
         sys.stdout, sys.stderr = (open(file, "w", buffering=1, closefd=False) for file in (1, 2))  # noqa: SIM115
         os.environ.clear()
         os.environ.update(environment)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn a graph into the actions of ROS's own launch. Only the launch files import this; it needs `launch_ros`."""
+"""Turn a graph into the actions of ROS's own launch. Only launch files import this module: it needs `launch_ros`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def describe(name: str) -> LaunchDescription:
     declared: list[Action] = []
     for option in options:
         default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
-        # Choices are listed by ROS's launch itself.
+        # ROS's launch lists the choices itself.
         description = option.description if option.choices else f"{option.description} ({option.range})"
         declared.append(DeclareLaunchArgument(option.name, default_value=default, choices=option.choices or None,
                                               description=description))
 
-    claims: list[socket] = []  # held as long as ROS's launch holds the description
+    claims: list[socket] = []  # the claims last as long as the description does
 
     def start(context: LaunchContext) -> list[Action]:
         values = {option.name: LaunchConfiguration(option.name).perform(context) for option in options}
@@ -50,7 +50,7 @@ def actions(graph: Graph) -> list[Action]:
 
 
 def _node(spec: NodeSpec, namespace: str) -> Node:
-    # ROS's launch would read a text such as "0,1" as YAML; a value with its type stays what it is.
+    # ROS's launch would read a text such as "0,1" as YAML. A value with an explicit type keeps its type.
     parameters = {name: ParameterValue(value, value_type=type(value)) for name, value in spec.parameters.items()}
     return Node(
         package="mat_ros", executable=spec.executable, name=spec.name, namespace=namespace, parameters=[parameters],

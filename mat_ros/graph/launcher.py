@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Supervise the processes of a graph: start them, prefix their output, start them again, and leave none behind.
+"""Supervise the processes of a graph: start them, prefix their output, start them again, and end all of them.
 
-One thread and no polling: the loop sleeps until a node writes or ends, a respawn is due, or a signal comes. A node is
-known here as a command line only. What a forked node runs is handed in by a command that may import the nodes.
+One thread runs, and it does not poll: the loop sleeps until a node writes or ends, a respawn is due, or a signal comes.
+To this module a node is a command line. The caller, which may import the nodes, passes the function that a fork runs.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from mat_ros.graph.process import Process, Sink
 from mat_ros.graph.warden import Warden, join_group
 
 GRACE_S = (4.0, 2.0)  # from the first signal to SIGTERM, and from there to SIGKILL
-LOOK_S = 0.5  # longest sleep: bounds what a missed wake-up can cost
+LOOK_S = 0.5  # longest sleep of the loop, and so the longest delay after a missed wake-up
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
-Preload = Callable[[], NodeMain | None]  # imports what nodes need; returns what a fork runs, None where none may fork
+Preload = Callable[[], NodeMain | None]  # imports what nodes need; returns what a fork runs, None: no fork
 
 
 @dataclass
 class Supervisor:
-    """Run the processes of a graph. Use it in a `with` block: leaving it ends them all."""
+    """Run the processes of a graph. Use it in a `with` block, whose end ends all processes."""
 
     graph: Graph
     sink: Sink
-    environment: Mapping[str, str] = field(default_factory=dict)  # on top of this process's and the graph's
+    environment: Mapping[str, str] = field(default_factory=dict)  # overrides this process's and the graph's variables
     command: Callable[[NodeSpec, Graph], list[str]] = lambda spec, graph: node_command(spec, graph)
     preload: Preload = lambda: None  # by default, each node starts in a fresh interpreter
-    status: int | None = None  # of the graph, once it is to end
+    status: int | None = None  # exit status of the graph; None: the graph is not to end yet
 
     def __post_init__(self) -> None:
-        """Prepare; nothing runs before the `with` block."""
+        """Prepare the processes; none of them runs before the `with` block."""
         self.processes = {spec.name: Process(spec, self.sink, respawn=spec.respawn) for spec in self.graph.nodes}
         self._selector = selectors.DefaultSelector()
-        self._asked = -1  # how far the escalation has gone
+        self._asked = -1  # index in ESCALATION of the last signal; -1: none was sent
         self._next_word_s = 0.0
 
     # -- start and end -------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Supervisor:
-        """Claim the nodes' names, then start the warden and every node; a graph that runs already is refused."""
+        """Claim the nodes' names, then start the warden and every node; refuse a graph that runs already."""
         self._claims = claim(self.graph, self._variables)
         self._main = self.preload()
         self._warden = Warden(self._claims)
@@ -73,17 +73,17 @@ class Supervisor:
 
     @property
     def running(self) -> list[str]:
-        """Name the nodes that have a process."""
+        """Return the names of the nodes that have a process."""
         return [name for name, process in self.processes.items() if process.running]
 
     def end(self, status: int, word: signal.Signals = signal.SIGINT) -> None:
-        """Ask every node to end; asked again, ask more firmly."""
+        """Signal every node to end; each further call sends a stronger signal."""
         if self.status is None:
             self.status = status
         self._asked = max(self._asked + 1, ESCALATION.index(word) if word in ESCALATION else 0)
         self._asked = min(self._asked, len(ESCALATION) - 1)
         self._next_word_s = time.monotonic() + GRACE_S[min(self._asked, len(GRACE_S) - 1)]
-        # Last to first: the supervisor node comes before the nodes whose end it would report.
+        # From the last node to the first: the supervisor node ends before the nodes whose end it would report.
         for process in reversed(self.processes.values()):
             process.due_s = None
             if process.popen is not None:
@@ -92,7 +92,7 @@ class Supervisor:
             self._warden.kill_group()
 
     def kill(self, name: str, *, respawn: bool = True) -> int:
-        """Kill a node's process without a word; return its process id."""
+        """End a node's process by SIGKILL and return its process id."""
         process = self.processes[name]
         if process.popen is None:
             raise ProcessLookupError(f"{name}: expected a running process, got none; wait until it runs")
@@ -103,7 +103,7 @@ class Supervisor:
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def pump(self, timeout_s: float) -> None:
-        """Wait until something happens, at most so long, and deal with it."""
+        """Wait for output, an end, a respawn or a signal for at most `timeout_s`, and handle each of these events."""
         now = time.monotonic()
         due = [process.due_s for process in self.processes.values() if process.due_s is not None]
         if self.status is not None and self.running:
@@ -130,11 +130,11 @@ class Supervisor:
             self._start_due()
 
     def watch(self, file: int, react: Callable[[], None]) -> None:
-        """Call `react` from `pump` whenever a file can be read."""
+        """Make `pump` call `react` whenever the file can be read."""
         self._selector.register(file, selectors.EVENT_READ, react)
 
     def unwatch(self, file: int) -> None:
-        """Forget a file."""
+        """Stop watching a file."""
         self._selector.unregister(file)
 
     # -- one node ------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Supervisor:
                 self._selector.register(process.output, selectors.EVENT_READ, process)
 
     def _spawn(self, spec: NodeSpec) -> subprocess.Popen[bytes] | ForkedNode:
-        """Start a node: as a fork of what is imported here, where that is possible, or in a fresh interpreter."""
+        """Start a node as a fork of this process where a fork is possible, else in a fresh interpreter."""
         group = self._warden.group
         if self._main is not None and may_fork():
             return ForkedNode(self._main, spec.name, node_arguments(spec, self.graph), self._variables, group)
@@ -154,8 +154,8 @@ class Supervisor:
                                 stderr=subprocess.STDOUT, env=self._variables, preexec_fn=lambda: join_group(group))
 
     def _ended(self, process: Process) -> None:
-        """Decide what the end of a process means for the graph."""
-        with contextlib.suppress(KeyError):  # it was closed before
+        """Respond to the end of a process: end the graph, start the node again, or report the end alone."""
+        with contextlib.suppress(KeyError):  # `pump` has unregistered a closed output before
             self._selector.unregister(process.output)
         status, name = process.end(), process.spec.name
         if self.status is not None:
@@ -179,7 +179,7 @@ class Supervisor:
 
 
 def run(graph: Graph, sink: Sink, preload: Preload = lambda: None) -> int:
-    """Run a graph until it ends or a signal comes, and return the exit status. Signals reach the nodes once each."""
+    """Run a graph until it ends or a signal comes, and return its exit status. Each signal reaches every node once."""
     with Supervisor(graph, sink, preload=preload) as supervisor, forwarded_signals(supervisor):
         while supervisor.status is None or supervisor.running:
             supervisor.pump(LOOK_S)
@@ -197,7 +197,7 @@ def forwarded_signals(supervisor: Supervisor) -> Iterator[None]:
     def note(number: int, _frame: FrameType | None) -> None:
         pending.append(number)
         with contextlib.suppress(BlockingIOError):
-            os.write(alarm, b"!")  # wakes the loop, which may be asleep
+            os.write(alarm, b"!")  # wakes the loop, which may sleep in `select`
 
     def act() -> None:
         os.read(awake, 64)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Count the other ends of each node's topics, so that no tick starts before DDS has connected all of them.
 
-Discovery connects two ends within milliseconds, or within seconds where an announcement was lost; a lock-step episode
-may be over by then. Who starts the ticks therefore waits until every node has seen as many other ends as its graph has.
+Discovery connects two ends within milliseconds, or within seconds where an announcement is lost. A lock-step episode
+may be over by then. So the node that starts the ticks waits until every node has found all other ends of its topics.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Node = tuple[str, str, Mapping[str, Value]]  # name, executable, parameters
 
 
 def written(executable: str, parameters: Mapping[str, Value], agents: int) -> set[str]:
-    """Name the topics of the tick that a node writes."""
+    """Return the names of the topics of the tick that a node writes."""
     if executable == "chain_node":
         stop = int(parameters["stop_slot"])
         return {"decision"} | ({f"baton/slot_{stop - 1}"} if stop < agents else set())
@@ -27,7 +27,7 @@ def written(executable: str, parameters: Mapping[str, Value], agents: int) -> se
 
 
 def read(executable: str, parameters: Mapping[str, Value], everything: set[str]) -> set[str]:
-    """Name the topics of the tick that a node reads, of all that are written."""
+    """Return the names of the topics of the tick that a node reads; `everything` names all written topics."""
     if executable == "chain_node":
         batons = {f"baton/slot_{slot}" for slot in str(parameters["hear"]).split(",") if slot}
         return {"observation" if parameters["replicated"] else "encoding"} | batons
@@ -40,9 +40,9 @@ def read(executable: str, parameters: Mapping[str, Value], everything: set[str])
 
 
 def count_peers(nodes: Iterable[Node], agents: int, listened: Iterable[str] = ()) -> dict[str, str]:
-    """Return for each node what `NodeSettings.peers` takes: its topics, each with the number of its other ends.
+    """Return the value of `NodeSettings.peers` for each node: its topics, each with the number of other ends.
 
-    `listened` names topics that a program outside the graph hears as well; DDS does not tell it from a node.
+    `listened` names topics that a program outside the graph reads as well: DDS counts this program like a node.
     """
     nodes = list(nodes)
     writes = {name: written(executable, parameters, agents) for name, executable, parameters in nodes}
@@ -56,7 +56,7 @@ def count_peers(nodes: Iterable[Node], agents: int, listened: Iterable[str] = ()
 
 
 def read_peers(text: str) -> dict[str, int]:
-    """Read `NodeSettings.peers`."""
+    """Return the number of other ends by topic, as `NodeSettings.peers` states it."""
     try:
         return {topic: int(count) for topic, _, count in (part.partition("=") for part in text.split(",") if part)}
     except ValueError as error:

@@ -17,7 +17,7 @@ from mat_ros.core.tick.wiring import WIRINGS
 
 @dataclass(frozen=True)
 class LaunchSettings:
-    """The launch arguments; the ROS launch file, `mat-ros launch` and the reference page all come from here."""
+    """Declare the launch arguments. The ROS launch files, `mat-ros launch` and the reference page use these."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder; empty: the default of the launch file")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
@@ -56,24 +56,24 @@ class LaunchSettings:
 
     @property
     def breakable(self) -> bool:
-        """Return whether anything may break in this graph, by a plan or on request."""
+        """Return whether faults are possible in this graph, from a fault plan or on request."""
         return self.inject or bool(self.faults)
 
     @property
     def deciding(self) -> dict[str, Value]:
-        """Return the parameters of every node that decides."""
+        """Return the parameters that every deciding node has in common."""
         return {"backend": self.backend, "seed": self.seed, "sampled": self.sampled}
 
     def rate_hz(self, manifest: Manifest) -> float:
-        """Return the ticks per second: those that were asked for, or the policy's own."""
+        """Return the ticks per second: the rate that was set, or the policy's own rate."""
         return self.rate or _trained_hz(manifest)
 
     def information(self, manifest: Manifest) -> str:
-        """Return what successors are told of a broken joint: what was asked for, or as the policy was trained."""
+        """Return what successors receive about a broken joint: the value that was set, or the one of training."""
         return self.chain_information or manifest.chain_information
 
     def check_against(self, manifest: Manifest) -> None:
-        """Refuse arguments that contradict each other, or the policy."""
+        """Refuse arguments that contradict each other or the policy."""
         if self.sim == "lockstep" and not math.isclose(self.rate_hz(manifest), _trained_hz(manifest), rel_tol=1e-6):
             raise Refused("rate", f"{_trained_hz(manifest):g} Hz, the policy's own, in lock-step simulation", self.rate,
                           "leave the rate out, or run sim:=free")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kill, stop and wake the processes of nodes, and see to it that nothing stays stopped when we die."""
+"""Kill, stop and continue the processes of nodes. A guard process continues stopped nodes when this process dies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mat_ros.graph.forked import NAME_LENGTH
 
-# Continues every process that is named on its input, once the input ends: so does a stopped graph when we are killed.
+# Continues every process on its input once the input ends. The input also ends when this process is killed.
 GUARD = """
 import os, signal, sys
 for pid in [int(line) for line in sys.stdin]:
@@ -26,16 +26,16 @@ for pid in [int(line) for line in sys.stdin]:
 
 @dataclass
 class NodeProcesses:
-    """Which process is which node, and signals to them. Only a process that says it is that node gets any."""
+    """Send signals to the processes of nodes. A process gets a signal only if its name confirms the node."""
 
     pids: dict[str, int] = field(default_factory=dict)
     _guard: subprocess.Popen[bytes] | None = None
 
     def ours(self, node: str) -> bool:
-        """Return whether the process that a node claims to be is this node, on this host, and not ourselves.
+        """Return whether the process id that a node reports belongs to this node on this host, and not to this process.
 
-        A node that was started has its name on the command line, one that was forked is named after it. A path tells
-        nothing: everything that runs from a clone of this project has its name there.
+        The command line of a started node contains the node's name. The process name of a forked node is the node's
+        name. A path proves nothing: every program that runs from a clone of this project has the project's name there.
         """
         pid = self.pids.get(node, 0)
         try:
@@ -47,11 +47,11 @@ class NodeProcesses:
         return pid not in (0, 1, os.getpid(), os.getppid()) and is_node
 
     def kill(self, node: str) -> bool:
-        """End a node without a word; say whether it was ours to end."""
+        """End a node by SIGKILL, and return whether the signal was sent."""
         return self._send(node, signal.SIGKILL)
 
     def stop(self, node: str) -> bool:
-        """Stop a node, until `wake` or our own end."""
+        """Stop a node until `wake` or until this process ends; return whether the signal was sent."""
         if not self.ours(node):
             return False
         if self._guard is None:
@@ -62,11 +62,11 @@ class NodeProcesses:
         return self._send(node, signal.SIGSTOP)
 
     def wake(self, node: str) -> bool:
-        """Let a stopped node go on."""
+        """Continue a stopped node; return whether the signal was sent."""
         return self._send(node, signal.SIGCONT)
 
     def close(self) -> None:
-        """Let every stopped node go on, and end the process that would have done so after us."""
+        """Continue every stopped node, and end the guard process."""
         if self._guard is not None:
             self._guard.communicate()
             self._guard = None

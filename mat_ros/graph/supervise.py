@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watch over the nodes of a graph: activate nobody before all are there and agree, and notice who falls silent."""
+"""Supervise the nodes of a graph: activate them once all run the same policy, and list nodes that stop reporting."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# Who waits for whom: what decides is active before what guards, and what measures comes last and starts the ticks.
+from mat_ros.core.wire.seal import SECRET
+
+# Roles that are activated after all others, in this order. The node that measures comes last: it starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
-NAMED = 6  # nodes that a line names
-RETRY_NS = 1_000_000_000  # before a transition is asked for again
-# A node that starts for the first time and was asked is given longer: it cannot have missed the request, and one that
-# is asked again when it is active logs an error. That of a restarted node may have gone to its dead predecessor.
+NAMED = 6  # most nodes that one line names
+RETRY_NS = 1_000_000_000  # before a transition is requested again
+# A node that starts for the first time gets this longer time to answer: it cannot have missed the request, and an
+# active node logs an error for a second request. The request to a restarted node may have gone to its dead predecessor.
 ANSWER_NS = 10_000_000_000
 
 
 class Mode(enum.IntEnum):
-    """How the chain is doing."""
+    """The mode of the graph."""
 
     WAITING = 0  # inputs or nodes are missing
-    RUNNING = 1  # every slot decides for itself
-    DEGRADED = 2  # some slots are redecided or on their fallback
+    RUNNING = 1  # every slot is decided by its own node
+    DEGRADED = 2  # some slots are redecided or their joints are on their fallback
     STOPPED = 3  # a stop is latched
 
 
 @dataclass
 class Member:
-    """What is known of one node."""
+    """What one node has reported, and what was requested of it."""
 
     role: str = ""
     digest: str = ""
     pid: int = 0
     first_slot: int = 0
     stop_slot: int = 0
-    connected: bool = False  # its topics have all their other ends
-    heard_ns: int = 0  # when it last reported
-    reported: bool = False  # its own word on whether it is active has been heard
-    asked_ns: int | None = None  # when it was last asked to become active, or has answered
-    pending: bool = False  # it was asked and has not answered
+    connected: bool = False  # all other ends of its topics are connected
+    heard_ns: int = 0  # when the last message of the node came
+    reported: bool = False  # the node has reported whether it is active
+    asked_ns: int | None = None  # when activation was last requested or answered
+    pending: bool = False  # activation was requested and not answered
     restarted: bool = False
     active: bool = False
     reason: str = "not heard yet"
@@ -48,27 +50,28 @@ class Member:
 
 @dataclass(frozen=True)
 class Status:
-    """The graph at a glance."""
+    """The mode of the graph, its reason, and the silent nodes."""
 
     mode: Mode
-    reason: str  # why it is not running; empty when it is
-    silent: tuple[str, ...]  # nodes that are not heard
+    reason: str  # why the mode is not RUNNING; empty in RUNNING
+    silent: tuple[str, ...]  # nodes that have stopped reporting
 
 
 class Supervision:
-    """Decide which node to activate next, and say how the graph is doing."""
+    """Select the nodes to activate next, and compute the state of the graph."""
 
     def __init__(self, names: Sequence[str], digest: str, silence_ns: int) -> None:
         self.members = {name: Member() for name in names}
         self._digest = digest
         self._silence_ns = silence_ns
-        self.begun = False  # every node has been there at once
+        self._strangers: set[str] = set()  # names under which nodes of other launches have reported
+        self.begun = False  # all nodes were ready at the same time once
         self._before: Mapping[str, int] = {}
-        self._stopped = False  # a stop is latched; it outlives the node that latched it
+        self._stopped = False  # a stop is latched; the stop outlives the node that latched it
 
     def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], connected: bool,
                       now_ns: int) -> None:
-        """Hear what a node is; a new process of the same name begins anew."""
+        """Take the descriptor of a node; a new process of the same name has to be activated again."""
         member = self.members.get(name)
         if member is None:
             return
@@ -78,20 +81,25 @@ class Supervision:
         (member.first_slot, member.stop_slot), member.connected = slots, connected
         member.reason = "" if member.reason == "not heard yet" else member.reason
 
+    def on_stranger(self, name: str) -> None:
+        """Take the name of a node whose descriptor bears the tag of another launch."""
+        if name in self.members:
+            self._strangers.add(name)
+
     def on_report(self, name: str, active: bool, reason: str, values: Mapping[str, str], now_ns: int) -> None:
-        """Hear how a node is doing."""
+        """Take the report of a node."""
         member = self.members.get(name)
         if member is None:
             return
         if not active and member.active and member.asked_ns is not None and now_ns - member.asked_ns < RETRY_NS:
-            active = True  # told before it answered
+            active = True  # the node sent this report before it answered the request
         member.active, member.reason, member.values, member.heard_ns = active, reason, values, now_ns
         member.reported = True
         if member.role == "safety" and active and values.get("stopped"):
             self._stopped = values["stopped"] == "True"
 
     def to_activate(self, now_ns: int) -> list[str]:
-        """Name the nodes that are to become active now, those of one stage at a time."""
+        """Return the names of the nodes to activate now; one stage at a time becomes active."""
         if not self.begun:
             if self.refusal(now_ns):
                 return []
@@ -110,7 +118,7 @@ class Supervision:
         return due
 
     def answered(self, name: str, active: bool, now_ns: int) -> None:
-        """Hear whether a node that was asked has become active."""
+        """Take the answer of a node to a request for activation."""
         member = self.members[name]
         member.active, member.asked_ns, member.pending = active or member.active, now_ns, False
 
@@ -121,7 +129,7 @@ class Supervision:
         return now_ns - member.asked_ns >= (ANSWER_NS if member.pending and not member.restarted else RETRY_NS)
 
     def refusal(self, now_ns: int) -> str:
-        """Return why the graph may not start; empty where it may."""
+        """Return why the graph may not start; empty when the graph may start."""
         absent = [name for name, member in self.members.items() if not member.digest]
         others = [f"{name} ({member.digest[:16]})" for name, member in self.members.items()
                   if member.digest and member.digest != self._digest]
@@ -131,20 +139,23 @@ class Supervision:
         if absent:
             troubles = [f"{name}: {self.members[name].reason}" for name in absent
                         if self.members[name].reason not in ("", "not heard yet", "not configured")]
+            if strangers := [name for name in absent if name in self._strangers]:
+                troubles.append(f"{_named(strangers)}: expected a node of this launch, got one with another secret; "
+                                f"give the launches of all hosts the same {SECRET}")
             return "; ".join(troubles) or f"waiting for {_named(absent)}"
         if lonely := [name for name, member in self.members.items() if not member.connected]:
             return f"waiting until all topics of {_named(lonely)} are connected"
-        # A supervisor that was started again finds nodes at work, and must not ask them to begin.
+        # A restarted supervisor finds active nodes, and must not request their activation again.
         if unheard := [name for name, member in self.members.items() if not member.reported]:
             return f"waiting for a first report of {_named(unheard)}"
         return ""
 
     def silent(self, now_ns: int) -> tuple[str, ...]:
-        """Name the nodes that have not reported for too long."""
+        """Return the names of the nodes whose last report is too old."""
         return tuple(name for name, member in self.members.items() if now_ns - member.heard_ns > self._silence_ns)
 
     def status(self, now_ns: int) -> Status:
-        """Return how the graph is doing; called once a second."""
+        """Return the state of the graph. Call once a second: counts are compared with those of the last call."""
         silent = self.silent(now_ns)
         if not self.begun:
             return Status(Mode.WAITING, self.refusal(now_ns), silent)
@@ -165,25 +176,25 @@ class Supervision:
         return Status(Mode.DEGRADED if troubles else Mode.RUNNING, "; ".join(troubles), silent)
 
     def _troubles(self) -> list[str]:
-        """Say of each node that has a reason not to do its work which it is."""
+        """Return the reason of each node that does not do its work, as `name: reason`."""
         return [f"{name}: {member.reason}" for name, member in self.members.items() if member.reason]
 
     def _deciding(self, slots: str) -> list[str]:
-        """Name the nodes that decide any of some slots, as in 3,4."""
+        """Return the names of the nodes that decide any of the slots, which are written as in 3,4."""
         wanted = {int(slot) for slot in slots.split(",") if slot}
         return [name for name, member in self.members.items()
                 if not wanted.isdisjoint(range(member.first_slot, member.stop_slot))]
 
     def value(self, role: str, name: str) -> str:
-        """Return a value that the node of a role has reported; empty where it has not."""
+        """Return a value that the node of a role has reported; empty when it has not reported the value."""
         return next((m.values.get(name, "") for m in self.members.values() if m.role == role), "")
 
     def total(self, name: str) -> int:
-        """Sum a count over all nodes."""
+        """Return the sum of a count over all nodes."""
         return sum(int(member.values.get(name, 0)) for member in self.members.values())
 
 
 def _named(nodes: Sequence[str]) -> str:
-    """Name nodes, of many the first only: a line has to be read."""
+    """Return the names of nodes in one line; a long list is cut to its first names, so that the line stays readable."""
     shown = nodes if len(nodes) <= NAMED else [*nodes[:NAMED - 1], f"{len(nodes) - NAMED + 1} more"]
     return ", ".join(shown)

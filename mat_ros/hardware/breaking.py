@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Break the motors and sensors of the simulated robot as a plan says, and as an injector asks while it runs.
+"""Break the motors and sensors of the simulated robot, from a fault plan and from injections at run time.
 
-A robot that nothing breaks has an empty plan and no injector.
+A robot without faults has an empty plan and receives no injection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEVELS = ("actuator", "sensor")
 
 
 class Breaking:
-    """What is broken in one simulated robot."""
+    """The faults of one simulated robot."""
 
     def __init__(self, robot: SimulatedRobotIO, manifest: Manifest, plan: str = "") -> None:
         self._robot, self._plan = robot, find_plan(plan, manifest.period_ns, targets(manifest))
@@ -29,25 +29,25 @@ class Breaking:
         self.begin(0)
 
     def begin(self, now_ns: int) -> None:
-        """Begin an episode; a fault that somebody keeps up goes on in it."""
+        """Begin an episode; a fault whose injection is renewed goes on in the new episode."""
         drawn = self._plan.schedule(self._robot.episode)
         self.planned = Schedule(drawn.seed, [fault for fault in drawn.faults if fault.level in LEVELS])
         self._lease.restart()
         self._follow(self._lease.schedule(now_ns, self.planned.faults) or self.planned)
 
     def hear(self, message: Any, now_ns: int) -> None:
-        """Take an injection; it works from the next tick on."""
+        """Take an injection; its faults hold from the next tick on."""
         self._lease.renew(message.seed, message.ids, message.levels, message.kinds, message.targets,
                           message.severities, message.ticks, message.lease_ms, self._robot.tick + 1, now_ns)
 
     def look(self, now_ns: int) -> None:
-        """Break and mend what is due; call it before each step."""
+        """Start and end the faults that are due. Call this method before each step."""
         wanted = self._lease.schedule(now_ns, self.planned.faults) or self.planned
         if wanted is not self.schedule:
             self._follow(wanted)
 
     def state(self, tick: int, enabled: bool) -> SimpleNamespace:
-        """Return the fields of a FaultState: the truth, for the record alone. `tick` counts as the graph counts."""
+        """Return the fields of a FaultState, which is for the recording alone. `tick` is the tick of the graph."""
         active = self.schedule.active(self._robot.tick)
         return SimpleNamespace(tick=tick, enabled=enabled, ids=[f.id for f in active],
                                kinds=[f"{f.level}: {f.kind}" for f in active], targets=[f.target for f in active],

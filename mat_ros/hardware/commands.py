@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Send commands the way that a robot's controllers take them."""
+"""Send commands in the message types of a robot's controllers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from mat_ros.hardware.io import Float
 from mat_ros.hardware.link import RobotLink
 
-Send = Callable[[Float], None]  # takes (hardware joint,)
+Send = Callable[[Float], None]  # takes a command (hardware joint,)
 
 
 def forward_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
-    """Feed ros2_control's forward command controllers, whose `joints` parameter has to list the same order."""
+    """Return a sender for ros2_control's forward command controllers, whose `joints` have to be in this order."""
     return link.floats(topic or "/forward_position_controller/commands")
 
 
 def trajectory_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
-    """Feed ros2_control's joint trajectory controller: one point per tick, to be reached when the next one comes."""
+    """Return a sender for ros2_control's joint trajectory controller: one point per tick, to reach by the next tick."""
     send = link.trajectory(topic or "/joint_trajectory_controller/joint_trajectory", joints)
     return lambda values: send(values, period_ns)
 
 
 def shadow_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
-    """Feed the Shadow Hand's position controllers, of which each joint has its own."""
+    """Return a sender for the Shadow Hand's position controllers: one controller per joint."""
     pattern = topic or "/sh_{joint}_position_controller/command"
     sends = [link.float(pattern.format(joint=joint.lower())) for joint in joints]
 

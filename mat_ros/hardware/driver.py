@@ -32,6 +32,7 @@ from mat_ros.core.tick.safety import Gate
 from mat_ros.hardware.io import Float, HardwareIO, Reading
 from mat_ros.hardware.wire import (
     COMMAND,
+    KEEP,
     LEAVE,
     READ,
     RELEASE,
@@ -72,6 +73,7 @@ class Driving:
         self._sequence = -1
         self._taken_ns: int | None = None  # when the hardware took the last command
         self._next_ns: int | None = None  # when the driver acts by itself
+        self._kept = False  # the gate has asked for more time since its last command
         if (stop := latch.read()) is not None:
             self.cause = stop.cause
 
@@ -96,10 +98,25 @@ class Driving:
                 self._take_place(command)
             except Refused as error:
                 return self._refuse(sequence, str(error))
-        self._sequence = sequence
+        self._sequence, self._kept = sequence, False
         reason = self._command(command.values, now_ns)
         self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
         return Receipt(sequence, not reason, reason)
+
+    def on_keep(self, now_ns: int) -> None:
+        """Let the last command stand for two more periods, once: the gate runs, and its tick has no decision yet."""
+        if self.cause or self._next_ns is None or self._kept:
+            return
+        self._kept = True
+        self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
+        self._again()
+
+    def _again(self) -> None:
+        """Write the last command once more, for a drive that forgets commands after a while."""
+        try:
+            self._write(self._gate.last)
+        except Exception:  # in an adapter that is not ours; the next command tells of it
+            self.counts["unwritten"] += 1
 
     def _take_place(self, command: DriveCommand) -> None:
         """Begin from where the gate has found the robot."""
@@ -218,6 +235,8 @@ def _answer(guest: socket.socket, driving: Driving, robot: HardwareIO) -> bool:
         kind = data[:1]
         if kind == COMMAND:
             guest.send(write_answer(driving.on_command(read_command(data), time.monotonic_ns())))
+        elif kind == KEEP:
+            driving.on_keep(time.monotonic_ns())
         elif kind == READ:
             guest.send(write_reading(_read(robot)))
         elif kind == RELEASE:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Be a robot without physics: for tests, for measuring latency, and where no simulator is installed."""
+"""Stand in for a robot, without physics: for tests, for latency measurements, and where no simulator is installed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.messages import Float32
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
 
-REACH = 0.5  # share of the way to its target that a joint goes in a tick
-SPREAD = 0.5  # of measurements that no joint gives, in their units
+REACH = 0.5  # share of the way to its target that a joint moves in one tick
+SPREAD = 0.5  # standard deviation of the drawn measurements, in their units
 
 
 class FakeBus:
     """A simulated robot without a task; see `mat_ros.hardware.io.SimulatedRobotIO`.
 
-    Its joints follow their commands. Every other measurement is drawn from the seed, so that runs agree.
+    Its joints follow their commands. Every other measurement is drawn from the seed, so that runs are equal.
     """
 
-    ended = None  # its episode goes on until it is reset
+    ended = None  # an episode goes on until a reset
 
     def __init__(self, manifest: Manifest, seed: int = 0) -> None:
         self._description = description_of(manifest)
@@ -40,15 +40,15 @@ class FakeBus:
         self.reset()
 
     def reset(self, seed: int | None = None) -> None:
-        """Begin a new episode with all joints at rest; a seed begins what the sensors make up anew."""
+        """Begin a new episode with all joints at rest; a seed restarts the drawn measurements."""
         if seed is not None:
             self._key = randomness.stream(seed, "fake bus")
         self._position, self._moved = self._default.copy(), np.zeros_like(self._default)
-        self.tick = 0  # of the episode
+        self.tick = 0  # tick of the episode
         self.episode += 1
 
     def read(self) -> Reading:
-        """Return what is measured now."""
+        """Return the present measurements."""
         signals = SPREAD * randomness.normal(self._key, self.tick, self._size)
         for term, values in (("joint_position", self._position),
                              ("joint_velocity", self._moved / (self._description.period_ns * 1e-9))):
@@ -65,21 +65,21 @@ class FakeBus:
         self.tick += 1
 
     def decided(self, actions: Float32) -> None:
-        """Charge nothing for actions: there is no task."""
+        """Ignore the actions: the fake robot has no task that charges for them."""
 
     def result(self) -> None:
-        """Return nothing: there is no task that counts."""
+        """Return None: the fake robot has no task that counts rewards."""
 
     def follow(self, schedule: Schedule) -> None:
-        """Break nothing: there is no physics. `open_breaking` has refused a plan that says otherwise."""
+        """Ignore the schedule: no physics can break. `open_breaking` has refused every plan with faults."""
 
     def applied(self, command: Float) -> None:
-        """Move with a command that another process has written: each process has a bus of its own."""
+        """Move by a command that another process has written, because each process has a fake robot of its own."""
         self.write(command)
 
     def describe(self) -> Description:
-        """Return what the robot has."""
+        """Return the joints, the limits and the period of the robot."""
         return self._description
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Release nothing: the fake robot holds no resource."""

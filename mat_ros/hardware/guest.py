@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.hardware.io import Description, Float, Reading, description_of
-from mat_ros.hardware.wire import LEAVE, READ, RELEASE, DriveCommand, Receipt, read_answer, read_reading, write_command
+from mat_ros.hardware.wire import (
+    KEEP,
+    LEAVE,
+    READ,
+    RELEASE,
+    DriveCommand,
+    Receipt,
+    read_answer,
+    read_reading,
+    write_command,
+)
 
 PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
 
@@ -67,6 +77,10 @@ class Guest:
         known = np.zeros(values.shape, dtype=bool) if found is None else found
         self._send(write_command(DriveCommand(self._sequence, values, known)))
         self._asked = self._sequence
+
+    def keep(self) -> None:
+        """Tell the driver that the gate runs and waits for its tick: the last command stays valid a little longer."""
+        self._send(KEEP)
 
     @property
     def waits(self) -> bool:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Define what a robot is to the runtime: something that is read and written, by name and in SI units."""
+"""Define the interface of a robot: the runtime reads and writes a robot by name and in SI units."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reading:
-    """What was measured at one moment."""
+    """The measurements of one moment."""
 
     signals: Float32  # (signal,), ordered as the policy's terms
-    source_ns: int  # when the oldest of them was measured
-    episode: int = 0  # counts resets of a simulated robot
+    source_ns: int  # time of the oldest measurement
+    episode: int = 0  # number of resets of a simulated robot
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a robot has."""
+    """The joints, the limits and the period of a robot."""
 
     joints: tuple[str, ...]  # in command order
-    lower: Float  # (joint,), least command in each joint's unit
-    upper: Float  # (joint,)
-    period_ns: int  # between commands
+    lower: Float  # (joint,), smallest command in each joint's unit
+    upper: Float  # (joint,), largest command
+    period_ns: int  # between two commands
 
 
 class HardwareIO(Protocol):
-    """A robot. Only the node that guards it may write."""
+    """A robot. Only the safety node may write."""
 
     def read(self) -> Reading | None:
-        """Return the newest measurements, or nothing while any is missing or too old."""
+        """Return the newest measurements, or None while any of them is missing or too old."""
         ...
 
     def write(self, command: Float) -> None:
@@ -50,17 +50,17 @@ class HardwareIO(Protocol):
         ...
 
     def describe(self) -> Description:
-        """Return what the robot has."""
+        """Return the joints, the limits and the period of the robot."""
         ...
 
     def close(self) -> None:
-        """Let go of the robot, which stays where the last command has left it."""
+        """Release the robot, which stays where the last command has moved it."""
         ...
 
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """How an episode of a simulated robot went."""
+    """The result of one episode of a simulated robot."""
 
     number: int
     ticks: int
@@ -69,9 +69,9 @@ class EpisodeResult:
 
 
 class SimulatedRobotIO(HardwareIO, Protocol):
-    """A simulated robot: a robot that a process steps, one tick for each command, and whose episodes it begins."""
+    """A simulated robot: a process steps it, one tick for each command, and begins its episodes."""
 
-    episode: int  # counts resets
+    episode: int  # number of resets
 
     @property
     def tick(self) -> int:
@@ -79,15 +79,15 @@ class SimulatedRobotIO(HardwareIO, Protocol):
         ...
 
     def reset(self, seed: int | None = None) -> None:
-        """Begin the next episode; a seed begins their sequence anew."""
+        """Begin the next episode; a seed restarts the sequence of episodes."""
         ...
 
     def read(self) -> Reading:
-        """Return what the sensors say; a simulated robot always measures."""
+        """Return the readings of the sensors; a simulated robot always has measurements."""
         ...
 
     def decided(self, actions: Float32) -> None:
-        """Tell with which actions (slot, act_dim) the next command came about; some tasks charge for them."""
+        """Take the actions (slot, act_dim) behind the next command; some tasks charge for actions."""
         ...
 
     @property
@@ -96,33 +96,33 @@ class SimulatedRobotIO(HardwareIO, Protocol):
         ...
 
     def result(self) -> EpisodeResult | None:
-        """Return how the present episode has gone so far, where a task counts anything."""
+        """Return the result of the present episode so far; None where no task counts rewards."""
         ...
 
     def follow(self, schedule: Schedule) -> None:
-        """Break and mend motors and sensors as a fault schedule says, from the present tick on."""
+        """Apply a fault schedule to motors and sensors, from the present tick on."""
         ...
 
 
-# What an adapter may offer beside: the node that observes the robot uses what is there.
+# The protocols below are optional for an adapter. The observer uses those that the adapter has.
 
 
 @runtime_checkable
 class Listening(Protocol):
-    """A robot that has to be listened to before it can be read. A process that only commands it never listens."""
+    """A robot that is read after `listen`. A process that only commands the robot never calls `listen`."""
 
     def listen(self) -> None:
-        """Begin to hear what the robot measures; a term that nothing gives is refused here."""
+        """Begin to receive measurements; refuse a term of the policy that no topic measures."""
         ...
 
     def missing(self) -> str:
-        """Name the measurements that are missing or too old; empty where all are there."""
+        """Return the names of missing or too old measurements; empty when all are present."""
         ...
 
 
 @runtime_checkable
 class HearsCommands(Protocol):
-    """A robot whose measurements depend on what another process has commanded."""
+    """A robot whose measurements depend on the commands of another process."""
 
     def applied(self, command: Float) -> None:
         """Take the command (joint,) that the gate has applied."""
@@ -131,28 +131,28 @@ class HearsCommands(Protocol):
 
 @runtime_checkable
 class Counting(Protocol):
-    """A robot that counts the measurements that it did not believe."""
+    """A robot that counts the measurements that it rejects."""
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Return how many there were of each kind."""
+        """Return the number of rejected measurements, by reason."""
         ...
 
 
 def description_of(manifest: Manifest) -> Description:
-    """Describe the robot that a policy was trained on."""
+    """Return the description of the robot that a policy was trained on."""
     return Description(tuple(joint.name for joint in manifest.joints), np.array([j.lower for j in manifest.joints]),
                        np.array([j.upper for j in manifest.joints]), manifest.period_ns)
 
 
 def check_command(command: Float, description: Description) -> None:
-    """Refuse a command that no gate would have let through."""
+    """Refuse a command of a wrong length or with a value that is not finite; the gate sends no such command."""
     if command.shape != (len(description.joints),) or not np.isfinite(command).all():
         raise Refused("command", f"{len(description.joints)} finite values", command, "send what the gate has applied")
 
 
 def check_reading(reading: Reading, manifest: Manifest) -> None:
-    """Refuse measurements that are not those of the policy's terms."""
+    """Refuse measurements whose number differs from the policy's terms."""
     count = manifest.layout.signal_count
     if np.shape(reading.signals) != (count,):
         wanted = ", ".join(f"{term.name} ({len(term.elements)})" for term in manifest.layout.terms)

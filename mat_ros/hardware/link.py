@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Define what an adapter needs of ROS: standard messages out and in, as plain numbers. A test has a link of its own."""
+"""Define what an adapter needs of ROS: send and receive standard messages as numbers. Tests have their own link."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mat_ros.hardware.io import Float
 
 @dataclass(frozen=True)
 class JointStates:
-    """A sensor_msgs/JointState: any joints, in any order; what is not reported is empty."""
+    """A sensor_msgs/JointState: any joints, in any order; a quantity that is not reported is empty."""
 
     names: Sequence[str]
     position: Sequence[float]
     velocity: Sequence[float]
     effort: Sequence[float]
-    stamp_ns: int  # when it was measured, in the clock of the robot; 0: unknown
+    stamp_ns: int  # time of the measurement, in the clock of the robot; 0: unknown
 
 
 @dataclass(frozen=True)
@@ -32,28 +32,28 @@ class Pose:
 
 
 class RobotLink(Protocol):
-    """A way to a robot's topics."""
+    """A connection to a robot's topics."""
 
     def now_ns(self) -> int:
-        """Return the time in the clock of the stamps."""
+        """Return the present time in the clock of the stamps."""
         ...
 
     def floats(self, topic: str) -> Callable[[Float], None]:
-        """Send std_msgs/Float64MultiArray."""
+        """Return a function that sends std_msgs/Float64MultiArray."""
         ...
 
     def float(self, topic: str) -> Callable[[float], None]:
-        """Send std_msgs/Float64."""
+        """Return a function that sends std_msgs/Float64."""
         ...
 
     def trajectory(self, topic: str, joints: Sequence[str]) -> Callable[[Float, int], None]:
-        """Send trajectory_msgs/JointTrajectory of one point, to be reached after so many ns."""
+        """Return a function that sends a trajectory_msgs/JointTrajectory of one point, to reach after a time in ns."""
         ...
 
     def hear_joints(self, topic: str, handler: Callable[[JointStates], None]) -> None:
-        """Hear sensor_msgs/JointState."""
+        """Pass each sensor_msgs/JointState to `handler`."""
         ...
 
     def hear_pose(self, topic: str, handler: Callable[[Pose], None]) -> None:
-        """Hear geometry_msgs/PoseStamped."""
+        """Pass each geometry_msgs/PoseStamped to `handler`."""
         ...

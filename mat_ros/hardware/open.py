@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the adapter of a robot by name; a name such as `my_arm:Arm` is a class of your own, anywhere on PYTHONPATH."""
+"""Open the adapter of a robot by name. A name such as `my_arm:Arm` is a class of the user, anywhere on PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
 from mat_ros.worlds.scatter import Scatter
 
 METHODS = ("read", "write", "describe", "close")
-ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and hears what is applied
+ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and receives the applied commands
 
 
 def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, topics: RobotTopics) -> HardwareIO:
@@ -38,23 +38,23 @@ def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, to
 
 def open_simulated(manifest: Manifest, task: str, seed: int, number: int = 0, scatter_rad: float = 0.0,
                    ticks: int = 0) -> SimulatedRobotIO:
-    """Open the simulated robot of a policy; a policy of no world moves the joints of a fake bus."""
+    """Open the simulated robot of a policy; a policy without a world gets a fake bus."""
     if not manifest.world:
         return FakeBus(manifest, seed)
-    from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large: only where it is used
+    from mat_ros.hardware.simulated import SimulatedRobot  # MuJoCo is large, and only this branch needs it
 
     return SimulatedRobot(manifest, task, seed, number, Scatter(scatter_rad), ticks)
 
 
 def open_breaking(robot: SimulatedRobotIO, manifest: Manifest, faults: str) -> Breaking:
-    """Get ready to break a simulated robot as a fault plan says, or by nothing where the plan is empty."""
+    """Return the `Breaking` of a simulated robot for a fault plan; an empty plan has no faults."""
     if faults and not manifest.world:
         raise Refused("faults", "a simulated robot", "a bus without physics", "leave the fault plan out")
     return Breaking(robot, manifest, faults)
 
 
 def own_hardware(name: str, manifest: Manifest) -> HardwareIO:
-    """Make a class that is not ours, given the policy's manifest, and refuse one that is another robot."""
+    """Make an adapter of a user's class with the policy's manifest, and refuse other joints than the policy's."""
     made: HardwareIO = own_class(name)(manifest)
     _check_methods(name, made)
     expected = tuple(joint.name for joint in manifest.joints)
@@ -70,7 +70,7 @@ def _check_methods(name: str, made: object) -> None:
 
 
 def own_class(name: str) -> Any:
-    """Import a class that is not ours."""
+    """Import a user's class and return it."""
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -80,10 +80,10 @@ def own_class(name: str) -> Any:
 
 
 def check_adapter(name: str) -> None:
-    """Refuse an adapter that there is not, without opening one."""
+    """Refuse the name of an adapter that does not exist, without opening an adapter."""
     if ":" in name:
         made = own_class(name)
-        if isinstance(made, type):  # a function that makes one is asked later
+        if isinstance(made, type):  # a function that makes an adapter is checked when it is called
             _check_methods(name, made)
     elif name not in ADAPTERS:
         raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name),
@@ -91,10 +91,10 @@ def check_adapter(name: str) -> None:
 
 
 def find_robot(name: str, manifest: Manifest) -> Robot | None:
-    """Load the robot that is named, or the policy's own where it is shipped, and refuse one that does not fit."""
+    """Load the named robot, or the policy's robot where it is shipped, and refuse a robot that does not fit."""
     if not name and manifest.robot not in config_names("robots"):
         return None
     robot = Robot.load(Path(config_file("robots", name or manifest.robot)))
-    # The rate of the graph is checked where ticks are made; a robot file gives the one that it was made for.
+    # `mat_ros.graph.deployment` checks the rate, which the user may set. So this check ignores the robot file's rate.
     manifest.check_robot(dataclasses.replace(robot, period_ns=manifest.period_ns))
     return robot

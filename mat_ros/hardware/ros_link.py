@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reach a robot's topics through a node."""
+"""Send to and receive from a robot's topics through a node."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from std_msgs.msg import Float64, Float64MultiArray
 from mat_ros.hardware.io import Float
 from mat_ros.hardware.link import JointStates, Pose
 
-COMMANDS = QoSProfile(depth=1)  # an old command is worth nothing
+COMMANDS = QoSProfile(depth=1)  # an old command is useless
 SECOND_NS = 1_000_000_000
 
 
 class RosLink:
-    """See mat_ros.hardware.link.RobotLink."""
+    """Implement `mat_ros.hardware.link.RobotLink` with a node."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
     def now_ns(self) -> int:
-        """Return ROS time, which is that of a simulation where the node uses it."""
+        """Return ROS time, which is simulated time where the node uses simulated time."""
         return int(self._node.get_clock().now().nanoseconds)
 
     def floats(self, topic: str) -> Callable[[Float], None]:
-        """Send std_msgs/Float64MultiArray."""
+        """Return a function that sends std_msgs/Float64MultiArray."""
         publisher = self._node.create_publisher(Float64MultiArray, topic, COMMANDS)
         return lambda values: publisher.publish(Float64MultiArray(data=values.tolist()))
 
     def float(self, topic: str) -> Callable[[float], None]:
-        """Send std_msgs/Float64."""
+        """Return a function that sends std_msgs/Float64."""
         publisher = self._node.create_publisher(Float64, topic, COMMANDS)
         return lambda value: publisher.publish(Float64(data=value))
 
     def trajectory(self, topic: str, joints: Sequence[str]) -> Callable[[Float, int], None]:
-        """Send trajectory_msgs/JointTrajectory."""
+        """Return a function that sends trajectory_msgs/JointTrajectory."""
         from builtin_interfaces.msg import Duration
         from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -54,7 +54,7 @@ class RosLink:
         return send
 
     def hear_joints(self, topic: str, handler: Callable[[JointStates], None]) -> None:
-        """Hear sensor_msgs/JointState."""
+        """Pass each sensor_msgs/JointState to `handler`."""
         from sensor_msgs.msg import JointState
 
         self._node.create_subscription(
@@ -63,7 +63,7 @@ class RosLink:
             qos_profile_sensor_data)
 
     def hear_pose(self, topic: str, handler: Callable[[Pose], None]) -> None:
-        """Hear geometry_msgs/PoseStamped."""
+        """Pass each geometry_msgs/PoseStamped to `handler`."""
         from geometry_msgs.msg import PoseStamped
 
         def heard(m: Any) -> None:

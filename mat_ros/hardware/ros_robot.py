@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Be a robot behind ROS's standard messages, whatever its joints are called there."""
+"""Reach a robot through ROS's standard messages; a joint map translates the names of its joints."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from mat_ros.hardware.commands import COMMANDS, Send
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
 from mat_ros.hardware.link import JointStates, Pose, RobotLink
 
-FRESH_PERIODS = 3  # older measurements are not measurements any more
-FUTURE_NS = 100_000_000  # a stamp further ahead than this comes from another clock
+FRESH_PERIODS = 3  # an older measurement counts as missing
+FUTURE_NS = 100_000_000  # a stamp further in the future comes from another clock
 
 
 @dataclass(frozen=True)
 class RobotTopics:
-    """Where a robot is found; empty: the usual names of its controllers."""
+    """The topics of a robot; an empty name means the usual topic of its controllers."""
 
     command: str = ""
     state: str = "/joint_states"
-    poses: str = ""  # of objects: name=topic,...
+    poses: str = ""  # poses of objects: name=topic,...
 
 
 @dataclass
 class _Source:
     """One stream of measurements."""
 
-    heard_ns: int | None = None  # when the newest one came
-    stamp_ns: int = 0  # when it was measured
+    heard_ns: int | None = None  # when the newest measurement came; None: none has come
+    stamp_ns: int = 0  # when the newest measurement was made
 
 
 class RosRobot:
-    """Read and write by name. A process that only guards never listens, and one that only observes never commands."""
+    """Read and write by name. The safety node never calls `listen`, and the observer never calls `write`."""
 
     def __init__(self, link: RobotLink, manifest: Manifest, kind: str, robot: Robot | None,
                  topics: RobotTopics) -> None:
-        self.counts: Counter[str] = Counter()  # stale, future, not_finite
+        self.counts: Counter[str] = Counter()  # rejected measurements: stale, future, not_finite
         self._link, self._topics, self._kind = link, topics, kind
         self._description = description_of(manifest)
         self._terms = manifest.layout.terms
@@ -57,7 +57,7 @@ class RosRobot:
             raise Refused(f"robot {robot.name if robot else manifest.robot}, hardware {kind}",
                           f"a way to command {list(names)}", list(self._command_map.policy), "extend the joint map")
         self._send: Send | None = None
-        self._values: dict[tuple[str, str], float] = {}  # by term and element
+        self._values: dict[tuple[str, str], float] = {}  # newest measurements, by term and element
         self._sources: dict[str, _Source] = {}
         self._command = np.array([joint.default for joint in manifest.joints])
 
@@ -74,7 +74,7 @@ class RosRobot:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Begin to hear what the robot measures; a term that nothing gives is refused here."""
+        """Begin to receive measurements; refuse a term of the policy that no topic measures."""
         given = {"joint_position", "joint_velocity", "joint_effort", "last_command"}
         self._sources["joints"] = _Source()
         self._link.hear_joints(self._topics.state, self._heard_joints)
@@ -87,11 +87,11 @@ class RosRobot:
                           f"nothing that gives {absent}", "add a pose topic, or choose a policy that sees less")
 
     def applied(self, command: Float) -> None:
-        """Hear what was commanded; a policy may see its own last command."""
+        """Take the applied command; the last command may be a term of the policy."""
         self._command = command
 
     def read(self) -> Reading | None:
-        """Return the newest measurements, or nothing while any is missing or too old."""
+        """Return the newest measurements, or None while any of them is missing or too old."""
         now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
         for source in self._sources.values():
             if source.heard_ns is None or now_ns - min(source.heard_ns, source.stamp_ns) > oldest_ns:
@@ -109,7 +109,7 @@ class RosRobot:
         return Reading(signals, min(source.stamp_ns for source in self._sources.values()))
 
     def missing(self) -> str:
-        """Name what has not been heard yet or is too old; empty where everything is there."""
+        """Return the names of missing or too old sources; empty when all are present."""
         now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
         return ", ".join(name for name, s in self._sources.items()
                          if s.heard_ns is None or now_ns - min(s.heard_ns, s.stamp_ns) > oldest_ns)
@@ -120,14 +120,14 @@ class RosRobot:
         place = {name: k for k, name in enumerate(states.names)}
         hardware = self._state_map.hardware
         if any(name not in place for name in hardware):
-            return  # several publishers may share the topic; another one's joints are not ours
+            return  # several publishers may share the topic; this message holds joints of another one
         for term, values in (("joint_position", states.position), ("joint_velocity", states.velocity),
                              ("joint_effort", states.effort)):
             if len(values) != len(states.names):
                 continue
             mine = np.array([values[place[name]] for name in hardware])
             if term != "joint_position":
-                mine = mine + self._state_map.offset  # which only positions have, and `to_policy` takes off
+                mine = mine + self._state_map.offset  # `to_policy` subtracts the offset, which only positions have
             for name, value in zip(self._state_map.policy, self._state_map.to_policy(mine), strict=True):
                 self._values[term, name] = float(value)
         self._note("joints", states.stamp_ns)
@@ -142,7 +142,7 @@ class RosRobot:
         self._note(name, pose.stamp_ns)
 
     def _accept(self, name: str, stamp_ns: int, values: tuple[float, ...]) -> bool:
-        """Drop what is not finite, older than what is known, or from the future."""
+        """Return whether a measurement is finite, newer than the last one and not from the future; count others."""
         if stamp_ns > self._link.now_ns() + FUTURE_NS:
             self.counts["future"] += 1
         elif stamp_ns and stamp_ns <= self._sources[name].stamp_ns:
@@ -158,27 +158,27 @@ class RosRobot:
         self._sources[name] = _Source(now_ns, stamp_ns or now_ns)
 
     def describe(self) -> Description:
-        """Return what the robot has."""
+        """Return the joints, the limits and the period of the robot."""
         return self._description
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Drop the sender of commands."""
         self._send = None
 
 
 def _map(maps: Mapping[str, JointMap], keys: tuple[str, ...], names: tuple[str, ...]) -> JointMap:
-    """Find the map of a piece of hardware; without one its joints are called and measured as the policy's."""
+    """Return the joint map of an adapter; without a map, names and units of the joints are those of the policy."""
     found = next((maps[key] for key in keys if key in maps), None)
     return found or JointMap(names, names, np.eye(len(names)), np.zeros(len(names)))
 
 
 def _measured(manifest: Manifest) -> tuple[str, ...]:
-    """Name the joints whose position the policy sees."""
+    """Return the names of the joints whose positions the policy observes."""
     return next((term.elements for term in manifest.layout.terms if term.name == "joint_position"), ())
 
 
 def _poses(text: str) -> dict[str, str]:
-    """Read `name=topic,...`."""
+    """Return the topics by name from `name=topic,...`."""
     pairs = [pair.partition("=") for pair in text.split(",") if pair]
     if any(not topic for _, _, topic in pairs):
         raise Refused("parameter poses", "name=topic, separated by commas", text, "write it so")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Be the simulated robot of a policy: one row of the worlds that training steps in batches."""
+"""Simulate the robot of a policy: one row of the worlds that training steps in batches."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from mat_ros.worlds.score import open_world, score_of
 
 
 class SimulatedRobot:
-    """Step physics once for each command; see `mat_ros.hardware.io.SimulatedRobotIO`."""
+    """Step the physics once for each command; see `mat_ros.hardware.io.SimulatedRobotIO`."""
 
     def __init__(self, manifest: Manifest, task: str = "", seed: int = 0, number: int = 0,
                  scatter: Scatter | None = None, ticks: int = 0) -> None:
-        """Begin an episode of so many ticks (0: the task's); `number` makes it start as that row of a batch does."""
+        """Begin an episode of `ticks` (0: the task's length), which starts as row `number` of a batch does."""
         self._description = description_of(manifest)
         world = open_world(replace(manifest, task=task or manifest.task), 1)
         world.first, world.scatter = number, scatter or Scatter()
-        self.world = world  # the truth
+        self.world = world  # the world, which keeps the true measurements
         self._faulty = FaultyWorld(world)
         if world.joint_names != self._description.joints or world.control_period_ns != manifest.period_ns:
             raise Refused(f"world {manifest.world}", (self._description.joints, manifest.period_ns),
@@ -42,7 +42,7 @@ class SimulatedRobot:
         self.reset(seed)
 
     def reset(self, seed: int | None = None) -> None:
-        """Begin the next episode; a seed begins their sequence anew."""
+        """Begin the next episode; a seed restarts the sequence of episodes."""
         self._faulty.reset(seed=seed)
         self.episode += 1
         self._total, self._success, self._over = 0.0, False, False
@@ -53,12 +53,12 @@ class SimulatedRobot:
         return int(self.world.ticks[0])
 
     def read(self) -> Reading:
-        """Return what the sensors say; the time is that of the simulation."""
+        """Return the readings of the sensors, with simulated time."""
         signals = self._columns.take(self._faulty.measure()[0])
         return Reading(signals, self.tick * self._description.period_ns, self.episode)
 
     def decided(self, actions: Float32) -> None:
-        """Tell with which actions (slot, act_dim) the next command came about; some tasks charge for them."""
+        """Take the actions (slot, act_dim) behind the next command; some tasks charge for actions."""
         self._actions = np.where(np.isfinite(actions), actions, np.float32(0.0))
 
     def write(self, command: Float) -> None:
@@ -77,17 +77,17 @@ class SimulatedRobot:
         return self.result() if self._over else None
 
     def result(self) -> EpisodeResult:
-        """Return how the present episode has gone so far."""
+        """Return the result of the present episode so far."""
         return EpisodeResult(self.episode, self.tick, self._total, self._success)
 
     def follow(self, schedule: Schedule) -> None:
-        """Break and mend motors and sensors as a fault schedule says, from the present tick on."""
+        """Apply a fault schedule to motors and sensors, from the present tick on."""
         self._faulty.reschedule(0, schedule)
 
     def describe(self) -> Description:
-        """Return what the robot has."""
+        """Return the joints, the limits and the period of the robot."""
         return self._description
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Release nothing: the simulated robot holds no resource that needs it."""
 

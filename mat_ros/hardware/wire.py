@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mat_ros.hardware.io import Float, Reading
 
-COMMAND, READ, RELEASE, LEAVE = b"C", b"R", b"U", b"L"  # from a guest
+COMMAND, KEEP, READ, RELEASE, LEAVE = b"C", b"K", b"R", b"U", b"L"  # from a guest
 ANSWER, READING, NOTHING = b"A", b"M", b"N"  # to a guest
 
 _COMMAND = struct.Struct("=cqI")  # kind, sequence, count; then the numbers and, per joint, whether it was found

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start nodes: `python -m mat_ros.nodes EXECUTABLE [--ros-args ...] [+ EXECUTABLE ...]`.
 
-Several nodes that are joined by `+` share the process. SIGINT and SIGTERM both end it in order and with status 0: what
-moves is brought to its fallback first. A status of 2 says that a parameter was refused. MAT_ROS_EXECUTOR=single takes
-ROS's default executor, which is slower, in place of the one that waits for events.
+Nodes that are joined by `+` share the process. SIGINT and SIGTERM both end the process in order and with status 0: the
+robot walks to its fallback first. Status 2 means that a parameter was refused. MAT_ROS_EXECUTOR=single selects ROS's
+default executor, which is slower than the executor that waits for events.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] == DRIVER:
         return drive(arguments[1:])
     groups = _groups(arguments)
-    # Blocked before any thread exists, so that only the waiting thread below ever sees them.
+    # Signals are blocked before any thread exists, so that only the waiting thread below receives them.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     ros_environment.set_defaults()
     import rclpy
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _groups(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Cut the command line at each `+`."""
+    """Split the command line at each `+`; return the executable and the arguments of each node."""
     groups: list[list[str]] = [[]]
     for argument in arguments:
         if argument == "+":
@@ -119,6 +119,6 @@ if __name__ == "__main__":
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    # Everything is in order by now. Taking the interpreter down would destroy the DDS participant, and Fast DDS 3.2 may
-    # spin in there for ever where others leave at the same moment: so did 4 of 2,000 nodes that ended twelve at a time.
+    # The nodes have ended by now. A normal end of the interpreter would destroy the DDS participant, where Fast DDS 3.2
+    # may spin for ever when other nodes leave at the same moment: 4 of 2,000 nodes that ended twelve at a time did.
     os._exit(status)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Be woken once at a given time."""
+"""Call a function once at a given time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ NEVER_S = 3600.0
 
 
 class Alarm:
-    """A timer that rings once each time it is set; made once, since making timers is slow."""
+    """A timer that rings once each time it is set. One timer serves every setting, since making a timer is slow."""
 
     def __init__(self, node: Node, ring: Callable[[], None]) -> None:
         self._ring = ring
-        self._due_ns: int | None = None  # on the monotonic clock
+        self._due_ns: int | None = None  # due time on the monotonic clock; None: no ring is due
         self._timer: Any = node.create_timer(NEVER_S, self._rung)
         self._timer.cancel()
 
     def set(self, at_ns: int | None, now_ns: int) -> None:
-        """Ring at a time, or not at all; an earlier setting is forgotten."""
+        """Set the time of the ring, or None for no ring; this setting replaces an earlier one."""
         if at_ns is None:
             self.clear()
             return
@@ -31,7 +31,7 @@ class Alarm:
         self._start(at_ns - now_ns)
 
     def clear(self) -> None:
-        """Do not ring."""
+        """Cancel the ring."""
         self._due_ns = None
         if not self._timer.is_canceled():
             self._timer.cancel()
@@ -41,7 +41,7 @@ class Alarm:
         self._timer.reset()
 
     def _rung(self) -> None:
-        # An executor may call a timer for a setting that has been replaced while the call stood in its queue.
+        # A setting may be replaced while the executor has a call of the timer in its queue.
         early_ns = 0 if self._due_ns is None else self._due_ns - time.monotonic_ns()
         if early_ns > 0:
             self._start(early_ns)

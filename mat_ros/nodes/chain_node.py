@@ -27,12 +27,12 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-SLOTS = 1024  # as the messages bound them
+SLOTS = 1024  # most slots that a message can hold
 
 
 @dataclass(frozen=True)
 class ChainSettings(NodeSettings):
-    """Where a node stands in the chain and how it waits."""
+    """Set the slots of a node, its predecessors, and how long the node waits for them."""
 
     first_slot: int = option(0, "first slot that the node owns", 0, SLOTS - 1)
     stop_slot: int = option(1, "first slot that it does not own any more", 1, SLOTS)
@@ -49,13 +49,13 @@ class ChainSettings(NodeSettings):
 
 
 def make_decider(settings: ChainSettings, backend: Backend, manifest: Manifest) -> Decider:
-    """Make the decider that settings ask for; the checker makes the same one."""
+    """Return the decider of the settings; the checker makes its decider from the same settings."""
     sampling = Sampling(settings.seed, np.array(manifest.action_std, np.float32)) if settings.sampled else None
     return Decider(backend, manifest.network, manifest.state, sampling)
 
 
 class ChainShell(Shell):
-    """encoding, batons -> baton, decision."""
+    """Turn encodings and batons into batons and decisions: encoding, batons -> baton, decision."""
 
     role = "chain_node"
     settings_type = ChainSettings
@@ -66,7 +66,7 @@ class ChainShell(Shell):
         role = Role(network.agents, s.first_slot, s.stop_slot, Patience.of(s.mode, round(s.budget_ms * 1e6)), s.baton,
                     s.backup)
         self._backend = open_backend(s.backend, self.bundle)
-        self.chain = ChainNode(make_decider(s, self._backend, self.manifest), role)
+        self.chain = ChainNode(make_decider(s, self._backend, self.manifest), role, self.manifest.period_ns)
         self._encoder = Encoder(self._backend, self.manifest)
         self._alarm = Alarm(self, self._woken)
         self._decided = self.announce(topics.DECISION)
@@ -74,7 +74,7 @@ class ChainShell(Shell):
             self._handed_on = self.announce(topics.baton(s.stop_slot - 1))
         self._notices = Notices()
         if s.chain_information == "truth":
-            self.hear_messages(topics.OVERRIDES, self._heard_overrides)  # also before it works: the word is latched
+            self.hear_messages(topics.OVERRIDES, self._heard_overrides)  # also while inactive: the message is latched
         for last_slot in self._predecessors():
             self.hear(topics.baton(last_slot), self._heard_baton)
         if s.replicated:
@@ -94,17 +94,17 @@ class ChainShell(Shell):
         return found
 
     def describe(self, descriptor: NodeDescriptor) -> None:
-        """Name the slots and the backend."""
+        """Write the slots and the backend into the descriptor."""
         info = self._backend.info()
         descriptor.backend = f"{info.name} {info.version}"[:64]
         descriptor.first_slot, descriptor.stop_slot = self.settings.first_slot, self.settings.stop_slot
 
     def stop(self) -> None:
-        """Wait for nobody any more."""
+        """Cancel the wait for predecessors."""
         self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
-        """Return what the chain counted."""
+        """Return the counts of the encoder and of the chain."""
         return {**self._encoder.counts, **self.chain.counts} if not self.reason else {}
 
     def _heard_overrides(self, message: Any) -> None:
@@ -143,5 +143,5 @@ class ChainShell(Shell):
                 self._decided(wire.write_decision(message, manifest))
             else:
                 self._handed_on(wire.write_baton(message, manifest))
-        if self.settings.mode == "bounded":  # strict waits up to the deadline, when nothing can be sent any more
+        if self.settings.mode == "bounded":  # a strict node waits until the deadline, when no message counts
             self._alarm.set(self.chain.wake_ns, self.now_ns())

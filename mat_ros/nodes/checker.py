@@ -16,12 +16,12 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-DEPTH = 256  # ticks that may wait: whoever checks every tick must not lose one because it was slow once
+DEPTH = 256  # ticks that may wait: the checker must not lose a tick because an earlier tick was slow
 
 
 @dataclass(frozen=True)
 class CheckerSettings(NodeSettings):
-    """How to decide again."""
+    """Set the backend and the sampling of the checker."""
 
     backend: str = option("auto", "what runs the policy", choices=BACKENDS)
     seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)
@@ -29,7 +29,7 @@ class CheckerSettings(NodeSettings):
 
 
 class CheckerNode(Shell):
-    """observation, applied -> how many ticks were compared, and how many differed."""
+    """Compare ticks and count differences: observation, applied -> counts in the reports."""
 
     role = "checker"
     settings_type = CheckerSettings
@@ -44,7 +44,7 @@ class CheckerNode(Shell):
         self.hear(replace(topics.APPLIED, depth=DEPTH), self._heard_applied)
 
     def facts(self) -> Mapping[str, object]:
-        """Return what was compared."""
+        """Return the numbers of compared and of differing ticks, and the first difference."""
         return {} if self.reason else {"compared": 0, "differing": 0, **self._checker.counts,
                                        "difference": self._checker.difference}
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Learn how the healthy robot moves, then say which joints are broken, and tell the chain where it is to know."""
+"""Learn how the healthy robot moves, report broken joints, and publish overrides where the chain receives the truth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class DetectorNodeSettings(NodeSettings):
-    """How long to learn, and whom to tell."""
+    """Set how long the detector learns, and whether the chain receives overrides."""
 
     learn_ticks: int = option(400, "ticks of healthy running from which it learns; more where the robot is large", 50,
                               10**6)
@@ -31,13 +31,13 @@ class DetectorNodeSettings(NodeSettings):
 
 
 class DetectorNode(Shell):
-    """observation, applied -> /diagnostics, overrides."""
+    """Detect broken joints: observation, applied -> /diagnostics, overrides."""
 
     role = "detector"
     settings_type = DetectorNodeSettings
 
     def set_up(self) -> None:
-        """Listen."""
+        """Open the topics."""
         self.watch = Watch(self.manifest, self.settings.learn_ticks)
         self._tell = self.announce(topics.OVERRIDES)
         self._signals = self.manifest.layout.signal_count
@@ -47,7 +47,7 @@ class DetectorNode(Shell):
         self._heard_ns = 0
 
     def facts(self) -> Mapping[str, object]:
-        """Return how far learning has come."""
+        """Return whether the detector has learned how the robot moves."""
         return {"learned": self.watch.learned} if not self.reason else {}
 
     def _observed(self, data: bytes) -> None:
@@ -70,7 +70,7 @@ class DetectorNode(Shell):
         self.watch.commanded(outcome.applied.applied, outcome.validity)
 
     def report(self) -> None:
-        """Publish how the node and the joints are."""
+        """Publish the state of the node and of every joint."""
         super().report()
         if self.active and not self.reason:
             self._report_joints()

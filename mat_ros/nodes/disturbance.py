@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lose, delay, double and reorder messages at the node that receives them, as the injector says; else be nothing."""
+"""Lose, delay, double and reorder messages at the node that receives them, as an injection states."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Taker = Callable[[bytes], None]
 
 
 class Disturbance:
-    """Stand between a subscription and its handler. The core behind it never learns that anything was broken."""
+    """Disturb messages between a subscription and its handler; the core receives no notice of the fault."""
 
     def __init__(self, receiver: str, bundle: Bundle, now_ns: Callable[[], int],
                  make_alarm: Callable[[Callable[[], None]], Alarm]) -> None:
-        """Disturb nothing until an injection says so; `receiver` is the name of the node that hears the messages."""
+        """Disturb no message until an injection comes; `receiver` is the name of the receiving node."""
         self._receiver, self._bundle, self._now_ns = receiver, bundle, now_ns
         self._lease = Lease(("message",), targets(bundle.manifest))
         chain = spans(bundle.manifest)
@@ -38,13 +38,13 @@ class Disturbance:
         self._tick = 0
 
     def renew(self, message: Any) -> None:
-        """Take an injection; what it breaks holds from the next tick on."""
+        """Take an injection; its faults hold from the next tick on."""
         if message.manifest == self._bundle.hash64:
             self._lease.renew(message.seed, message.ids, message.levels, message.kinds, message.targets,
                               message.severities, message.ticks, message.lease_ms, self._tick + 1, self._now_ns())
 
     def deliver(self, topic: Topic, data: bytes, take: Taker) -> None:
-        """Hand a message on now, later, more than once, or never."""
+        """Pass a message to its handler now, later, more than once, or never."""
         self._tick = int.from_bytes(data[wire.TICK], "little")
         now_ns = self._now_ns()
         schedule = self._lease.schedule(now_ns)
@@ -60,7 +60,7 @@ class Disturbance:
         self._alarm.set(self._line.next_ns, self._now_ns())
 
     def clear(self) -> None:
-        """Forget the messages on their way: the node has ceased to work."""
+        """Drop the delayed messages; the node has become inactive."""
         self._line.clear()
         self._alarm.clear()
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Encode each observation once and hand the encodings to every chain node."""
+"""Encode each observation once and publish the encodings to every chain node."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class EncoderSettings(NodeSettings):
-    """How to encode."""
+    """Set the backend of the encoder."""
 
     backend: str = option("auto", "what runs the policy", choices=BACKENDS)
 
 
 class EncoderNode(Shell):
-    """observation -> encoding."""
+    """Encode observations: observation -> encoding."""
 
     role = "encoder"
     settings_type = EncoderSettings
@@ -37,12 +37,12 @@ class EncoderNode(Shell):
         self.hear(topics.OBSERVATION, self._heard)
 
     def describe(self, descriptor: NodeDescriptor) -> None:
-        """Name the backend."""
+        """Write the backend into the descriptor."""
         info = self._backend.info()
         descriptor.backend = f"{info.name} {info.version}"[:64]
 
     def facts(self) -> Mapping[str, object]:
-        """Return what the encoder counted."""
+        """Return the counts of the encoder."""
         return self._encoder.counts if not self.reason else {}
 
     def _heard(self, data: bytes) -> None:

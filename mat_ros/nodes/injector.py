@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Break things on request: motors and readings in the simulated robot, messages at their receivers, nodes by signals.
+"""Break motors and sensors of the simulated robot, messages at their receivers, and nodes by signals.
 
-What is to be broken is repeated several times a second and holds for a second only: when this node dies, everything is
-whole again, stopped processes included (a guard process goes on for them). It never tells policy or detector.
+The injector repeats its injection several times a second, and an injection holds for one second. So when the injector
+dies, every fault ends. A guard process then continues the stopped nodes. The policy and the detector receive no notice
+of a fault.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ REPEAT_S, LEASE_MS = 0.2, 1000
 
 @dataclass(frozen=True)
 class InjectorSettings(NodeSettings):
-    """What may be broken."""
+    """Set which faults are allowed, and which plan the injector follows."""
 
     enabled: bool = option(False, "accept requests")
     faults: str = option("", "fault plan whose broken messages and nodes are ours: a shipped name or a YAML file")
@@ -37,13 +38,13 @@ class InjectorSettings(NodeSettings):
 
 
 class InjectorNode(Shell):
-    """requests -> injection, signals."""
+    """Inject faults: requests -> injection, signals."""
 
     role = "injector"
     settings_type = InjectorSettings
 
     def set_up(self) -> None:
-        """Offer the services."""
+        """Open the services and the topics."""
         s = self.settings
         levels = (*(("actuator", "sensor") if s.simulated else ()), "message", "node")
         names = targets(self.manifest, s.wiring)
@@ -56,8 +57,7 @@ class InjectorNode(Shell):
         for (name, kind), answer in ((topics.INJECT_FAULT, self._inject), (topics.CLEAR_FAULTS, self._clear)):
             service = self.create_service(kind, name, answer)
             self._entities.append(partial(self.destroy_service, service))
-        self._injection = self.create_publisher(topics.INJECTION.type, topics.INJECTION.name, topics.INJECTION.qos)
-        self._entities.append(lambda: self.destroy_publisher(self._injection))
+        self._inject_into_nodes = self.announce(topics.INJECTION)
         self.hear_messages(topics.DESCRIPTOR, self._described)
         if s.faults:
             self.hear(topics.OBSERVATION, self._observed)
@@ -65,11 +65,11 @@ class InjectorNode(Shell):
         self._entities.append(lambda: self.destroy_timer(timer))
 
     def facts(self) -> Mapping[str, object]:
-        """List what is broken."""
+        """Return whether requests are accepted, and the ids of the active faults."""
         return {} if self.reason else {"enabled": self.settings.enabled, "broken": ", ".join(self.requests.active)}
 
     def leave(self) -> None:
-        """Mend everything."""
+        """End every fault."""
         self._mend(self.requests.clear("*"))
         self._processes.close()
         self._publish()
@@ -98,7 +98,7 @@ class InjectorNode(Shell):
         return response
 
     def _observed(self, data: bytes) -> None:
-        """Follow the plan, whose ticks are those of the robot."""
+        """Start the faults of the plan at their ticks, which are the ticks of the observations."""
         self._tick = int.from_bytes(data[wire.TICK], "little")
         for fault in [f for f in self._plan if f.start <= self._tick]:
             self._plan.remove(fault)
@@ -118,10 +118,10 @@ class InjectorNode(Shell):
         message.levels, message.kinds = [r.fault.level for r in live], [r.fault.kind for r in live]
         message.targets, message.severities = [r.fault.target for r in live], [r.fault.severity for r in live]
         message.ticks = [r.ticks for r in live]
-        self._injection.publish(message)
+        self._inject_into_nodes(message)
 
     def _described(self, message: Any) -> None:
-        """Learn which process is which node; one that has been killed and came back is killed again."""
+        """Note the process id of a node; kill a restarted node again while its crash fault is active."""
         self._processes.pids[message.name] = message.pid
         for request in self.requests.active.values():
             if (request.fault.level, request.fault.kind, request.fault.target) == ("node", "crash", message.name):
@@ -131,7 +131,7 @@ class InjectorNode(Shell):
         if fault.level == "node":
             done = self._processes.stop(fault.target) if fault.kind == "hang" else self._processes.kill(fault.target)
             if fault.kind == "restart":
-                self.requests.active.pop(fault.id)  # done: whoever watches over the graph starts it anew
+                self.requests.active.pop(fault.id)  # the fault is done: the launcher starts the node again
             self.get_logger().info(f"{fault.kind} of {fault.target}: {'done' if done else 'it is not on this host'}")
 
     def _mend(self, faults: list[Fault]) -> None:

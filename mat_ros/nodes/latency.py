@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the latencies of the last ticks and sum them up."""
+"""Keep the latencies of the last ticks and compute their percentiles."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import deque
 
 import numpy as np
 
-WINDOW = 4096  # ticks that are remembered
-MS = 1e-6  # per nanosecond
+WINDOW = 4096  # most ticks that one summary covers
+MS = 1e-6  # milliseconds per nanosecond
 
 
 class Latency:
-    """Percentiles of the last second or so, and the worst ever."""
+    """Percentiles of the latencies since the last summary, and the worst latency of the run."""
 
     def __init__(self) -> None:
         self._recent: deque[int] = deque(maxlen=WINDOW)
@@ -21,12 +21,12 @@ class Latency:
         self._summary: dict[str, str] = {}
 
     def add(self, latency_ns: int) -> None:
-        """Take one tick."""
+        """Add the latency of one tick."""
         self._recent.append(latency_ns)
         self._worst = max(self._worst, latency_ns)
 
     def summary(self) -> dict[str, str]:
-        """Return milliseconds by name, of the ticks since the last call."""
+        """Return percentiles in ms by name, of the ticks since the last call; without new ticks, the last ones."""
         if self._recent:
             p50, p99 = np.percentile(np.array(self._recent), (50, 99)) * MS
             self._recent.clear()

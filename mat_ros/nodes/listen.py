@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hear a running graph from outside it, in a thread of its own, and hand what is heard to a `GraphWatch`."""
+"""Receive the messages of a running graph in a thread of its own, and pass them to a `GraphWatch`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.topics import Topic
 from mat_ros.view.watch import MODES, GraphWatch
 
-DEPTH = 1024  # of what is heard: a viewer that is drawing must not lose a tick
+DEPTH = 1024  # messages that may wait: a viewer must not lose a tick while it draws
 LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
 
 
 class Listener:
-    """Feed a watch from the topics of a namespace; use it in a `with` block."""
+    """Feed a watch from the topics of a namespace. Use this class in a `with` block."""
 
     def __init__(self, watch: GraphWatch, bundle: Bundle, namespace: str = "") -> None:
         self.watch, self.namespace = watch, namespace

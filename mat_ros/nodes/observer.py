@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Begin the ticks of a real robot: gather what it measures, by name, once per period."""
+"""Begin the ticks of a real robot: read its measurements by name and publish an observation once per period."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class ObserverSettings(NodeSettings):
-    """Which robot is observed, and how often."""
+    """Set which robot the observer reads, and how often."""
 
     hardware: str = option("ros2_control", f"what is observed: {', '.join(ADAPTERS[1:])}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
@@ -35,14 +35,14 @@ class ObserverSettings(NodeSettings):
 
 
 class ObserverNode(Shell):
-    """What a robot reports -> observation."""
+    """Observe a robot: the measurements of an adapter -> observation."""
 
     role = "observer"
     settings_type = ObserverSettings
     _robot: HardwareIO
 
     def set_up(self) -> None:
-        """Open the robot and listen to it."""
+        """Open the robot and begin to receive its measurements."""
         s = self.settings
         # Over ROS everybody may listen; any other robot is read through the driver, which owns its adapter.
         self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
@@ -57,34 +57,34 @@ class ObserverNode(Shell):
         self.hear(topics.APPLIED, self._heard_applied)
 
     def start(self) -> None:
-        """Begin to tick."""
+        """Begin the ticks, one period from now."""
         self._due_ns = self.now_ns() + self._period_ns
         self._alarm.set(self._due_ns, self.now_ns())
 
     def stop(self) -> None:
-        """Cease to tick."""
+        """End the ticks."""
         self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
-        """Return how many ticks there were, and what was not believed."""
+        """Return the number of ticks, and the counts of rejected measurements."""
         if not self.configured:
             return {}
         return {"tick": self._tick, **(self._robot.counts if isinstance(self._robot, Counting) else {})}
 
     def _woken(self) -> None:
-        """Begin a tick, unless any measurement is missing or old: the gate then helps itself."""
+        """Begin a tick unless a measurement is missing or too old; the gate then acts without an observation."""
         now_ns, reading = self.now_ns(), self._read()
         if reading is not None:
             self._publish(wire.write_observation(
                 Observation(self._tick, now_ns, now_ns + round(self.settings.deadline * self._period_ns),
                             reading.source_ns, reading.episode, reading.signals), self.bundle.hash64))
             self._tick += 1
-        # From when it was due, so that lateness does not add up; ticks that have been slept through are left out.
+        # The next due time counts from this due time, so that lateness does not add up. Missed ticks are left out.
         self._due_ns += self._period_ns * max(1, -(-(now_ns - self._due_ns) // self._period_ns))
         self._alarm.set(self._due_ns, self.now_ns())
 
     def _read(self) -> Reading | None:
-        """Return what the robot measures; where that is nothing or wrong, keep the reason for the reports."""
+        """Return the measurements of the robot. Store a reason when measurements are missing or wrong."""
         reading: Reading | None = None
         missing = wrong = ""
         try:
@@ -97,7 +97,7 @@ class ObserverNode(Shell):
                 missing = "the robot"
         except Refused as error:
             wrong = str(error)
-        except Exception as error:  # in an adapter that is not ours; the node outlives it
+        except Exception as error:  # an adapter of the user may raise any error; the node outlives it
             wrong = f"the adapter does not read: {foreign(error)}"
         if wrong:
             self.fail(wrong)
@@ -110,5 +110,5 @@ class ObserverNode(Shell):
         if isinstance(self._robot, HearsCommands):
             try:
                 self._robot.applied(outcome.applied.applied)
-            except Exception as error:  # in an adapter that is not ours; the node outlives it
+            except Exception as error:  # an adapter of the user may raise any error; the node outlives it
                 self.fail(f"the adapter does not take what was applied: {foreign(error)}")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the system to run this process before others."""
+"""Request real-time priority for this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 
 
 def request(priority: int) -> bool:
-    """Put every thread of the process under SCHED_RR; say whether the system permitted it."""
+    """Put every thread of the process under SCHED_RR, and return whether the system permitted this."""
     if priority == 0:
         return False
     try:

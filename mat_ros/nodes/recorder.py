@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Record everything that the graph says, and keep the last seconds for the moment something breaks."""
+"""Record every message of the graph, and keep the last seconds in memory for a stop, a NaN or a crash."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
 DEPTH = 1000  # messages that may wait for the disk
-FLUSH_S = 1.0  # at most so much of the run is lost when this process is killed
+FLUSH_S = 1.0  # between two flushes, and so most of the run that is lost when this process is killed
 
 
 @dataclass(frozen=True)
 class RecorderSettings(NodeSettings):
-    """Where recordings go."""
+    """Set the files of the recordings."""
 
     file: str = option("", "MCAP file of the whole run; empty: none")
     flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
@@ -37,20 +37,20 @@ class RecorderSettings(NodeSettings):
 
 
 class RecorderNode(Shell):
-    """everything -> files."""
+    """Record messages: every topic -> files."""
 
     role = "recorder"
     settings_type = RecorderSettings
 
     def set_up(self) -> None:
-        """Open the file and listen to every topic, as bytes."""
+        """Open the file and subscribe to every topic, as bytes."""
         s = self.settings
         if not s.file and not s.flight:
             raise Refused("recorder", "a file, a flight file, or both", "neither", "set file or flight")
         self._facts = facts(self.bundle, ("", "", ""))
         self._file = Recorder(Path(s.file), self._facts) if s.file else None
         if self._file is not None:
-            self._entities.append(self._file.close)  # taken down last: a node that is cleaned up leaves a whole file
+            self._entities.append(self._file.close)  # closed last, so that a cleanup leaves a complete file
         self._ring = FlightRecorder(self._facts, s.seconds) if s.flight else None
         self._known: set[str] = set()
         self._silent: set[str] = set()
@@ -63,11 +63,11 @@ class RecorderNode(Shell):
         self._entities.append(lambda: self.destroy_timer(timer))
 
     def facts(self) -> Mapping[str, object]:
-        """Return how much is kept."""
+        """Return the file, and the number of messages in the flight recorder."""
         return {"file": self.settings.file, "remembered": 0 if self.reason or self._ring is None else len(self._ring)}
 
     def leave(self) -> None:
-        """Finish the file."""
+        """Close the file, so that it is complete."""
         if self._file is not None:
             self._file.close()
 
@@ -88,7 +88,7 @@ class RecorderNode(Shell):
             self.counts["refused"] += 1
 
     def _look(self, topic: str, message: Any) -> None:
-        """See whether something has broken, and learn who takes part."""
+        """Write the flight recording when the message shows a failure, and note new nodes."""
         if topic == "applied":
             self._runs = True
             if message.stopped and not self._stopped:
@@ -97,7 +97,7 @@ class RecorderNode(Shell):
                 self._dump("a request was not finite")
             self._stopped = message.stopped
         elif topic == "status":
-            if (gone := set(message.silent) - self._silent) and self._runs:  # while starting, all are silent
+            if (gone := set(message.silent) - self._silent) and self._runs:  # at the start, every node is silent
                 self._dump(f"silent: {', '.join(sorted(gone))}")
             self._silent = set(message.silent)
         elif (who := f"{message.name}/{message.pid}") not in self._known:
@@ -114,7 +114,7 @@ class RecorderNode(Shell):
             self.get_logger().warning(f"{reason}: the last {self.settings.seconds:g} s are in {path}")
 
     def _say(self, **more: object) -> None:
-        """Complete what the recording says of itself; the last word counts."""
+        """Add facts to the recording; a later value of a fact replaces an earlier one."""
         self._facts |= {name: json.dumps(value) for name, value in more.items()}
         if self._file is not None:
             self._file.facts(self._facts)
@@ -122,7 +122,7 @@ class RecorderNode(Shell):
             self._ring.said = dict(self._facts)
 
     def _ask(self, node: str) -> None:
-        """Get a node's parameters."""
+        """Request a node's parameters and store them in the recording."""
         listing: Any = self.create_client(ListParameters, f"{node}/list_parameters")
         getting: Any = self.create_client(GetParameters, f"{node}/get_parameters")
 

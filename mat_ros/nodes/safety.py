@@ -22,6 +22,7 @@ from mat_ros.core.tick.messages import Outcome
 from mat_ros.core.tick.safety import Gate, Reason
 from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
+from mat_ros.core.wire.seal import SECRET
 from mat_ros.hardware.guest import Guest, driver_address
 from mat_ros.hardware.open import find_robot
 from mat_ros.nodes import topics
@@ -35,7 +36,7 @@ ROBOTS = -1  # a setting of the guard that is left to the robot file
 
 @dataclass(frozen=True)
 class SafetySettings(NodeSettings):
-    """How the gate helps itself, and what it commands."""
+    """Set how the gate bridges missed ticks, and which robot the gate commands."""
 
     hardware: str = option("sim", "sim: a node simulates the robot; else the adapter that the driver has opened")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
@@ -58,6 +59,7 @@ class SafetyNode(Shell):
     settings_type = SafetySettings
     _driver: Guest | None = None  # None: a simulated robot, which receives what is applied
     _latch: StopLatch | None = None
+    _keep_ns: int | None = None  # when the driver has to be told that this gate runs
 
     def set_up(self) -> None:
         """Build the gate and connect to the driver."""
@@ -73,6 +75,9 @@ class SafetyNode(Shell):
         self._trace: list[tuple[int, ...]] = []
         self._start_ns = self._heard_ns = self._first_ns = 0
         if not simulated:
+            if not self._secret:
+                raise Refused(SECRET, "the secret of a launch", "none",
+                              "start the graph with mat-ros launch or ros2 launch, or set the variable")
             self._latch = StopLatch(robot.name if robot is not None else self.manifest.robot)
             self._driver = Guest(driver_address(self.get_namespace()))
             self._driver.connect(DRIVER_S)
@@ -116,7 +121,7 @@ class SafetyNode(Shell):
             self._do([outcome])
 
     def facts(self) -> Mapping[str, object]:
-        """Return what the gate counted, and how late commands were."""
+        """Return the counts of the gate, the latencies of the commands, and the silent slots."""
         if not self.configured:
             return {}
         silent = self.keeper.collector.silent
@@ -132,7 +137,7 @@ class SafetyNode(Shell):
         self._do(self.keeper.on_observation(observation, now_ns))
         if self.keeper.refusal:
             self.fail(self.keeper.refusal)
-        self._alarm.set(self.keeper.wake_ns, self.now_ns())
+        self._set_alarm()
 
     def _heard_decision(self, data: bytes) -> None:
         decision = wire.read_decision(data, self.manifest.network.act_dim)
@@ -144,7 +149,12 @@ class SafetyNode(Shell):
         if self.active:
             self._take_answer()
             self._do(self.keeper.poll(self.now_ns()))
-            self._alarm.set(self.keeper.wake_ns, self.now_ns())
+            self._keep()
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        times = [time_ns for time_ns in (self.keeper.wake_ns, self._keep_ns) if time_ns is not None]
+        self._alarm.set(min(times, default=None), self.now_ns())
 
     def _do(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
@@ -173,10 +183,21 @@ class SafetyNode(Shell):
         if self._driver is None:
             return
         found = (outcome.applied.reasons & Reason.SETTLED) != 0
+        self._keep_ns = self.now_ns() + self.keeper.gate.period_ns
         try:
             self._driver.command(outcome.applied.applied, found)
         except Missing as error:
             self._not_taken(str(error))
+
+    def _keep(self) -> None:
+        """Tell the driver once, a period after a command, that this gate runs: its tick may still be undecided."""
+        if self._driver is None or self._keep_ns is None or self.now_ns() < self._keep_ns:
+            return
+        self._keep_ns = None
+        try:
+            self._driver.keep()
+        except Missing as error:
+            self.fail(str(error))
 
     def _take_answer(self) -> None:
         """Read what became of the last command before the next one is made."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Define what every node has: a lifecycle, checked parameters, counted messages, a descriptor and diagnostics."""
+"""Define the parts of every node: a lifecycle, checked parameters, counted messages, a descriptor and diagnostics."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message, serialize_message
 
 import mat_ros
 from mat_ros.core import options
@@ -29,6 +30,7 @@ from mat_ros.core.options import Option, option
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
 from mat_ros.core.wire import tick as wire
+from mat_ros.core.wire.seal import Seal, read_secret
 from mat_ros.graph.build import LEAN
 from mat_ros.graph.peers import read_peers
 from mat_ros.msg import NodeDescriptor
@@ -37,9 +39,9 @@ from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.topics import Topic
 
-DIAGNOSTICS_S = 1.0  # between two reports, and so the heartbeat
-CONNECTED_S = 0.1  # between two looks at whether all peers are connected
-# Every process learns of every end of every topic and service, so what a node offers costs the square of their number.
+DIAGNOSTICS_S = 1.0  # between two reports, which are also the node's heartbeat
+CONNECTED_S = 0.1  # between two checks whether all peers are connected
+# DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
 LEAN_NODE: Mapping[str, Any] = {
     "start_parameter_services": False, "enable_rosout": False,
@@ -48,7 +50,7 @@ LEAN_NODE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What every node can be told."""
+    """Declare the parameters of every node."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder")
     autostart: str = option("configure", "how far a node goes by itself; the supervisor does the rest",
@@ -62,36 +64,38 @@ class NodeSettings:
 
 
 class Shell(LifecycleNode):
-    """Keep all of ROS away from the logic. A subclass says what it is and fills in `set_up` and what follows."""
+    """Keep ROS apart from the logic. A subclass sets `role` and `settings_type`, and overrides `set_up` and others."""
 
     role: ClassVar[str]
     settings_type: ClassVar[type[NodeSettings]] = NodeSettings
-    ends: Any = None  # the future whose result ends the process; set by what runs the node
+    ends: Any = None  # the future whose result ends the process; `mat_ros.nodes.__main__` sets it
 
     def __init__(self, **node_arguments: Any) -> None:
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
-        self.counts: Counter[str] = Counter()  # what is reported: messages dropped, ticks, ...
-        self._handled, self._handled_ns = 0, 0  # messages of the tick since the last report, and the time they took
+        self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
+        self._handled, self._handled_ns = 0, 0  # tick messages since the last report, and their time
         self.configured = self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
         self._options = {o.name: o for o in options.options(self.settings_type)}
         for o in self._options.values():
             try:
                 self.declare_parameter(o.name, o.default, _descriptor(o))
-            except InvalidParameterValueException as error:  # ROS says no more than that
+            except InvalidParameterValueException as error:  # the exception of ROS states no range
                 raise Refused(f"parameter {o.name}", f"a value in {o.range}", str(error), "set it to one") from error
-        self._check([self.get_parameter(name) for name in self._options], strict=True)
-        self.add_on_set_parameters_callback(self._check)
+        for name, o in self._options.items():
+            o.read(self.get_parameter(name).value)
+        self.add_on_set_parameters_callback(self._refuse_change)
+        self._secret = read_secret()
         self.settings: Any = self._read_settings()
         self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
         self._disturbance: Disturbance | None = None
-        self._entities: list[Callable[[], object]] = []  # how to take down what `set_up` has made
-        # How many other ends are connected, by topic. A topic's own count stays too low for ever where two ends came at
-        # the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371); what the participant knows does not.
+        self._entities: list[Callable[[], object]] = []  # functions that destroy what `set_up` has made
+        # The number of connected other ends, by topic. An end's own count stays too low for ever when two ends appear
+        # at the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371). The participant's count is right.
         self._other_ends: dict[str, Callable[[], int]] = {}
-        self._descriptor = self.create_publisher(topics.DESCRIPTOR.type, topics.DESCRIPTOR.name,
-                                                 topics.DESCRIPTOR.qos)
+        self._describe_to_all = self._publisher_of(topics.DESCRIPTOR, self.create_publisher(
+            topics.DESCRIPTOR.type, topics.DESCRIPTOR.name, topics.DESCRIPTOR.qos))
         self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
                                                   topics.DIAGNOSTICS.qos)
         self.create_timer(DIAGNOSTICS_S, self.report)
@@ -101,46 +105,60 @@ class Shell(LifecycleNode):
             self.trigger_activate()
 
     def create_timer(self, *arguments: Any, **more: Any) -> Any:
-        """Make a timer of real time: no clock that is set or stopped may hold a deadline up."""
+        """Make a timer of the steady clock: a clock that is set or stopped must not delay a deadline."""
         return super().create_timer(*arguments, **{"clock": self._steady, **more})
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 
     def set_up(self) -> None:
-        """Make what the node needs; whatever is refused here refuses the configuration."""
+        """Make the parts of the node; an error here refuses the configuration."""
 
     def start(self) -> None:
-        """Begin to work."""
+        """Begin the work of the node."""
 
     def stop(self) -> None:
-        """Cease to work."""
+        """End the work of the node."""
 
     def leave(self) -> None:
-        """Do what has to be done before the process ends, if the node was set up."""
+        """Release the parts of a configured node before the process ends."""
 
     def describe(self, descriptor: NodeDescriptor) -> None:
-        """Add to the descriptor."""
+        """Add fields to the descriptor."""
 
     def facts(self) -> Mapping[str, object]:
-        """Return what to report beside the counts."""
+        """Return the values that a report has beside the counts."""
         return {}
 
     def announce(self, topic: Topic) -> Callable[[bytes], None]:
-        """Make a publisher of bytes."""
+        """Make a publisher, and return its function that publishes a message: its bytes or an object."""
         publisher = self.create_publisher(topic.type, topic.name, topic.qos)
         self._entities.append(lambda: self.destroy_publisher(publisher))
         self._other_ends[topic.name] = lambda: max(publisher.get_subscription_count(),
                                                    self.count_subscribers(publisher.topic_name))
-        return publisher.publish
+        return self._publisher_of(topic, publisher)
+
+    def _publisher_of(self, topic: Topic, publisher: Any) -> Callable[[Any], None]:
+        """Return the function that publishes a message, with its tag where the topic is sealed."""
+        if not topic.sealed:
+            return publisher.publish
+        seal = Seal(self._secret, topic.name)
+
+        def publish(message: Any) -> None:
+            data = message if isinstance(message, bytes) else serialize_message(message)
+            publisher.publish(seal.sign(data))
+
+        return publish
 
     def hear(self, topic: Topic, handler: Callable[[bytes], None]) -> None:
-        """Hand the bytes of each message of this policy to `handler` while active; what it refuses is counted."""
-        manifest = struct.pack("<Q", self.bundle.hash64)
+        """Pass the bytes of each message of this launch and policy to `handler` while active; count all others."""
+        manifest, seal = struct.pack("<Q", self.bundle.hash64), Seal(self._secret, topic.name)
 
         def heard(data: bytes) -> None:
             if not self.active:
                 return
-            if data[wire.MANIFEST] != manifest:
+            if not seal.holds(data):
+                self.counts["foreign"] += 1
+            elif data[wire.MANIFEST] != manifest:
                 self.counts["other_policy"] += 1
             elif self._disturbance is not None:
                 self._disturbance.deliver(topic, data, taken)
@@ -148,12 +166,12 @@ class Shell(LifecycleNode):
                 taken(data)
 
         def taken(data: bytes) -> None:
-            if not self.active:  # a delayed message may come after the node has ceased to work
+            if not self.active:  # a delayed message may come after the node has become inactive
                 return
             begun_ns = time.perf_counter_ns()
             try:
                 handler(data)
-            except (ValueError, struct.error):  # too short, wrong size, not finite
+            except (ValueError, struct.error):  # the message is too short, of a wrong size or not finite
                 self.counts["refused"] += 1
             self._handled_ns += time.perf_counter_ns() - begun_ns
             self._handled += 1
@@ -161,15 +179,30 @@ class Shell(LifecycleNode):
         self.hear_bytes(topic, heard, topic.qos if self.settings.reliable else topic.best_effort)
 
     def hear_bytes(self, topic: Topic, handler: Callable[[bytes], None], qos: QoSProfile) -> None:
-        """Hear a topic as bytes, whether active or not."""
+        """Pass each message of a topic to `handler` as bytes, whether the node is active or not."""
         subscription = self.create_subscription(topic.type, topic.name, handler, qos, raw=True)
         self._entities.append(lambda: self.destroy_subscription(subscription))
         self._other_ends[topic.name] = lambda: max(subscription.get_publisher_count(),
                                                    self.count_publishers(subscription.topic_name))
 
-    def hear_messages(self, topic: Topic, handler: Callable[[Any], None]) -> None:
-        """Hear a topic that is not of the tick, as message objects, whether active or not."""
-        subscription = self.create_subscription(topic.type, topic.name, handler, topic.qos)
+    def hear_messages(self, topic: Topic, handler: Callable[[Any], None],
+                      stranger: Callable[[Any], None] | None = None) -> None:
+        """Pass each message of a topic outside the tick to `handler` as an object, also while the node is inactive.
+
+        A sealed message of another launch goes to `stranger`, or is counted and dropped.
+        """
+        seal = Seal(self._secret, topic.name)
+
+        def heard(data: bytes) -> None:
+            ours = seal.holds(data)
+            if not ours:
+                self.counts["foreign"] += 1
+            take = handler if ours else stranger
+            if take is not None:
+                take(deserialize_message(data, topic.type))
+
+        subscription = self.create_subscription(topic.type, topic.name, heard if topic.sealed else handler, topic.qos,
+                                                raw=topic.sealed)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
     def _heard_injection(self, message: Any) -> None:
@@ -180,7 +213,7 @@ class Shell(LifecycleNode):
             self.counts["refused"] += 1
 
     def fail(self, reason: str) -> None:
-        """Report why the work is not done, and log it once."""
+        """Store why the node does not do its work, for the reports, and log each new reason once."""
         if reason != self.reason:
             self.get_logger().error(reason)
         self.reason = reason
@@ -189,7 +222,6 @@ class Shell(LifecycleNode):
 
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
         """Load the policy and make all ends of topics."""
-        self.settings = self._read_settings()
         try:
             self.bundle = Bundle.load(policy_folder(self.settings.policy))
             self.manifest = self.bundle.manifest
@@ -201,7 +233,7 @@ class Shell(LifecycleNode):
             if strangers := sorted(set(self._await) - set(self._other_ends)):
                 raise Refused("parameter peers", f"topics of {sorted(self._other_ends)}", strangers,
                               "leave it to the launch file")
-        except Exception as error:  # ROS would swallow it, and the graph wait for ever
+        except Exception as error:  # ROS would hide the error, and the graph would wait for ever
             self.reason = str(error) if isinstance(error, Refused | Missing | OSError) else foreign(error)
             self.get_logger().error(f"not configured: {self.reason}")
             self._take_down()
@@ -211,24 +243,24 @@ class Shell(LifecycleNode):
         descriptor = NodeDescriptor(name=self.get_name(), role=self.role, digest=self.bundle.digest,
                                     version=mat_ros.__version__, pid=os.getpid())
         self.describe(descriptor)
-        self._descriptor.publish(descriptor)
+        self._describe_to_all(descriptor)
         self._look_around(descriptor)
         return TransitionCallbackReturn.SUCCESS
 
     def _look_around(self, descriptor: NodeDescriptor) -> None:
-        """Look until all peers are connected, and say so."""
+        """Check until all peers are connected, then publish the descriptor again."""
         def look() -> None:
             if all(self._other_ends[topic]() >= count for topic, count in self._await.items()):
                 timer.cancel()
                 descriptor.connected = True
-                self._descriptor.publish(descriptor)
+                self._describe_to_all(descriptor)
                 self.report()
 
         timer = self.create_timer(CONNECTED_S, look)
         self._entities.append(lambda: self.destroy_timer(timer))
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
-        """Begin to work, with nothing left for the garbage collector to walk over."""
+        """Become active; exempt all present objects from garbage collection, which would delay ticks."""
         try:
             self.start()
         except (Refused, Missing) as error:
@@ -242,18 +274,18 @@ class Shell(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
-        """Cease to work."""
+        """Become inactive."""
         self._cease()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
-        """Forget the policy."""
+        """Release the policy and all ends of topics."""
         self._take_down()
         self.reason = "not configured"
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
-        """Cease to work for good."""
+        """Become inactive and release everything, before the end of the node."""
         if self.active:
             self._cease()
         self._take_down()
@@ -278,20 +310,14 @@ class Shell(LifecycleNode):
         values = {name: self.get_parameter(name).value for name in self._options}
         return options.read(self.settings_type, values)
 
-    def _check(self, parameters: list[Parameter[Any]], strict: bool = False) -> SetParametersResult:
-        """Refuse values out of range with the range; a change takes effect at the next configuration."""
-        for parameter in parameters:
-            try:
-                if parameter.name in self._options:
-                    self._options[parameter.name].read(parameter.value)
-            except Refused as error:
-                if strict:
-                    raise
-                return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+    def _refuse_change(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        """Refuse every change of a parameter: a running node must not be given another robot, policy or file."""
+        named = [parameter.name for parameter in parameters if parameter.name in {*self._options, "use_sim_time"}]
+        reason = f"{', '.join(named)}: expected the values of the launch, got a change; launch the graph again with it"
+        return SetParametersResult(successful=not named, reason=reason if named else "")
 
     def report(self) -> None:
-        """Publish how the node is doing."""
+        """Publish the state of the node, its counts and its facts."""
         level = DiagnosticStatus.OK if not self.reason else (
             DiagnosticStatus.WARN if self.active else DiagnosticStatus.ERROR)
         values = {"pid": os.getpid(), "active": self.active, **self.counts, **self.facts()}
@@ -307,7 +333,7 @@ class Shell(LifecycleNode):
 
 
 def _descriptor(o: Option) -> ParameterDescriptor:
-    """Describe an option to ROS. Whole numbers are taken for floats, so ROS leaves the type to the option."""
+    """Return the ROS descriptor of an option. Floats may be written as whole numbers, so the option checks the type."""
     descriptor = ParameterDescriptor(name=o.name, description=f"{o.description} ({o.range})", dynamic_typing=True)
     if isinstance(o.default, float):
         descriptor.floating_point_range = [FloatingPointRange(from_value=o.lower, to_value=o.upper)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Be the robot: physics that waits for every command (lock-step), or that runs against the wall clock."""
+"""Simulate the robot: the physics waits for every command (lock-step), or runs against the wall clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 
 @dataclass(frozen=True)
 class SimSettings(NodeSettings):
-    """What is simulated, and against which time."""
+    """Set the task, the clock, the episodes and the faults of the simulated robot."""
 
     task: str = option("", "task of the robot; empty: the one the policy was trained on")
     lockstep: bool = option(True, "wait for every command")
@@ -42,13 +42,13 @@ class SimSettings(NodeSettings):
 
 
 class SimNode(Shell):
-    """applied -> observation."""
+    """Simulate the robot: applied -> observation."""
 
     role = "sim"
     settings_type = SimSettings
 
     def set_up(self) -> None:
-        """Build the world."""
+        """Build the simulated robot and open the topics."""
         s = self.settings
         robot = open_simulated(self.manifest, s.task, s.seed, s.number, s.scatter_rad, s.ticks)
         if not self.manifest.world:
@@ -64,7 +64,7 @@ class SimNode(Shell):
         if self.get_parameter("use_sim_time").value:
             self._tell_time = self.create_publisher(topics.CLOCK.type, topics.CLOCK.name, topics.CLOCK.qos)
             self._entities.append(lambda: self.destroy_publisher(self._tell_time))
-        injected = s.inject and bool(self.manifest.world)  # a stand-in has nothing to break
+        injected = s.inject and bool(self.manifest.world)  # a robot without physics has no part that can break
         self._breakable = injected or bool(s.faults)
         if self._breakable:
             self._tell_truth = self.announce(topics.FAULT_STATE)
@@ -82,11 +82,11 @@ class SimNode(Shell):
         self._alarm.set(self._due_ns, self.now_ns())
 
     def stop(self) -> None:
-        """Stand still."""
+        """Stop the simulation."""
         self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
-        """Return how far the simulation has come."""
+        """Return the tick, the number of episodes and the present result."""
         return {} if self.reason else self.simulation.facts()
 
     def _broken(self, message: Any) -> None:
@@ -113,7 +113,7 @@ class SimNode(Shell):
             self._go_on()
 
     def _woken(self) -> None:
-        """Go on: at each period, or where nothing was applied to a lock-step tick for twice its time."""
+        """Begin the next tick: after each period, or when a lock-step tick has had no command for twice its time."""
         begun = self.simulation.sent_ns is not None
         if self.settings.lockstep:
             self.counts["unanswered"] += begun

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the graph up, bring restarted nodes back in, and say how it is doing."""
+"""Activate the nodes of the graph, also restarted ones, and publish the state of the graph."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-LOOK_S = 0.1  # between two looks at who is to be activated
-STATUS_EVERY = 10  # looks
-PATIENCE_S = 5.0  # before it is logged why the graph waits, or that it waits for something else now
-SILENCE_NS = 2_500_000_000  # without a report: two in a row are missing
+LOOK_S = 0.1  # between two searches for nodes to activate
+STATUS_EVERY = 10  # searches from one status message to the next
+PATIENCE_S = 5.0  # before the first log line that states why the graph waits, and between two of them
+SILENCE_NS = 2_500_000_000  # longest time without a report: two reports in a row are missing then
 
 
 @dataclass(frozen=True)
 class SupervisorSettings(NodeSettings):
-    """Whom to watch over."""
+    """Set which nodes the supervisor activates and supervises."""
 
     autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
     nodes: str = option("", "names of the graph's nodes, separated by commas")
 
 
 class SupervisorNode(Shell):
-    """descriptor, /diagnostics -> lifecycle transitions, status."""
+    """Supervise the graph: descriptor, /diagnostics -> lifecycle transitions, status."""
 
     role = "supervisor"
     settings_type = SupervisorSettings
 
     def set_up(self) -> None:
-        """Make a client for each node."""
+        """Make a lifecycle client for each node and open the topics."""
         names = [name for name in self.settings.nodes.split(",") if name]
         self.supervision = Supervision(names, self.bundle.digest, SILENCE_NS)
         self._prefix = self.get_namespace().rstrip("/") + "/"
@@ -51,16 +51,23 @@ class SupervisorNode(Shell):
             self._entities.append(partial(self.destroy_client, client))
         self._status = self.create_publisher(topics.STATUS.type, topics.STATUS.name, topics.STATUS.qos)
         self._entities.append(lambda: self.destroy_publisher(self._status))
-        self.hear_messages(topics.DESCRIPTOR, self._described)
+        self.hear_messages(topics.DESCRIPTOR, self._described, stranger=self._met)
         self.hear_messages(topics.DIAGNOSTICS, self._reported)
         timer = self.create_timer(LOOK_S, self._look)
         self._entities.append(lambda: self.destroy_timer(timer))
         self._looks, self._mode = 0, Mode.WAITING
-        self._told, self._tell_s = "", PATIENCE_S  # the last reason that was logged, and when the next one may be
+        self._told, self._tell_s = "", PATIENCE_S  # the last logged reason, and the earliest time of the next one
+
+    def _met(self, message: Any) -> None:
+        """Take the descriptor of a node of another launch."""
+        if message.name == self.get_name():
+            self._described(message)
+        else:
+            self.supervision.on_stranger(message.name)
 
     def _described(self, message: Any) -> None:
         if message.name == self.get_name() and message.pid != os.getpid() and not self.supervision.begun:
-            # On one machine `mat_ros.graph.claim` refuses a second graph earlier; over a network this is all there is.
+            # On one machine `mat_ros.graph.claim` refuses a second graph earlier. A network has only this check.
             self.get_logger().error(f"another graph runs in namespace {self.get_namespace()}: expected to supervise "
                                     f"alone, got the supervisor of process {message.pid} on its host; end that graph, "
                                     "or give this one a ROS_DOMAIN_ID or namespace:=... of its own")
@@ -109,5 +116,5 @@ class SupervisorNode(Shell):
             **{name: float(watched.value("safety", name) or 0.0) for name in ("p50_ms", "p99_ms")}))
 
     def facts(self) -> Mapping[str, object]:
-        """Return the mode."""
+        """Return the mode of the graph."""
         return {"mode": getattr(self, "_mode", Mode.WAITING).name}

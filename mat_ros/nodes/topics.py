@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""List every topic and service of a graph with its type and quality of service: the only place where these stand.
+"""Define every topic and service of a graph with its type and quality of service. No other module defines any.
 
-Names are relative: a graph lives in its namespace. Everything is reliable: with best effort a single lost message costs
-a joint its tick, and measured on the loopback it gains nothing that a process switch does not hide. Nothing is kept
-longer than it is worth: an old tick is never applied.
+Names are relative, because each graph has its namespace. Writers are reliable: with best effort, a single lost message
+costs a joint its tick, and the gain measured on the loopback is smaller than a process switch. Queues are short,
+because an old tick is never applied.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from mat_ros.srv import ClearFaults, InjectFault, ResetWorld, Resume
 
 @dataclass(frozen=True)
 class Topic:
-    """One kind of message on its way."""
+    """One topic."""
 
     name: str
     type: Any
-    depth: int  # messages kept, by a reader for all its writers together
-    latched: bool = False  # a reader that comes late still gets the last one of each writer
+    depth: int  # messages that a reader keeps, of all its writers together
+    latched: bool = False  # a reader that starts late still receives the last message of each writer
+    sealed: bool = False  # its messages carry a tag, and nodes drop those of other launches
 
     @property
     def qos(self) -> QoSProfile:
@@ -48,19 +49,19 @@ class Topic:
 
     @property
     def best_effort(self) -> QoSProfile:
-        """Return the quality of a reader that asks for nothing twice; every writer offers more and so fits."""
+        """Return the quality of a reader that requests no lost message again; it matches the reliable writers."""
         return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-OBSERVATION = Topic("observation", Observation, 2)  # sim | observer -> encoder, safety, checker
-ENCODING = Topic("encoding", Encoding, 2)  # encoder -> every chain node
-DECISION = Topic("decision", Decision, 256)  # every chain node -> safety; deep, since all of them write at once
-APPLIED = Topic("applied", Applied, 4)  # safety -> sim, checker, recorder
-DESCRIPTOR = Topic("descriptor", NodeDescriptor, 256, latched=True)  # every node -> supervisor
-STATUS = Topic("status", ChainStatus, 1, latched=True)  # supervisor -> whoever looks
+OBSERVATION = Topic("observation", Observation, 2, sealed=True)  # sim | observer -> encoder, safety, checker
+ENCODING = Topic("encoding", Encoding, 2, sealed=True)  # encoder -> every chain node
+DECISION = Topic("decision", Decision, 256, sealed=True)  # every chain node -> safety; deep: all write at once
+APPLIED = Topic("applied", Applied, 4, sealed=True)  # safety -> sim, checker, recorder
+DESCRIPTOR = Topic("descriptor", NodeDescriptor, 256, latched=True, sealed=True)  # every node -> supervisor
+STATUS = Topic("status", ChainStatus, 1, latched=True)  # supervisor -> viewers and tools
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 256)  # every node -> supervisor, and ROS's own tools
-OVERRIDES = Topic("overrides", OverrideSet, 1, latched=True)  # detector -> every chain node, checker, recorder
-INJECTION = Topic("injection", Injection, 1)  # injector -> sim and the receiving ends of broken messages
+OVERRIDES = Topic("overrides", OverrideSet, 1, latched=True, sealed=True)  # detector -> chain nodes, checker, recorder
+INJECTION = Topic("injection", Injection, 1, sealed=True)  # injector -> sim and the receiving ends of broken messages
 CLOCK = Topic("/clock", Clock, 1)  # sim -> whoever takes the time of the simulation
 FAULT_STATE = Topic("fault_state", FaultState, 64)  # sim -> recorder, and nobody else
 INJECT_FAULT = ("inject_fault", InjectFault)  # asked of injector
@@ -70,5 +71,5 @@ RESUME = ("resume", Resume)  # asked of safety
 
 
 def baton(last_slot: int) -> Topic:
-    """Return the topic on which a chain node hands on what its slots, the last one of which is named, have decided."""
-    return Topic(f"baton/slot_{last_slot}", Baton, 8)
+    """Return the topic of the batons of the chain node whose last slot is `last_slot`."""
+    return Topic(f"baton/slot_{last_slot}", Baton, 8, sealed=True)

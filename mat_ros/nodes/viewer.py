@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Look at the graph from a process of its own: lines on the output, or Rerun."""
+"""Show the graph from a process of its own: as lines on the output, or in Rerun."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mat_ros.nodes.topics import Topic
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import MODES, GraphWatch
 
-LOOK_S = 0.1
-DEPTH = 1024  # messages kept while it draws
+LOOK_S = 0.1  # between two refreshes of the view
+DEPTH = 1024  # messages that are kept while the viewer draws
 
 
 @dataclass(frozen=True)
 class ViewerSettings(NodeSettings):
-    """How to show the graph."""
+    """Set how the viewer shows the graph."""
 
     autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
     show: str = option("terminal", "where", choices=("terminal", "rerun"))
@@ -30,13 +30,13 @@ class ViewerSettings(NodeSettings):
 
 
 class ViewerNode(Shell):
-    """observation, applied, status, /diagnostics -> a reader."""
+    """Show the graph to a person: observation, applied, status -> a view."""
 
     role = "viewer"
     settings_type = ViewerSettings
 
     def set_up(self) -> None:
-        """Open the view; it only listens, so the graph neither waits for it nor misses it."""
+        """Open the view and the topics. The viewer only receives, so the graph neither waits for it nor needs it."""
         self.watch = GraphWatch(self.manifest, keep=False)
         self._screen = Screen(self.watch, self.manifest.name)
         self._stream: Any = None

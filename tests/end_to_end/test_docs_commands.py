@@ -85,6 +85,7 @@ def test_every_scaled_down_word_stands_in_its_command(page):
 @pytest.mark.train
 @pytest.mark.ros
 @pytest.mark.sim
+@pytest.mark.slow
 def test_the_tutorials_run_from_their_pages(tmp_path):
     bin_folder = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]]), "OMP_NUM_THREADS": "1",

@@ -15,6 +15,7 @@ import pytest
 from support import strays
 
 GONE_LATER = ("pymp-",)  # folders that multiprocessing removes as Python exits
+OF_TORCH = ("torchelastic_", "torchinductor_")  # logs of torchrun and compiled code, which torch keeps by design
 
 
 class StrayCheck:
@@ -68,5 +69,5 @@ class StrayCheck:
                 terminalreporter.write_line(stray)
 
     def _in_temporary(self) -> list[str]:
-        names = {name for name in strays.entries(self.temporary) if not name.startswith(GONE_LATER)}
+        names = {name for name in strays.entries(self.temporary) if not name.startswith(GONE_LATER + OF_TORCH)}
         return [f"temporary {name}" for name in sorted(names)]

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,12 +160,16 @@ def test_an_interrupted_run_saves_and_can_be_resumed(tmp_path: Path) -> None:
     try:
         while not (tmp_path / "run" / "metrics.csv").exists() or len(metrics(tmp_path / "run")) < 2:
             assert process.poll() is None
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
     finally:
         process.kill()
     done = read_checkpoint(newest_checkpoint(tmp_path / "run")).manifest["steps"]
     assert done == int(metrics(tmp_path / "run")[-1]["steps"]) and done > 0
+    more = TrainConfig(envs=4, ticks=20, minibatches=4, steps=done + 80, engine="torch", run=tmp_path / "run")
+    assert train(replace(more, resume=True)).steps == done + 80
+    assert [int(row["steps"]) for row in metrics(tmp_path / "run")] == list(range(80, done + 81, 80))
 
 
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
@@ -172,8 +177,8 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
              "--steps", "240", "--engine", "torch"]
     train(replace(SMALL, run=tmp_path / "one", steps=240, engine="torch"))
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--",
-         "training.train", *words, "--run", str(tmp_path / "two")],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "--log-dir", str(tmp_path), "-m", "--", "training.train", *words, "--run", str(tmp_path / "two")],
         timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     one, two = (read_checkpoint(newest_checkpoint(tmp_path / name)) for name in ("one", "two"))

@@ -44,6 +44,7 @@ def arm() -> Iterator[Any]:
         patch.syspath_prepend(FOLDER)
         patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
         yield importlib.import_module("arm")
+        del sys.modules["arm"]  # it knows the port
 
 
 @pytest.fixture(scope="module")

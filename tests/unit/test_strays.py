@@ -11,8 +11,8 @@ import uuid
 
 import pytest
 
-from support import ros_domain, strays
-from support.places import ROOT, TESTS
+from support import strays
+from support.made_up_run import run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -85,22 +85,17 @@ def mappers():
     made.end()
 
 
-def run(folder, source, *words):
-    """Run the tests of a source with this project's conftest, as a first process and no worker."""
-    (folder / "test_made_up.py").write_text(source)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+def leave(folder, *words):
+    """Run the tests that leave something; say whether their shared memory was there, and remove it."""
     shared = strays.SHARED_MEMORY / f"mat_ros_{uuid.uuid4().hex}"
-    environment |= {"PYTHONPATH": os.pathsep.join((str(TESTS), str(ROOT))), "MAPS": MAPS, "SHARED": str(shared)}
-    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-c",
-                           os.devnull, "--rootdir", str(folder), "-o", "markers=sim ros train gpu slow", *words,
-                           str(folder)], capture_output=True, text=True, env=environment, cwd=folder, timeout=120)
+    done = run(folder, LEAVES, *words, MAPS=MAPS, SHARED=str(shared))
     there = shared.exists()
     shared.unlink(missing_ok=True)
     return done, there
 
 
 def test_a_run_that_leaves_something_fails_and_names_it(tmp_path):
-    done, there = run(tmp_path, LEAVES)
+    done, there = leave(tmp_path)
     said = done.stdout + done.stderr
     os.kill(int((tmp_path / "process").read_text()), signal.SIGKILL)
     assert there
@@ -113,7 +108,7 @@ def test_a_run_that_leaves_something_fails_and_names_it(tmp_path):
 
 
 def test_what_a_worker_leaves_is_named_too(tmp_path):
-    done, there = run(tmp_path, LEAVES, "-n", "1", "-k", "not process")
+    done, there = leave(tmp_path, "-n", "1", "-k", "not process")
     said = done.stdout + done.stderr
     assert there
     assert "2 passed" in said
@@ -124,7 +119,7 @@ def test_what_a_worker_leaves_is_named_too(tmp_path):
 
 
 def test_a_run_that_leaves_nothing_passes(tmp_path):
-    done, _ = run(tmp_path, CLEAN)
+    done = run(tmp_path, CLEAN)
     assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
     assert "left on the machine" not in done.stdout
 
@@ -159,21 +154,3 @@ def test_a_network_namespace_belongs_to_the_process_whose_number_it_bears(tmp_pa
     for name in ("mr123a", "mr123b", "mat_ros_probe_123", "mr1234a", "mr12a", "other"):
         (tmp_path / name).touch()
     assert strays.namespaces(123, tmp_path) == {"mr123a", "mr123b", "mat_ros_probe_123"}
-
-
-def test_every_process_of_the_tests_has_a_ros_domain_of_its_own():
-    claimed = [ros_domain.claim() for _ in range(5)]
-    program = "from support import ros_domain; print(ros_domain.claim().number)"
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
-                           env={**os.environ, "PYTHONPATH": str(TESTS)})
-    numbers = [domain.number for domain in claimed] + [int(other.stdout), int(os.environ["ROS_DOMAIN_ID"])]
-    for domain in claimed:
-        domain.socket.close()
-    assert len(set(numbers)) == len(numbers)
-    assert set(numbers) <= set(ros_domain.DOMAINS)
-
-
-def test_when_every_ros_domain_is_taken_that_is_said(monkeypatch):
-    monkeypatch.setattr(ros_domain, "DOMAINS", [int(os.environ["ROS_DOMAIN_ID"])])
-    with pytest.raises(RuntimeError, match="expected a free ROS domain"):
-        ros_domain.claim()

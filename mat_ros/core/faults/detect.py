@@ -1,17 +1,17 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Notice broken joints from what was commanded and what was measured, without ever being told what is broken.
+"""Detect broken joints from commands and measurements. The detector never receives the list of injected faults.
 
-A healthy robot is learned first: a linear model of how each joint's motion changes in a tick, from all measurements and
-commands. Afterwards four questions are asked of every joint in every tick:
+The detector first learns a healthy robot: a linear model of how each joint's motion changes in a tick, from all
+measurements and commands. Afterwards the detector checks every joint in every tick in four ways:
 
-    does it follow?   the share of its own command's learned effect that its motion still shows (1 healthy, 0 off or
-                      stuck, -1 the wrong way), by regression over the last ticks, with its uncertainty
-    does it move?     its velocity against the least that healthy running has shown
-    is it frozen?     readings that repeat to the bit while the robot moves
-    is it plausible?  position change against velocity: a spoiled reading contradicts itself
+    follows    The share of its own command's learned effect that the joint's motion still shows (1 healthy, 0 off or
+               stuck, -1 the wrong way). A regression over the last ticks estimates the share and its uncertainty.
+    moves      The joint's velocity, against the least velocity of a healthy run.
+    frozen     Readings that repeat to the bit while the robot moves.
+    plausible  The change of position, against the velocity. A spoiled reading contradicts the other one.
 
-and two of its node: are its decisions there, and are its readings fresh?
+Two more checks concern the joint's node: decisions that are missing, and readings that are old.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.messages import Override, Validity
 
 Float = NDArray[np.float64]
-RESOLUTION = 1e-6  # of readings that travel as float32; less motion than this may show as none
-RIDGE = 1e-3  # of standardised columns
-SHARE_STEPS = 4  # overrides tell shares in quarters, so that they change seldom
+RESOLUTION = 1e-6  # resolution of float32 readings; a smaller motion may leave the reading unchanged
+RIDGE = 1e-3  # weight of the ridge term, for standardised columns
+SHARE_STEPS = 4  # overrides round shares to quarters, so that overrides change seldom
 
 
 class Health(enum.IntEnum):
-    """How a joint is, in the levels of diagnostic_msgs."""
+    """Name the health of a joint by the levels of diagnostic_msgs."""
 
     OK = 0
     WARN = 1
@@ -43,14 +43,14 @@ class Health(enum.IntEnum):
 
 
 class Cause(enum.IntFlag):
-    """What speaks against a joint."""
+    """Name the evidence that a joint is broken."""
 
-    FOLLOWS = 1  # it does not follow its commands
-    STILL = 2  # it does not move
+    FOLLOWS = 1  # the joint does not follow its commands
+    STILL = 2  # the joint does not move
     FROZEN = 4  # a reading repeats
     IMPLAUSIBLE = 8  # position and velocity contradict each other
-    MISSING = 16  # nothing is decided for it
-    AGED = 32  # its readings are old
+    MISSING = 16  # no node decides for the joint
+    AGED = 32  # the joint's readings are old
 
 
 ACTUATOR = Cause.FOLLOWS | Cause.STILL
@@ -58,22 +58,22 @@ ACTUATOR = Cause.FOLLOWS | Cause.STILL
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """How much evidence is asked for."""
+    """Set how much evidence the detector requires."""
 
-    memory_ticks: float = 12.0  # over which the regression forgets
-    certainty: float = 3.0  # standard errors between the estimate and what is still healthy
-    share_error: float = 0.5  # a joint that follows less than this of its commands is broken
+    memory_ticks: float = 12.0  # time constant of the regression's exponential memory
+    certainty: float = 3.0  # standard errors between the estimated share and the limit that the share must stay below
+    share_error: float = 0.5  # a joint that follows a smaller share of its commands is broken
     share_warn: float = 0.8
     frozen_ticks: int = 4
-    implausible: float = 2.0  # times the worst contradiction that healthy running has shown over as many ticks
-    still: float = 0.2  # of the least velocity that healthy running has shown over as many ticks
-    moving: float = 0.5  # of the same; where the median joint is slower, motors are not judged
+    implausible: float = 2.0  # limit, as a multiple of the worst contradiction of a healthy run over `memory_ticks`
+    still: float = 0.2  # limit, as a share of the least velocity of a healthy run over `memory_ticks`
+    moving: float = 0.5  # share of the same velocity; where the median joint is slower, motors are not judged
     missing_ticks: int = 3
     age_ticks: float = 3.0
-    confirm_ticks: int = 3  # in a row, before a level rises; ten times as many before it falls
+    confirm_ticks: int = 3  # ticks in a row before a level rises; ten times as many before a level falls
 
     def __post_init__(self) -> None:
-        """Refuse settings that could never detect, or always would."""
+        """Refuse settings with which every joint, or no joint, is broken."""
         if min(self.memory_ticks, self.certainty, self.frozen_ticks, self.confirm_ticks) < 1 or not (
                 0.0 < self.share_error <= self.share_warn < 1.0):
             raise Refused("detector settings", "memory, certainty, ticks >= 1 and 0 < error <= warn < 1", self,
@@ -82,7 +82,7 @@ class DetectorSettings:
 
 @dataclass(frozen=True)
 class Places:
-    """Where joints are found in the signals; -1 where not measured."""
+    """Hold the index of each joint's readings in the signals; -1 where not measured."""
 
     position: NDArray[np.intp]  # (joint,)
     velocity: NDArray[np.intp]  # (joint,)
@@ -91,7 +91,7 @@ class Places:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Places:
-        """Find the joints of a policy by name."""
+        """Return the places of a policy's joints, found by name."""
         names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
         place = {name: k for k, name in enumerate(names)}
 
@@ -103,36 +103,39 @@ class Places:
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """Return which joints can be judged by their motion."""
+        """Return which joints (joint,) have both position and velocity, so that their motion can be judged."""
         return (self.position >= 0) & (self.velocity >= 0)
 
     def motion(self, before: Float, after: Float) -> Float:
-        """Return what a command changes, (..., joint): of velocity, or of position."""
+        """Return the change that a command causes (..., joint): of the velocity, or of the position."""
         return np.where(self.follows_velocity, after[..., self.velocity] - before[..., self.velocity],
                         after[..., self.position] - before[..., self.position])
 
     def contradiction(self, before: Float, after: Float) -> Float:
-        """Return position change less integrated velocity, (..., joint)."""
+        """Return the change of position minus the integrated velocity, (..., joint)."""
         velocity = 0.5 * (before[..., self.velocity] + after[..., self.velocity])
         return np.asarray(after[..., self.position] - before[..., self.position] - self.period_s * velocity)
 
 
 @dataclass(frozen=True)
 class Model:
-    """How a healthy robot moves, learned from running it."""
+    """Describe how a healthy robot moves. The model is learned from a run of the robot."""
 
     mean: Float  # (feature,)
     std: Float  # (feature,)
     weights: Float  # (feature + 1, joint): standardised features and one -> motion
     gain: Float  # (joint,): effect of the joint's own standardised command
-    deviation: Float  # (joint,): of what the model cannot explain
-    contradiction: Float  # (joint,): deviation of position change from velocity
-    oddest: Float  # (joint,): greatest mean square of it over the memory, in deviations
+    deviation: Float  # (joint,): standard deviation of the motion that the model does not explain
+    contradiction: Float  # (joint,): standard deviation of `Places.contradiction`
+    oddest: Float  # (joint,): greatest mean square of contradiction / standard deviation over the memory
     slowest: Float  # (joint,): least mean |velocity| over the memory
 
     @classmethod
     def learn(cls, places: Places, signals: Sequence[Float], commands: Sequence[Float], memory_ticks: float) -> Model:
-        """Learn from episodes: signals (tick + 1, signal) and the commands (tick, joint) between them."""
+        """Return the model of a healthy robot.
+
+        Each episode has signals (tick + 1, signal) and the commands (tick, joint) between them.
+        """
         x = np.concatenate([np.hstack([s[:-1], u]) for s, u in zip(signals, commands, strict=True)])
         y = np.concatenate([places.motion(s[:-1], s[1:]) for s in signals])
         c = np.concatenate([places.contradiction(s[:-1], s[1:]) for s in signals])
@@ -154,7 +157,7 @@ class Model:
 
 
 class Detector:
-    """Watch one or several robots, tick by tick; arrays are (robot, joint)."""
+    """Judge the joints of one or several robots in every tick. Arrays are (robot, joint)."""
 
     def __init__(self, places: Places, model: Model, settings: DetectorSettings | None = None, robots: int = 1) -> None:
         self.settings = settings or DetectorSettings()
@@ -162,12 +165,12 @@ class Detector:
         self._shape = (robots, len(places.position))
         self.health: NDArray[np.int64] = np.zeros(self._shape, np.int64)  # Health
         self.causes: NDArray[np.int64] = np.zeros(self._shape, np.int64)  # Cause, of the present tick
-        self.share: Float = np.ones(self._shape)  # of its commands that each joint follows
+        self.share: Float = np.ones(self._shape)  # share of its commands that each joint follows
         self._keep = 1.0 - 1.0 / self.settings.memory_ticks
         self.reset()
 
     def reset(self) -> None:
-        """Begin an episode."""
+        """Begin an episode: forget measurements, evidence and health."""
         shape = self._shape
         self._before: Float | None = None
         self._command: Float = np.zeros(shape)
@@ -181,13 +184,13 @@ class Detector:
         self.health[:], self.causes[:], self.share[:] = 0, 0, 1.0
 
     def observe(self, signals: Float, age_ticks: float = 0.0) -> NDArray[np.int64]:
-        """Judge the measurements (robot, signal) that followed the last command; give the health (robot, joint)."""
+        """Judge the measurements (robot, signal) after the last command, and return the health (robot, joint)."""
         s, m, p = self.settings, self.model, self.places
         signals = np.atleast_2d(np.asarray(signals, np.float64))
         causes = np.zeros_like(self.causes)
         if self._before is not None:
             x = (np.hstack([self._before, self._command]) - m.mean) / m.std
-            own = x[:, -len(m.gain):] * m.gain  # what each joint's own command should have done
+            own = x[:, -len(m.gain):] * m.gain  # learned effect of each joint's own command
             seen = p.motion(self._before, signals) - (x @ m.weights[:-1] + m.weights[-1] - own)
             self._xx = self._keep * self._xx + own * own
             self._xy = self._keep * self._xy + own * seen
@@ -196,15 +199,15 @@ class Detector:
             moved = np.abs(signals[:, p.velocity])
             self._speed = self._keep * self._speed + (1 - self._keep) * moved
             causes |= np.where(self._speed < s.still * m.slowest, Cause.STILL, 0)
-            lies = np.median(self._speed / np.maximum(m.slowest, 1e-9), axis=-1) < s.moving
-            causes[lies], self._doubt[lies] = 0, False  # a robot that lies still says nothing about its motors
+            at_rest = np.median(self._speed / np.maximum(m.slowest, 1e-9), axis=-1) < s.moving
+            causes[at_rest], self._doubt[at_rest] = 0, False  # the motion of a robot at rest is no evidence on motors
             odd = (p.contradiction(self._before, signals) / m.contradiction) ** 2
             limit = s.implausible * m.oddest
-            self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # one jump passes
+            self._odd = self._keep * self._odd + (1 - self._keep) * np.minimum(odd, 10.0 * limit)  # cuts off one jump
             causes |= np.where(self._odd > limit, Cause.IMPLAUSIBLE, 0)
             same = signals == self._before
             moving = moved * p.period_s > RESOLUTION * (1.0 + np.abs(signals[:, p.position]))
-            repeats = moving & (same[:, p.position] | same[:, p.velocity])  # a joint at rest repeats itself rightly
+            repeats = moving & (same[:, p.position] | same[:, p.velocity])  # readings of a joint at rest may repeat
             self._repeats = np.where(repeats, self._repeats + 1, 0)
             causes |= np.where(self._repeats >= s.frozen_ticks, Cause.FROZEN, 0)
             causes = np.where(p.measured, causes, 0)
@@ -217,13 +220,13 @@ class Detector:
         return self.health
 
     def commanded(self, command: Float, present: NDArray[np.bool_]) -> None:
-        """Take the commands (robot, joint) that were applied, and for which joints there was a decision."""
+        """Store the applied commands (robot, joint). `present` marks the joints with a decision."""
         self._command = np.atleast_2d(np.array(command, np.float64))
         self._missing = np.where(present, 0, self._missing + 1)
 
     def overrides(self, slot_of_joint: NDArray[np.intp], column_of_joint: NDArray[np.intp], act_dim: int,
                   robot: int = 0) -> dict[int, Override]:
-        """Tell a robot's chain what its broken joints really do of what they intend."""
+        """Return the override of each slot with a broken joint, for the chain of one robot."""
         causes = self._last_causes[robot]
         broken = (self.health[robot] == Health.ERROR) & ((causes & ACTUATOR) != 0)
         found: dict[int, Override] = {}
@@ -237,17 +240,17 @@ class Detector:
 
     def _judge_share(self, causes: NDArray[np.int64]) -> None:
         s = self.settings
-        evidence = self._xx / self.model.deviation**2  # how much the commands have moved, against the noise
+        evidence = self._xx / self.model.deviation**2  # effect of the commands against the noise
         ready = (evidence > 1.0) & (self._ticks >= s.memory_ticks)
         share = np.divide(self._xy, self._xx, out=np.ones_like(self._xy), where=self._xx > 0)
         self.share = np.where(ready, share, 1.0)
         spread = np.maximum(self._rr / s.memory_ticks, self.model.deviation**2)
-        highest = self.share + s.certainty * np.sqrt(spread / np.maximum(self._xx, 1e-30))  # that is still believable
+        highest = self.share + s.certainty * np.sqrt(spread / np.maximum(self._xx, 1e-30))  # upper bound
         causes |= np.where(ready & (highest < s.share_error), Cause.FOLLOWS, 0)
         self._doubt = ready & (highest < s.share_warn)
 
     def _decide(self, causes: NDArray[np.int64]) -> None:
-        """Raise a level that is confirmed, and let it fall only after a long calm."""
+        """Raise the level of a joint with confirmed causes. Lower a level only after a long time without causes."""
         s = self.settings
         self._raised = np.where(causes != 0, self._raised + 1, 0)
         self._calm = np.where(causes != 0, 0, self._calm + 1)
@@ -263,7 +266,7 @@ class Detector:
 
 
 def _running_mean(values: Float, window: int) -> Float:
-    """Average (tick, joint) over the last `window` ticks; shorter episodes are averaged whole."""
+    """Return the mean of (tick, joint) over each `window` ticks in a row. A shorter episode has one mean."""
     window = min(window, len(values))
     total = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values]), axis=0)
     return np.asarray((total[window:] - total[:-window]) / window)

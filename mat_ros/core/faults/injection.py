@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide which requests to break something are accepted, and hold what is broken for as long as somebody renews it.
+"""Accept or deny requests for faults, and keep each fault active for as long as the injector renews it.
 
-Two ends of one contract. `Requests` is the injector's: it answers, and forgets what has run out. `Lease` is that of
-whoever obeys (the simulated robot, the receiving ends of messages): it turns what the injector repeats into a schedule,
-and into nothing as soon as the injector falls silent.
+The module holds the two ends of one contract. The injector owns `Requests`, which answers requests and removes expired
+faults. Each process that applies faults (the simulated robot, the receiver of a message) owns a `Lease`. The lease
+turns the injector's repeated messages into a schedule. The lease drops every fault when the messages stop.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from fnmatch import fnmatchcase
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, Fault, Schedule, Targets
 
-NAMED = 12  # targets that a refusal names
+NAMED = 12  # greatest number of targets that a refusal lists
 
 
 class Answer(enum.IntEnum):
-    """How a request is acknowledged, as in InjectFault.srv."""
+    """Name the answer to a request, as in InjectFault.srv."""
 
     ACCEPTED = 0
     DENIED = 1
@@ -31,19 +31,19 @@ class Answer(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """Something that is to be broken from now on."""
+    """Hold an accepted fault, which is active from the request on."""
 
-    fault: Fault  # its start counts from the request
+    fault: Fault  # `fault.start` counts from the request
     until_ns: int | None  # None: until cleared
 
     @property
     def ticks(self) -> int:
-        """Return how long it lasts; 0: until cleared."""
+        """Return the duration of the fault in ticks; 0: until cleared."""
         return 0 if self.fault.end is None else self.fault.end - self.fault.start
 
 
 class Requests:
-    """What the injector has been asked for."""
+    """Answer the requests to an injector, and store the active ones."""
 
     def __init__(self, targets: Targets, supported: Sequence[str], enabled: bool, period_ns: int) -> None:
         self.targets, self.supported, self.enabled = targets, tuple(supported), enabled
@@ -52,7 +52,10 @@ class Requests:
 
     def ask(self, id_: str, level: str, kind: str, target: str, severity: float, duration_s: float, now_ns: int
             ) -> tuple[Answer, str, list[Fault]]:
-        """Answer a request; a pattern may select several targets, each of which becomes a fault of its own."""
+        """Return the answer to a request, a text, and the new faults.
+
+        A pattern may select several targets. Each target becomes a fault of its own.
+        """
         if not self.enabled:
             return Answer.DENIED, "injection is off; expected a graph started with inject:=true", []
         if (level, kind) not in KINDS:
@@ -76,7 +79,7 @@ class Requests:
         try:
             made = [Fault(id_ if len(names) == 1 else f"{id_}/{name}", level, kind, name, strength, 0, end)
                     for name in names]
-            # An open end here and now: two faults may not hold the same thing at once.
+            # All faults start at 0 and have no end here, so the schedule refuses a second fault on the same target.
             Schedule(0, [replace(r.fault, start=0, end=None) for r in self.active.values()]
                      + [replace(fault, end=None) for fault in made])
         except Refused as error:
@@ -86,19 +89,19 @@ class Requests:
         return Answer.ACCEPTED, "", made
 
     def clear(self, pattern: str) -> list[Fault]:
-        """Mend what a pattern over ids selects."""
+        """Remove the faults whose ids match a pattern, and return them."""
         chosen = [id_ for id_ in self.active if fnmatchcase(id_, pattern)]
         return [self.active.pop(id_).fault for id_ in chosen]
 
     def expire(self, now_ns: int) -> list[Fault]:
-        """Mend what has lasted its time."""
+        """Remove the faults whose duration is over, and return them."""
         over = [id_ for id_, request in self.active.items() if request.until_ns is not None
                 and now_ns >= request.until_ns]
         return [self.active.pop(id_).fault for id_ in over]
 
 
 class Lease:
-    """What is broken, by the word of an injector that has to repeat it."""
+    """Hold the faults that an injector has listed. The injector has to repeat the list before the lease ends."""
 
     def __init__(self, levels: Sequence[str], targets: Targets) -> None:
         self._levels, self._targets = tuple(levels), targets
@@ -109,7 +112,7 @@ class Lease:
 
     def renew(self, seed: int, ids: Sequence[str], levels: Sequence[str], kinds: Sequence[str], targets: Sequence[str],
               severities: Sequence[float], ticks: Sequence[int], lease_ms: int, tick: int, now_ns: int) -> None:
-        """Hear the injector; what it does not list any more is mended. Nonsense is refused and changes nothing."""
+        """Replace the faults by the injector's list. An invalid list is refused and changes nothing."""
         if len({len(x) for x in (ids, levels, kinds, targets, severities, ticks)}) != 1 or len(set(ids)) != len(ids):
             raise Refused("injection", "lists of one length with distinct ids", [len(ids), len(kinds)], "drop it")
         wanted: dict[str, Fault] = {}
@@ -127,15 +130,16 @@ class Lease:
         self._faults, self._seed, self._until_ns = wanted, seed, now_ns + lease_ms * 1_000_000
 
     def restart(self) -> None:
-        """Count ticks from zero again: what is broken stays so from the first tick on."""
+        """Count ticks from zero again. Active faults stay active from the first tick on."""
         self._faults = {id_: replace(fault, start=0, end=None if fault.end is None else fault.end - fault.start)
                         for id_, fault in self._faults.items()}
         self._made = None
 
     def schedule(self, now_ns: int, planned: Sequence[Fault] = ()) -> Schedule | None:
-        """Return the faults of now beside planned ones, or nothing where all is whole.
+        """Return the schedule of the planned faults and the present ones; None where the lease holds no fault.
 
-        The same object is returned until something changes. What would break a thing twice is left out.
+        The method returns the same object until something changes. The schedule omits a fault that overlaps a planned
+        one.
         """
         if self._faults and now_ns >= self._until_ns:
             self._faults, self._made = {}, None

@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Break messages and nodes as a fault schedule says: the one place where a fault meets the graph.
+"""Apply the message and node faults of a schedule. No other module applies faults to the graph.
 
-`deliveries` is what a receiving end asks of each message, on the live graph and in the simulated one alike.
-`SimulatedChain` is a whole chain in one process under simulated time: every node is the real `ChainNode`, every hop
-takes a fixed time, and what the schedule breaks is late, lost, doubled, overtaken or dead.
+Every receiver calls `deliveries` for each message, on the live graph and in the simulated one alike. `SimulatedChain`
+runs a whole chain in one process under simulated time. Every node is the real `ChainNode`, and every hop takes a fixed
+time. The schedule delays, drops, duplicates and reorders messages, and stops nodes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding
 from mat_ros.core.tick.wiring import BATON_REACH, ENCODER, SAFETY, Span
 
-HOP_NS = 360_000  # what a message costs from process to process, as measured on the loopback
-RESTART_NS = 600_000_000  # from the death of a process until its successor hears messages, as measured
-OVERTAKEN_HOPS = 3  # how much later a message comes that is overtaken
+HOP_NS = 360_000  # time of a message from process to process, as measured on the loopback
+RESTART_NS = 600_000_000  # time from the end of a process until its successor receives messages, as measured
+OVERTAKEN_HOPS = 3  # delay of a message that the next one overtakes
+PERIOD_NS = 1_000_000_000  # of the nodes; simulated time has a single clock, so no tick comes early
 BUDGET_NS = 1_000_000  # bounded mode: how long a slot waits for each slot before it, as by default in a launch
 
 
 def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
-    """Return by how many nanoseconds each copy of a message of a tick is late on a link; none: it is lost."""
+    """Return the delay in ns of each copy of a message of a tick on a link; empty where the message is lost."""
     copies: tuple[int, ...] = (0,)
     for fault in schedule.active(tick):
         if (fault.level, fault.target) != ("message", link):
@@ -41,18 +42,21 @@ def deliveries(schedule: Schedule, link: str, tick: int) -> tuple[int, ...]:
 
 
 class SimulatedChain:
-    """A chain of nodes whose processes and messages break on schedule. One tick after the other, never real time."""
+    """Run a chain of nodes whose processes and messages break on schedule, tick by tick in simulated time."""
 
     def __init__(self, decider: Decider, spans: Sequence[Span], slots: int, mode: str = "optimistic", *,
                  baton: str = "", reach: int = BATON_REACH) -> None:
-        """Lay the slots over nodes; a baton goes to the next `reach` nodes, when `baton` says (empty: as usual)."""
+        """Lay the slots over nodes. A baton goes to the next `reach` nodes.
+
+        `baton` is one of `chain.BATONS`; empty: the usual one of the mode.
+        """
         self.spans, self.slots = tuple(spans), slots
         self._decider, self._reach = decider, reach
         self._patience = Patience.of(mode, BUDGET_NS if mode == "bounded" else 0)
         self._baton = baton or usual_baton(mode)
         self.nodes = [self._make(k) for k in range(len(self.spans))]
-        self.now_ns = 0  # when the message that is being delivered arrives
-        self.latency_ns = 0  # from the start of the tick until every slot was decided; else until the deadline
+        self.now_ns = 0  # arrival time of the message that is being delivered
+        self.latency_ns = 0  # from the start of the tick until every slot has a decision; else until the deadline
         self._heard: Callable[[Decision], None] | None = None
         self._down_until = [0] * len(self.spans)
         self._events: list[tuple[int, int, int | None, Encoding | Baton | Decision | None]] = []
@@ -61,17 +65,17 @@ class SimulatedChain:
     def _make(self, k: int) -> ChainNode:
         span = self.spans[k]
         role = Role(self.slots, span.first, span.stop, self._patience, self._baton, backup=k == 0)
-        return ChainNode(self._decider, role)
+        return ChainNode(self._decider, role, PERIOD_NS)
 
     def restart(self, k: int) -> None:
-        """Replace a node by a new one, which knows nothing of what the old one knew."""
+        """Replace a node by a new one, which has none of the old node's state."""
         self.nodes[k] = self._make(k)
 
     def tick(self, encoding: Encoding, schedule: Schedule, collector: Collector,
              heard: Callable[[Decision], None] | None = None) -> None:
-        """Run a tick up to its deadline. What reaches the gate by then is in its collector, which is at this tick.
+        """Run a tick up to its deadline. The collector, which must be at this tick, receives the decisions in time.
 
-        `heard` is told each decision that reaches the gate, late ones of earlier ticks included.
+        `heard` is called with each decision that reaches the gate, late decisions of earlier ticks included.
         """
         self._collector, self._heard = collector, heard
         self._break_nodes(encoding, schedule)

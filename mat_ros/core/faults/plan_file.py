@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read a fault plan from YAML; whatever is wrong is refused with its line.
+"""Read a fault plan from YAML. Every refusal names the line of the mistake.
 
-The scalars are read as they are written and never through YAML's types, because ``kind: off`` would read as ``false``.
+The reader uses the text of each scalar and never YAML's types, because YAML reads ``kind: off`` as ``false``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DRAW_FIELDS = (*FAULT_FIELDS, "count", "probability")
 
 
 def load_plan(path: Path, period_ns: int, targets: Targets) -> Plan:
-    """Read a fault file for a robot or graph whose names are `targets`."""
+    """Return the plan of a fault file, for a robot or graph whose names are `targets`."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -32,7 +32,7 @@ def load_plan(path: Path, period_ns: int, targets: Targets) -> Plan:
 
 
 def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault plan") -> Plan:
-    """Read a fault plan from text."""
+    """Return the plan of a YAML text."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -55,7 +55,7 @@ def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault
 
 
 def plan_text(schedule: Schedule, name: str, period_ns: int) -> str:
-    """Write the faults of an episode as a plan, so that a live graph breaks the very same things in the same ticks."""
+    """Return the faults of an episode as the YAML text of a plan. A live graph can then repeat the same faults."""
     entries = []
     for fault in schedule.faults:
         entry: dict[str, str | float] = {"id": fault.id, fault.level: fault.kind, "target": fault.target,
@@ -69,7 +69,7 @@ def plan_text(schedule: Schedule, name: str, period_ns: int) -> str:
 
 
 class _Reader:
-    """Read nodes of one file, so that each refusal can name the line."""
+    """Read the YAML nodes of one file, so that each refusal can name the line."""
 
     def __init__(self, source: str, period_ns: int, targets: Targets) -> None:
         self.source, self.period_ns, self.targets = source, period_ns, targets
@@ -78,7 +78,7 @@ class _Reader:
         raise Refused(f"{self.source}, line {node.start_mark.line + 1}", expected, got, remedy)
 
     def refusing(self, node: yaml.Node, make: Callable[[], T]) -> T:
-        """Call `make` and add the line to whatever it refuses."""
+        """Return the result of `make`. Add the line to the error when `make` refuses."""
         try:
             return make()
         except Refused as error:
@@ -115,7 +115,7 @@ class _Reader:
         return value
 
     def span(self, node: yaml.Node) -> tuple[float, float]:
-        """Read one number, or two that give a range."""
+        """Return the two ends of a range. One number alone is both ends."""
         ends = node.value if isinstance(node, yaml.SequenceNode) else [node, node]
         values = [self.number(end) for end in ends]
         if len(values) != 2 or values[0] > values[1]:
@@ -128,7 +128,7 @@ class _Reader:
         return round(seconds * 1e9 / self.period_ns)
 
     def kind(self, node: yaml.Node, fields: tuple[str, ...]) -> tuple[dict[str, yaml.Node], str, str, tuple[str, ...]]:
-        """Read what both forms share: the level and kind, and the names that the target selects."""
+        """Return the fields of an entry, the level, the kind, and the names that the target selects."""
         found = self.mapping(node, (*fields, *LEVELS))
         levels = [level for level in LEVELS if level in found]
         if len(levels) != 1:
@@ -145,7 +145,7 @@ class _Reader:
         return found, level, kind, names
 
     def fault(self, node: yaml.Node) -> list[Fault]:
-        """Read an entry of `faults`: one fault for each name that its target selects."""
+        """Return the faults of an entry of `faults`: one for each name that the target selects."""
         found, level, kind, names = self.kind(node, FAULT_FIELDS)
         severity = self.number(found["severity"]) if "severity" in found else KINDS[level, kind].default
         start = self.ticks(found["start_s"], self.number(found["start_s"])) if "start_s" in found else 0
@@ -157,7 +157,7 @@ class _Reader:
             for name in names]
 
     def draw(self, node: yaml.Node) -> Draw:
-        """Read an entry of `random`."""
+        """Return the draw of an entry of `random`."""
         found, level, kind, names = self.kind(node, DRAW_FIELDS)
         default = KINDS[level, kind].default
         start = self.span(found["start_s"]) if "start_s" in found else (0.0, 0.0)

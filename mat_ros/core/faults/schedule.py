@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Define what breaks, when and how much: one schedule with one meaning in training, simulation and live graph."""
+"""Define faults, their times and their severities. A schedule means the same in training, simulation and live graph."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mat_ros.core.errors import Refused
 
 @dataclass(frozen=True)
 class Kind:
-    """A way of breaking: what its severity means and which severities are possible."""
+    """Describe a kind of fault, the meaning of its severity, and the range of the severity."""
 
     level: str  # "actuator", "sensor", "message", "node"
     name: str
     meaning: str
-    severity: str = ""  # what the number means; empty: the kind has none
+    severity: str = ""  # meaning of the severity; empty: the kind has no severity
     unit: str = "1"
-    lower: float = 0.0  # least severity, exclusive where it is zero
+    lower: float = 0.0  # least severity; a least severity of zero is itself excluded
     upper: float = 1.0
     default: float = 1.0
 
@@ -61,7 +61,7 @@ LEVELS = tuple(dict.fromkeys(level for level, _ in KINDS))
 
 @dataclass(frozen=True)
 class Targets:
-    """The names that can break, by level; a schedule that names anything else is refused."""
+    """List the names that can break, by level. A plan that names anything else is refused."""
 
     actuator: tuple[str, ...] = ()  # joint names
     sensor: tuple[str, ...] = ()  # "term/element"
@@ -75,7 +75,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is broken for some ticks."""
+    """Describe one fault of one target over a range of ticks."""
 
     id: str
     level: str
@@ -83,10 +83,10 @@ class Fault:
     target: str
     severity: float
     start: int  # first tick
-    end: int | None = None  # first tick after it; None: it stays
+    end: int | None = None  # first tick after the fault; None: the fault stays
 
     def __post_init__(self) -> None:
-        """Refuse an unknown kind, a severity out of range, or a time that cannot be."""
+        """Refuse an unknown kind, a severity out of range, a negative start, or an end before the start."""
         kind = KINDS.get((self.level, self.kind))
         if kind is None:
             raise Refused(f"fault {self.id}", f"one of {[f'{level}: {name}' for level, name in KINDS]}",
@@ -102,17 +102,17 @@ class Fault:
                           "give a start of at least 0 and a positive duration")
 
     def active(self, tick: int) -> bool:
-        """Return whether the thing is broken in this tick."""
+        """Return whether the fault is active in this tick."""
         return self.start <= tick and (self.end is None or tick < self.end)
 
     def overlaps(self, other: Fault) -> bool:
-        """Return whether both break the same thing at the same time."""
+        """Return whether both faults break the same target at the same time."""
         same = (self.level, self.target) == (other.level, other.target)
         return same and self.start < (other.end or math.inf) and other.start < (self.end or math.inf)
 
 
 def followed_share(fault: Fault) -> float:
-    """Return which share of an intended action a broken motor gives; one that is only late gives all of it."""
+    """Return the share of an intended action that a broken motor does. A motor that is only late does all of it."""
     if fault.kind in ("off", "stuck"):
         return 0.0
     if fault.kind == "weak":
@@ -121,7 +121,7 @@ def followed_share(fault: Fault) -> float:
 
 
 class Schedule:
-    """The faults of one episode, and the random numbers that belong to them."""
+    """Hold the faults of one episode, and draw their random numbers."""
 
     def __init__(self, seed: int, faults: Sequence[Fault] = ()) -> None:
         self.seed = seed
@@ -138,19 +138,19 @@ class Schedule:
         self._active = [tuple(f for f in self.faults if f.active(edge)) for edge in self._edges]
 
     def active(self, tick: int) -> tuple[Fault, ...]:
-        """Return the faults of a tick, in the order of the schedule."""
+        """Return the active faults of a tick, in the order of the schedule."""
         return self._active[bisect.bisect_right(self._edges, tick) - 1]
 
     def uniform(self, fault: Fault, tick: int, size: int = 1) -> NDArray[np.float64]:
-        """Draw the uniform numbers of a fault in a tick."""
+        """Return the uniform random numbers (size,) of a fault in a tick."""
         return randomness.uniform(self._keys[fault.id], tick, size)
 
     def normal(self, fault: Fault, tick: int, size: int = 1) -> NDArray[np.float64]:
-        """Draw the standard normal numbers of a fault in a tick."""
+        """Return the standard normal random numbers (size,) of a fault in a tick."""
         return randomness.normal(self._keys[fault.id], tick, size)
 
     def trace(self, ticks: int) -> Iterator[str]:
-        """Return one line per tick and active fault, its random number included."""
+        """Return one line for each tick and active fault. The line includes the fault's random number."""
         for tick in range(ticks):
             for fault in self.active(tick):
                 draw = float(self.uniform(fault, tick)[0])
@@ -158,26 +158,26 @@ class Schedule:
                        f"{fault.severity.hex()} {draw.hex()}")
 
     def trace_hash(self, ticks: int) -> str:
-        """Hash the trace: equal hashes mean that the same things broke in the same way."""
+        """Return the hash of the trace. Equal hashes mean equal faults with equal random numbers."""
         return hashlib.sha256("\n".join(self.trace(ticks)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Faults that are drawn anew in each episode."""
+    """Describe faults that are drawn anew in each episode."""
 
     id: str
     level: str
     kind: str
     targets: tuple[str, ...]
-    severity: tuple[float, float]  # uniform between the two
-    start: tuple[int, int]  # ticks, uniform between the two, both included
+    severity: tuple[float, float]  # ends of the uniform range
+    start: tuple[int, int]  # ends of the uniform range in ticks, both included
     duration: int | None  # ticks; None: until the end
-    count: int = 1  # different targets at a time
-    probability: float = 1.0  # that the episode has any of them
+    count: int = 1  # number of different targets in an episode
+    probability: float = 1.0  # probability that the episode has any of these faults
 
     def faults(self, seed: int, episode: int) -> tuple[Fault, ...]:
-        """Draw the faults of an episode: a pure function of seed and episode."""
+        """Return the faults of an episode. The result depends only on seed and episode."""
         key = randomness.stream(seed, f"draw/{self.id}")
         chance, *u = randomness.uniform(key, episode, 1 + len(self.targets) + 2 * self.count)
         if chance >= self.probability:
@@ -196,7 +196,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Plan:
-    """A fault file: what breaks in every episode, and what is drawn for each."""
+    """Hold the content of a fault file: the faults of every episode, and the draws for each episode."""
 
     name: str
     seed: int
@@ -204,7 +204,7 @@ class Plan:
     draws: tuple[Draw, ...] = ()
 
     def schedule(self, episode: int = 0) -> Schedule:
-        """Return the faults of an episode."""
+        """Return the schedule of an episode."""
         drawn = [fault for draw in self.draws for fault in draw.faults(self.seed, episode)]
         return Schedule(self.seed if not self.draws else randomness.stream(self.seed, f"episode/{episode}"),
                         (*self.faults, *drawn))
@@ -214,6 +214,6 @@ NO_FAULTS = Plan("none", 0)
 
 
 def fault_kinds() -> list[dict[str, Any]]:
-    """List every kind with its meaning, for the reference page and `mat-ros faults list`."""
+    """Return every kind with its meaning, for the reference page and `mat-ros faults list`."""
     return [{"level": k.level, "kind": k.name, "meaning": k.meaning, "severity": k.severity, "unit": k.unit,
              "range": (k.lower, k.upper), "default": k.default} for k in KINDS.values()]

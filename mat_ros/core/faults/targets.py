@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name everything that can break in a deployment, and find the plan that says what does."""
+"""List everything that can break in a deployment, and find the fault plan by its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mat_ros.core.tick.wiring import BATON_REACH, ENCODER, SAFETY, spans
 
 
 def targets(manifest: Manifest, wiring: str = "per_agent") -> Targets:
-    """Name what can break when this policy runs in this wiring."""
+    """Return the names that can break when this policy runs in this wiring."""
     chain = [span.name for span in spans(manifest, wiring)]
     batons = [f"{sender}->{receiver}" for k, sender in enumerate(chain)
               for receiver in chain[k + 1:k + 1 + BATON_REACH]]
@@ -28,7 +28,7 @@ def targets(manifest: Manifest, wiring: str = "per_agent") -> Targets:
 
 
 def find_plan(name: str, period_ns: int, targets: Targets) -> Plan:
-    """Read a fault plan: a YAML file, a shipped one by name, or `joint:kind` for one broken joint; empty for none."""
+    """Return a fault plan: a YAML file, a shipped plan, or `joint:kind` for one broken joint; empty: no fault."""
     if not name:
         return NO_FAULTS
     if name in targets.actuator:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Learn one robot from its own first ticks, then say which of its joints are broken: the detector node, without ROS."""
+"""Learn one robot from its first ticks, then detect its broken joints. This is the detector node, without ROS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mat_ros.core.tick.messages import Override
 
 
 class Watch:
-    """Watch one robot, which is taken to be whole while it is learned."""
+    """Detect the broken joints of one robot. The robot must be healthy while the model is learned."""
 
     def __init__(self, manifest: Manifest, learn_ticks: int, settings: DetectorSettings | None = None) -> None:
         self._manifest, self._settings = manifest, settings or DetectorSettings()
@@ -31,17 +31,17 @@ class Watch:
 
     @property
     def learned(self) -> bool:
-        """Return whether it can judge."""
+        """Return whether the model is learned, so that joints can be judged."""
         return self._detector is not None
 
     @property
     def health(self) -> NDArray[np.int64]:
-        """Return the health (joint,)."""
+        """Return the health of each joint (joint,); OK before the model is learned."""
         return self._whole if self._detector is None else self._detector.health[0]
 
     @property
     def causes(self) -> NDArray[np.int64]:
-        """Return what speaks against each joint (joint,)."""
+        """Return the causes of each joint (joint,), as bits of `Cause`."""
         return self._whole if self._detector is None else self._detector.causes[0]
 
     @property
@@ -50,7 +50,7 @@ class Watch:
         return np.ones(len(self._whole)) if self._detector is None else self._detector.share[0]
 
     def observe(self, signals: NDArray[np.float32], source_ns: int, episode: int) -> None:
-        """Take measurements (signal,)."""
+        """Take the measurements (signal,) of a tick."""
         self._age = self._age + 1 if source_ns == self._source_ns else 0
         self._source_ns = source_ns
         if episode != self._episode:
@@ -69,14 +69,14 @@ class Watch:
             self._learn()
 
     def commanded(self, command: Float, validity: NDArray[np.uint8]) -> None:
-        """Take the command (joint,) that was applied, and how each slot's decision came to be (slot,)."""
+        """Take the applied command (joint,) and the validity of each slot's decision (slot,)."""
         if self._detector is not None:
             self._detector.commanded(command, validity[self._map.slot_of_joint] != NONE)
         elif self._signals and len(self._commands[-1]) < len(self._signals[-1]):
             self._commands[-1].append(np.array(command, np.float64))
 
     def overrides(self) -> dict[int, Override]:
-        """Tell the chain what broken joints really do."""
+        """Return the override of each slot with a broken joint."""
         if self._detector is None:
             return {}
         return self._detector.overrides(self._map.slot_of_joint, self._map.column_of_joint, self._map.act_dim)

@@ -1,3 +1,3 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The policy bundle: what training hands to deployment, verified as it is read."""
+"""The policy bundle: the folder that training hands to deployment, verified when it is read."""

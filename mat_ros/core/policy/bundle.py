@@ -1,18 +1,18 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Define the policy bundle, what training hands to deployment: a folder whose every file is hashed by its manifest.
+"""Define the policy bundle, the folder that training hands to deployment. The manifest holds a hash of every file.
 
-manifest.yaml        what the policy is, by name and with units (mat_ros.core.policy.manifest)
+manifest.yaml        the policy by names and with units (mat_ros.core.policy.manifest)
 weights.safetensors  every parameter, under the names that `python -m training.models` prints
 encoder.onnx         observation (batch, n, obs_dim) -> enc (batch, n, enc_dim), values (batch, n)
 step.onnx            enc (batch, enc_dim), action (batch, act_dim), state -> action (batch, act_dim), state
 tick.onnx            optional: both in one, observation (batch, n, obs_dim) -> action (batch, n, act_dim), values
                      (newer exports take any n up to the manifest's agents: the first n slots of the chain)
 golden.npz           ticks that every backend must reproduce: observation, values and action of each tick; for the
-                     first few also enc, and the state that the last slot hands on, which tell where an error begins
+                     first few also enc and the last slot's outgoing state, which show where an error begins
 
-Loading verifies first and believes later: a wrong hash, an unknown joint, a missing term, a wrong unit or a newer
-schema is refused with one sentence, and nothing of the file is used.
+Loading verifies every file before its first use. A wrong hash, an unknown joint, a missing term, a wrong unit or a
+newer schema is refused with one sentence. A refused bundle is not used at all.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from mat_ros.core.policy.manifest import Manifest
 MANIFEST = "manifest.yaml"
 FILES = ("weights.safetensors", "encoder.onnx", "step.onnx", "golden.npz")
 OPTIONAL_FILES = ("tick.onnx",)
-# Every process of a graph reads the manifest when it starts; the compiled loader takes a quarter of the time.
+# Every process of a graph reads the manifest when it starts. The compiled loader needs a quarter of the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Bundle:
-    """A verified policy folder."""
+    """Hold a verified policy folder."""
 
     def __init__(self, folder: Path, manifest: Manifest, digest: str) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.digest = digest  # sha256 of the manifest, and so of everything
+        self.digest = digest  # sha256 of the manifest, which holds the hash of every other file
 
     @property
     def hash64(self) -> int:
-        """Return the first 64 bits of the digest: what every fast message carries."""
+        """Return the first 64 bits of the digest, which every message of the tick carries."""
         return int(self.digest[:16], 16)
 
     def path(self, name: str) -> Path:
@@ -57,14 +57,14 @@ class Bundle:
         return self.folder / name
 
     def read(self, name: str) -> bytes:
-        """Read a file of the bundle, refusing bytes that are not those which were verified."""
+        """Return the bytes of a file of the bundle. Bytes that differ from the verified ones are refused."""
         data = _read(self.path(name))
         _check_hash(self.folder, name, data, self.manifest.files[name])
         return data
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
-        """Verify a folder and give its bundle."""
+        """Verify a folder, and return its bundle."""
         text = _read(folder / MANIFEST)
         try:
             manifest = _parsed(text)
@@ -74,7 +74,7 @@ class Bundle:
         if absent := sorted(set(FILES) - set(manifest.files)):
             raise Refused(f"bundle {folder}", f"the files {FILES}", f"no {absent}", "export it anew")
         for name, expected in manifest.files.items():
-            if name not in FILES + OPTIONAL_FILES:  # also keeps every path inside the folder
+            if name not in FILES + OPTIONAL_FILES:  # the check also keeps every path inside the folder
                 raise Refused(f"bundle {folder}, file", f"one of {FILES + OPTIONAL_FILES}", name, "export it anew")
             if (folder / name).is_symlink():
                 raise Refused(f"bundle {folder}, {name}", "a file in the folder", "a link", "copy the bundle anew")
@@ -82,7 +82,7 @@ class Bundle:
         return cls(folder, manifest, hashlib.sha256(text).hexdigest())
 
     def golden(self) -> dict[str, NDArray[np.float32]]:
-        """Read the ticks that every backend must reproduce."""
+        """Return the ticks that every backend must reproduce, as arrays by name."""
         try:
             with np.load(io.BytesIO(self.read("golden.npz")), allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
@@ -102,7 +102,7 @@ class Bundle:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
-    """Write manifest.yaml for files that are already in the folder; give the digest."""
+    """Write manifest.yaml for files that are already in the folder, and return the digest."""
     text = yaml.safe_dump(manifest.to_dict(), sort_keys=False, default_flow_style=None, width=4096, allow_unicode=True)
     if Manifest.from_dict(yaml.safe_load(text)) != manifest:
         raise Refused("manifest", "values that read back equal", "a difference", "report it: the writer loses digits")
@@ -111,12 +111,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """Hash the files of a bundle folder."""
+    """Return the sha256 of each file of a bundle folder."""
     names = [name for name in FILES + OPTIONAL_FILES if (folder / name).exists()]
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
-@lru_cache(maxsize=4)  # a forked node inherits what its supervisor has read
+@lru_cache(maxsize=4)  # a forked node inherits the manifest that its supervisor has read
 def _parsed(text: bytes) -> Manifest:
     data = yaml.load(text, Loader=LOADER)
     if not isinstance(data, dict):

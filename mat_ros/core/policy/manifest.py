@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say everything that deployment has to know about a policy, by name and with units: the manifest of a bundle."""
+"""Define the manifest of a bundle: all facts about a policy that deployment needs, by names and with units."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ MIXERS = ("attention", "rwkv4", "rwkv5", "rwkv6", "rwkv7", "none")
 
 @dataclass(frozen=True)
 class Network:
-    """The sizes of the policy."""
+    """Hold the architecture and the sizes of the policy's network."""
 
     encoder: str  # mixer of the encoder, one of MIXERS
-    decoder: str  # mixer of the decoder; "none": an MLP that knows no predecessor
-    bidirectional: bool  # the encoder of an agent sees all agents
+    decoder: str  # mixer of the decoder; "none": an MLP without input from predecessors
+    bidirectional: bool  # the encoding of an agent depends on all agents
     agents: int  # n
-    obs_dim: int  # widest observation
-    act_dim: int  # widest action
-    width: int  # d, of the layers
-    enc_dim: int  # of the encoding that a slot receives: d, but wider where a slot also needs its own observation
+    obs_dim: int  # width of the widest observation
+    act_dim: int  # width of the widest action
+    width: int  # width of the layers, d
+    enc_dim: int  # width of a slot's encoding: d, or more where a slot also needs its own observation
     blocks: int
     heads: int
 
     def __post_init__(self) -> None:
-        """Refuse what no backend could run."""
+        """Refuse unknown mixers and impossible sizes."""
         if self.encoder not in MIXERS or self.decoder not in MIXERS:
             raise Refused("network mixers", f"two of {MIXERS}", (self.encoder, self.decoder), "export it anew")
         sizes = (self.agents, self.obs_dim, self.act_dim, self.width, self.enc_dim, self.blocks, self.heads)
@@ -46,20 +46,20 @@ class Network:
 
 @dataclass(frozen=True)
 class StateLayout:
-    """What a step carries to the next slot: one flat float32 vector.
+    """Describe the state that a step carries to the next slot: one flat float32 vector.
 
-    A recurrent decoder carries `row` floats, always the same number. An attention decoder appends a row of `row` floats
-    for each slot that has been decided, so that slot i receives ``i * row`` floats.
+    A recurrent decoder always carries `row` floats. An attention decoder appends a row of `row` floats for each decided
+    slot, so that slot i receives ``i * row`` floats.
     """
 
-    grows: bool
-    row: int  # floats
-    parts: tuple[str, ...]  # what a row holds, in order
+    grows: bool  # the state grows by a row with each slot
+    row: int  # number of floats in a row
+    parts: tuple[str, ...]  # names of the parts of a row, in order
     initial: float = 0.0  # value of the running maxima at the start; the other floats start at zero
     maxima: tuple[tuple[int, int], ...] = ()  # the [start, stop) of the running maxima in the row
 
     def size(self, slot: int) -> int:
-        """Return the floats that slot receives."""
+        """Return the number of floats that a slot receives."""
         return slot * self.row if self.grows else self.row
 
     def start(self) -> NDArray[np.float32]:
@@ -72,14 +72,14 @@ class StateLayout:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """The running statistics of the observations, applied inside the encoder graph: (agent, obs_dim) each."""
+    """Hold the running statistics of the observations (agent, obs_dim). The encoder graph applies them."""
 
     mean: tuple[tuple[float, ...], ...]
     std: tuple[tuple[float, ...], ...]
-    clip: float  # after normalisation
+    clip: float  # greatest absolute value after normalisation
 
     def apply(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Normalise observations (..., agent, obs_dim)."""
+        """Return normalised observations (..., agent, obs_dim)."""
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         normal: NDArray[np.float32] = np.clip((obs - mean) / std, np.float32(-self.clip), np.float32(self.clip))
         return normal
@@ -87,35 +87,35 @@ class Normaliser:
 
 @dataclass(frozen=True)
 class Training:
-    """Where the policy comes from, so that it can be made again."""
+    """Record how the policy was trained, so that the training can be repeated."""
 
     command: str
     seed: int
     steps: int  # environment steps
     commit: str
-    packages: Mapping[str, str] = field(default_factory=dict)  # versions
+    packages: Mapping[str, str] = field(default_factory=dict)  # versions by package
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that deployment has to know about a policy. Written by training, never by hand."""
+    """Hold all facts about a policy that deployment needs. Training writes the manifest; nobody edits it by hand."""
 
     name: str
     algorithm: str
-    robot: str  # name of the robot it was trained on
+    robot: str  # name of the robot in training
     world: str  # simulated robot in mat_ros.worlds
-    task: str  # what it was trained to do
+    task: str  # task of the training
     period_ns: int  # control period
     split: str  # how the robot is split into agents
     agents: tuple[Agent, ...]  # in chain order
     joints: tuple[Joint, ...]  # in command order
-    layout: Layout  # what the agents see
+    layout: Layout  # observations of the agents
     normaliser: Normaliser
     network: Network
     state: StateLayout
-    action_std: tuple[float, ...]  # (act_dim,): of the Gaussian policy, for sampled decisions
-    chain_information: Literal["intent", "truth"]  # what successors were told of a broken joint in training
-    faults: str  # what it was trained with: "none" or the name of a fault plan
+    action_std: tuple[float, ...]  # (act_dim,): standard deviation of the Gaussian policy, for sampled decisions
+    chain_information: Literal["intent", "truth"]  # which action of a broken joint its successors received in training
+    faults: str  # faults in training: "none" or the name of a fault plan
     training: Training
     equality: Literal["bit", "tolerance"]  # class of the golden ticks
     tolerance: float  # greatest difference of an action where the class is "tolerance"
@@ -149,7 +149,7 @@ class Manifest:
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Return where an observation (agent, obs_dim) holds a measurement or an agent's id, and not padding."""
+        """Return a mask (agent, obs_dim) of an observation: True in measurements and agent ids, False in padding."""
         measured = Observer(self.layout).measured
         if self.layout.agent_id:
             measured[:, -len(self.layout.views):] = True
@@ -157,11 +157,11 @@ class Manifest:
 
     @property
     def action_map(self) -> ActionMap:
-        """Return the map from actions to joint commands."""
+        """Return the map from the agents' actions to joint commands."""
         return ActionMap(self.joints, [agent.joints for agent in self.agents])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the manifest as plain values; floats read back bit-equal."""
+        """Return the manifest as plain values. `from_dict` restores every float to the bit."""
         data = {name: getattr(self, name) for name in ("schema", "name", "algorithm", "robot", "world", "task",
                                                        "period_ns", "split", "chain_information", "faults", "equality",
                                                        "tolerance")}
@@ -182,7 +182,7 @@ class Manifest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
-        """Read a manifest from plain values; a newer schema is refused before anything else is looked at."""
+        """Return the manifest of plain values. A newer schema is refused before any other field is read."""
         schema = data.get("schema")
         if not isinstance(schema, int) or schema > SCHEMA or schema < 1:
             raise Refused("manifest schema", f"at most {SCHEMA}", schema, "install a newer mat_ros to run this policy")
@@ -208,9 +208,9 @@ class Manifest:
                           "export the policy anew") from error
 
     def check_robot(self, robot: Robot) -> None:
-        """Refuse a robot whose joints are not those that the policy was trained on: name, unit, and what actions mean.
+        """Refuse a robot with other joints than the policy's (names, quantities, units, scaling) or rate.
 
-        Limits may differ: the stricter ones rule (`mat_ros.core.robot.limits`).
+        Limits may differ: the stricter limit rules (`mat_ros.core.robot.limits`).
         """
         offered = {joint.name: joint for joint in robot.joints}
         for mine in self.joints:

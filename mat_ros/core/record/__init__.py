@@ -1,3 +1,3 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings: written tick by tick, read back, and decided again."""
+"""Recordings: write ticks, read them back, and decide them again."""

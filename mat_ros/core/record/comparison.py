@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compare numbers bit by bit, and report where the first difference is."""
+"""Compare numbers bit by bit, and report the place of the first difference."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 @dataclass
 class Report:
-    """What a comparison found."""
+    """Hold the result of a comparison."""
 
-    ticks: int = 0  # in the recording
+    ticks: int = 0  # ticks in the recording
     compared: int = 0  # ticks of which at least one decision could be compared
-    differing: int = 0  # of these
+    differing: int = 0  # compared ticks that differ
     first: dict[str, Any] | None = None  # {"tick", "slot", "field"} of the first difference
     equality: str = "bit"  # or "tolerance", where another kind of backend replays
     truncated: bool = False
     unmatched: int = 0  # messages of a tick whose observation is not in the recording
-    values: int = 0  # numbers compared
+    values: int = 0  # compared numbers
     worst: float = 0.0  # greatest difference
     notes: list[str] = field(default_factory=list)
 
@@ -33,7 +33,7 @@ class Report:
 
 @dataclass
 class Comparison:
-    """Compare the parts of one tick, and remember the first that differs."""
+    """Compare the parts of one tick, and store the first difference."""
 
     tick: int
     tolerance: float | None = None  # in policy units; None: every bit has to be the same
@@ -47,13 +47,13 @@ class Comparison:
             self.one(name, slot, got[slot], wanted[slot])
 
     def one(self, name: str, slot: int, got: NDArray[Any], wanted: NDArray[Any]) -> None:
-        """Compare what one slot has; -1 where it is not a slot's."""
+        """Compare the values of one slot. The slot is -1 where the values belong to no slot."""
         self.values += got.size
         if got.shape == wanted.shape and _same(got, wanted):
             return
         close = False
         if got.shape == wanted.shape:
-            with np.errstate(invalid="ignore"):  # whatever bits were recorded, also those of a signalling NaN
+            with np.errstate(invalid="ignore"):  # recorded bits may be a signalling NaN
                 far = np.nanmax(np.abs(got.astype(np.float64) - wanted), initial=0.0)
                 scale = np.nanmax(np.abs(wanted.astype(np.float64)), initial=1.0)
             self.worst = max(self.worst, float(far))
@@ -64,6 +64,6 @@ class Comparison:
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Return whether two arrays have the same bits; any NaN equals any other, since a missing value has no sign."""
+    """Return whether two arrays have the same bits. Any two NaN are equal, because a missing value has no sign."""
     return a.tobytes() == b.tobytes() or bool(np.array_equal(a, b, equal_nan=True) and
                                               (np.signbit(a) == np.signbit(b))[~np.isnan(a)].all())

@@ -17,8 +17,8 @@ from mat_ros.core.record.ticks import Said, Ticks
 from mat_ros.core.wire import cdr
 from mat_ros.core.wire.tick import TICK
 
-# What a robot does, and what a graph says on the way to it. That depends on the wiring and the mode, and on who fell
-# silent: a node of all slots hands on no baton, and one that waits for nobody has nothing to correct.
+# DONE lists what a robot measures and does. SAID lists the messages of the graph, which depend on the wiring, the mode
+# and silent nodes: a node that owns all slots sends no baton, and a node without a predecessor corrects nothing.
 DONE: Mapping[str, tuple[str, ...]] = {
     "observation": ("signals",), "applied": ("actions", "requested", "applied", "reasons"),
     "fault_state": ("ids", "severities"),
@@ -27,19 +27,19 @@ SAID: Mapping[str, tuple[str, ...]] = {
     "encoding": ("enc", "values"), "baton": ("actions", "state", "validity"), "decision": ("actions", "validity"),
     "applied": ("validity",), "overrides": ("slots", "shares", "validity"),
 }
-TOPICS = tuple({**DONE, **SAID})  # differences are looked for in this order
-Spoken = dict[tuple[str, int], SimpleNamespace]  # by topic and the slot that speaks (-1: none does)
+TOPICS = tuple({**DONE, **SAID})  # differences are searched in this order
+Spoken = dict[tuple[str, int], SimpleNamespace]  # by topic and the sender's slot (-1: the message has no slot)
 
 
 def diff(a: Recording, b: Recording) -> Report:
-    """Compare two recordings tick by tick; times and process ids do not count.
+    """Return the report of comparing two recordings tick by tick. Times and process ids do not count.
 
-    Ticks differ where anything that was measured, decided or applied does. What was only said otherwise is noted.
+    Ticks differ where a field of DONE differs. Where only fields of SAID differ, the report gets a note.
     """
     report = Report(truncated=a.truncated or b.truncated)
     left, right = _ticks(a), _ticks(b)
     report.ticks = len(left.counts.keys() | right.counts.keys())
-    otherwise, first = 0, None  # ticks in which only other things were said, and the first of them
+    otherwise, first = 0, None  # ticks in which only fields of SAID differ, and the first of them
     for tick, one, two in _pairs(left, right):
         report.compared += 1
         spoken, against = _spoken(one), _spoken(two)
@@ -71,9 +71,9 @@ def _ticks(recording: Recording) -> Ticks[int]:
 
 
 def _pairs(left: Ticks[int], right: Ticks[int]) -> Iterator[tuple[int, Said, Said]]:
-    """Yield the ticks that both have, each as soon as it is read from both."""
+    """Yield the ticks of both recordings. Each tick comes as soon as both recordings have returned it."""
     both = left.counts.keys() & right.counts.keys()
-    waiting: dict[int, Said] = {}  # read from one of the two
+    waiting: dict[int, Said] = {}  # ticks of one recording that wait for the other
     for one, two in zip_longest(left, right):
         for found in (one, two):
             if found is None or found[0] not in both:

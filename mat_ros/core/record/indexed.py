@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read recordings with the library `mcap`, where it is installed: through the index of a file, and compressed chunks.
+"""Read recordings with the library `mcap`, where it is installed. The library uses the index and decompresses chunks.
 
-The library needs the summary at the end of a file. A file without one, or with one that is damaged, is read by
-`reader.py` from its beginning, and so is every file where the library is not installed. Both read the same messages.
+The library needs the summary at the end of a file. Where the summary or the library is missing, or the summary is
+damaged, `reader.py` reads the file from its beginning. Both readers return the same messages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOOTER_BYTES = RECORD_HEAD.size + FOOTER_BODY.size + len(MAGIC)
 
 
 def library() -> Any:
-    """Return the modules of the library, or None where it is not installed: it is an extra, so it is imported late."""
+    """Return the modules of the library; None where it is not installed. The library is an extra: import it late."""
     try:
         from mcap import reader, records, stream_reader
     except ImportError:
@@ -46,7 +46,7 @@ def library() -> Any:
 
 
 def decompress(path: Path, compression: str, data: memoryview, size: int) -> memoryview:
-    """Return the records of a compressed chunk, which are so many bytes long."""
+    """Return the records of a compressed chunk. The records must be `size` bytes long."""
     _check_compression(path, compression, size)
     modules = library()
     if modules is None:
@@ -56,7 +56,7 @@ def decompress(path: Path, compression: str, data: memoryview, size: int) -> mem
                                   uncompressed_crc=0, uncompressed_size=size)
     try:
         stream, length = modules.stream_reader.get_chunk_data_stream(chunk)
-    except Exception as error:  # each method of compression has exceptions of its own
+    except Exception as error:  # each compression has its own exceptions
         raise broken(path, error) from error
     if length != size:
         raise Refused(f"recording {path}, chunk", f"{size} bytes after decompression", length, "copy the file anew")
@@ -73,7 +73,7 @@ def _check_compression(path: Path, compression: str, size: int) -> None:
 
 
 class IndexedReader:
-    """Read a file through its summary: a slice of time costs the chunks that it touches."""
+    """Read a file through its summary. Reading a slice of time reads only the chunks that overlap the slice."""
 
     def __init__(self, path: Path, modules: Any, summary: Any) -> None:
         self.path, self._modules, self._summary = path, modules, summary
@@ -85,7 +85,7 @@ class IndexedReader:
 
     @classmethod
     def open(cls, path: Path) -> IndexedReader | None:
-        """Open a file, or return None where the library or a whole summary is missing."""
+        """Return the reader of a file; None where the library or a whole summary is missing."""
         modules = library()
         if modules is None:
             return None
@@ -95,13 +95,13 @@ class IndexedReader:
                     return None
                 file.seek(0)
                 summary = modules.reader.SeekingReader(file).get_summary()
-        except Exception:  # the library raises what it meets; the file is then read from its beginning, which judges it
+        except Exception:  # the library raises many types; `Reader` then reads the file and refuses a broken one
             return None
         return cls(path, modules, summary) if summary is not None and _is_complete(summary) else None
 
     @cached_property
     def survey(self) -> Survey:
-        """Return what the file holds beside its messages."""
+        """Return the survey of the file."""
         statistics = self._summary.statistics
         counts: Counter[str] = Counter()
         for channel, count in statistics.channel_message_counts.items():
@@ -109,14 +109,14 @@ class IndexedReader:
         with self.path.open("rb") as file:
             try:
                 records = list(self._modules.reader.SeekingReader(file).iter_metadata())
-            except Exception as error:  # the library's own, and those of struct
+            except Exception as error:  # exceptions of the library and of struct
                 raise broken(self.path, error) from error
         return Survey({record.name: dict(record.metadata) for record in records}, +counts,
                       statistics.message_start_time, statistics.message_end_time, truncated=False)
 
     def messages(self, topics: Collection[str] | None = None, start_ns: int = 0, stop_ns: int | None = None
                  ) -> Iterator[Message]:
-        """Yield the messages with start_ns <= time < stop_ns in the order of writing; no topics: those of all."""
+        """Yield the messages with start_ns <= time < stop_ns in the order of writing; None: all topics."""
         with self.path.open("rb") as file:
             for index in self._chunks:
                 touched = index.message_end_time >= start_ns and (stop_ns is None or index.message_start_time < stop_ns)
@@ -127,7 +127,7 @@ class IndexedReader:
                             yield Message(topic, kind, record.log_time, record.sequence, record.data)
 
     def _may_hold(self, index: Any, topics: Collection[str]) -> bool:
-        """Return whether a chunk can hold messages of these topics; one without an index can hold those of all."""
+        """Return whether a chunk can hold messages of these topics. A chunk without an index can hold any topic."""
         held = index.message_index_offsets
         return not held or any(self._channels[channel][0] in topics for channel in held)
 
@@ -145,12 +145,12 @@ class IndexedReader:
             raise wrong_checksum(self.path, error.expected, error.actual) from error
         except Refused:
             raise
-        except Exception as error:  # the library's own, struct's, and those of the methods of compression
+        except Exception as error:  # exceptions of the library, of struct and of the compressions
             raise broken(self.path, error) from error
 
 
 def _summary_is_whole(file: BinaryIO) -> bool:
-    """Return whether a file ends with a footer whose checksum is that of the summary; 0 stands for no checksum."""
+    """Return whether a file ends with a footer that has the summary's checksum. A checksum of 0 means none."""
     size = file.seek(0, os.SEEK_END)
     if size < len(MAGIC) + FOOTER_BYTES:
         return False
@@ -167,7 +167,7 @@ def _summary_is_whole(file: BinaryIO) -> bool:
 
 
 def _is_complete(summary: Any) -> bool:
-    """Return whether a summary names every chunk, channel, schema and metadata record of its file."""
+    """Return whether a summary lists every chunk, channel, schema and metadata record of its file."""
     statistics = summary.statistics
     return (statistics is not None and 0 < statistics.chunk_count == len(summary.chunk_indexes)
             and statistics.metadata_count == len(summary.metadata_indexes)

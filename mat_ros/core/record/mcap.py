@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Name the parts of an MCAP file, the container of recordings: mcap.dev describes the format.
+"""Name the parts of an MCAP file, the container of recordings. mcap.dev describes the format.
 
-A file is a row of records, each with an opcode and a length. Messages lie in chunks, which have a checksum and an index
-each. A summary at the end of the file says where the chunks are. A process that is killed leaves a file without its
-summary: everything that stands before the end of the file is still readable, record by record.
+A file is a row of records, each with an opcode and a length. Messages lie in chunks. Each chunk has a checksum and an
+index. A summary at the end of the file lists the places of the chunks. A killed process leaves a file without a
+summary. Such a file is still readable to its end, record by record.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, CHUNK_INDEX = ra
 STATISTICS, METADATA, METADATA_INDEX, SUMMARY_OFFSET, DATA_END = 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
 RECORD_HEAD = struct.Struct("<BQ")  # opcode, length
 MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, time of recording, time of publication
-FOOTER_BODY = struct.Struct("<QQI")  # where the summary starts, where its offsets start, checksum of both
-ENCODING = "cdr"  # how ROS 2 writes messages
+FOOTER_BODY = struct.Struct("<QQI")  # start of the summary, start of its offsets, checksum of both
+ENCODING = "cdr"  # encoding of ROS 2 messages
 
 
 @dataclass(frozen=True)
 class Message:
-    """One recorded message."""
+    """Hold one recorded message."""
 
     topic: str
     type: str  # as in `mat_ros/msg/Baton`
@@ -39,44 +39,44 @@ class Message:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a file holds beside its messages."""
+    """Hold a file's metadata, and the number and the times of its messages."""
 
-    metadata: Mapping[str, Mapping[str, str]]  # by name; of several records of one name the last
+    metadata: Mapping[str, Mapping[str, str]]  # by name; the last record of a name counts
     counts: Mapping[str, int]  # messages by topic
-    first_ns: int  # the earliest time of a message
-    last_ns: int  # the latest
-    truncated: bool  # the end is missing
+    first_ns: int  # earliest time of a message
+    last_ns: int  # latest time of a message
+    truncated: bool  # the end of the file is missing
 
 
 class Source(Protocol):
-    """What reads one file, as often as it is asked to."""
+    """Read one file, as often as a caller needs."""
 
     @property
     def survey(self) -> Survey:
-        """Return what the file holds beside its messages."""
+        """Return the survey of the file."""
         ...
 
     def messages(self, topics: Collection[str] | None = None, start_ns: int = 0, stop_ns: int | None = None
                  ) -> Iterator[Message]:
-        """Yield the messages with start_ns <= time < stop_ns in the order of writing; no topics: those of all."""
+        """Yield the messages with start_ns <= time < stop_ns in the order of writing; None: all topics."""
         ...
 
 
 class Parts:
-    """Walk through the fields of one record."""
+    """Read the fields of one record, one after the other."""
 
     def __init__(self, data: memoryview) -> None:
         self.data, self.place = data, 0
 
     def take(self, size: int) -> memoryview:
-        """Return the next bytes."""
+        """Return the next `size` bytes."""
         if self.place + size > len(self.data):
             raise struct.error(f"{size} bytes wanted, {len(self.data) - self.place} left")
         self.place += size
         return self.data[self.place - size:self.place]
 
     def number(self, code: str) -> int:
-        """Return the next number, of a type as `struct` names it."""
+        """Return the next number. `code` is the type in the codes of `struct`."""
         return int(struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))[0])
 
     def text(self) -> str:
@@ -94,7 +94,7 @@ class Parts:
 
 
 def check_encoding(topic: str, encoding: str) -> None:
-    """Refuse a topic whose messages are written in another way than ROS 2 writes them."""
+    """Refuse a topic whose messages do not have the encoding of ROS 2."""
     if encoding != ENCODING:
         raise Refused(f"recorded topic {topic}", f"{ENCODING} messages", encoding, "record it with ROS 2 or mat-ros")
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read a recording from its beginning, record by record, to its end or to where it was cut.
+"""Read a recording from its beginning, record by record, to its end or to the cut of a truncated file.
 
-Nothing but the standard library is needed, as long as the chunks are not compressed. One chunk is in memory at a time.
-Of a chunk that was cut, the messages before the cut are read; its checksum covers the whole chunk and cannot be tested.
+The reader needs only the standard library, as long as the chunks are not compressed. One chunk is in memory at a time.
+The reader reads the messages of a truncated chunk up to the cut. It cannot test the checksum of a truncated chunk.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from mat_ros.core.record.mcap import (
     wrong_checksum,
 )
 
-READ = (SCHEMA, CHANNEL, MESSAGE, METADATA)  # other records outside of chunks are passed over
+READ = (SCHEMA, CHANNEL, MESSAGE, METADATA)  # the reader skips other records outside of chunks
 
 
 def open_source(path: Path) -> Source:
-    """Open a recording: through its index where there is one and the library that reads it, else from its beginning."""
+    """Return the source of a recording: an indexed one where the file and the library allow it, else a plain one."""
     plain = Reader(path)
     return indexed.IndexedReader.open(path) or plain
 
@@ -61,7 +61,7 @@ class Reader:
 
     @cached_property
     def survey(self) -> Survey:
-        """Return what the file holds beside its messages; that takes a walk through all of it."""
+        """Return the survey of the file. The reader reads the whole file for this."""
         walk = _Walk(self.path)
         metadata: dict[str, dict[str, str]] = {}
         counts: Counter[str] = Counter()
@@ -83,7 +83,7 @@ class Reader:
 
     def messages(self, topics: Collection[str] | None = None, start_ns: int = 0, stop_ns: int | None = None
                  ) -> Iterator[Message]:
-        """Yield the messages with start_ns <= time < stop_ns in the order of writing; no topics: those of all."""
+        """Yield the messages with start_ns <= time < stop_ns in the order of writing; None: all topics."""
         walk = _Walk(self.path)
         try:
             for opcode, body in walk.records():
@@ -99,16 +99,16 @@ class Reader:
 
 
 class _Walk:
-    """One walk through a file, and what it has learned on the way."""
+    """Read a file once from its beginning, and collect its schemas and channels."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.schemas: dict[int, str] = {}
         self.channels: dict[int, tuple[str, str]] = {}  # topic and type
-        self.truncated = True  # until the end of the data is met
+        self.truncated = True  # until the end of the data is reached
 
     def records(self) -> Iterator[tuple[int, memoryview]]:
-        """Yield opcode and content of the records, those inside of chunks too, up to the last whole one."""
+        """Yield opcode and content of every record up to the last whole one, records inside of chunks included."""
         for opcode, body in self._all():
             if opcode == SCHEMA:
                 parts = Parts(body)
@@ -147,7 +147,7 @@ class _Walk:
                     file.seek(length, os.SEEK_CUR)
 
     def _chunk(self, body: memoryview) -> memoryview:
-        """Return the records of a chunk, once its checksum is tested."""
+        """Return the records of a chunk after a test of its checksum."""
         parts = Parts(body)
         parts.take(16)
         size, crc, compression = parts.number("Q"), parts.number("I"), parts.text()
@@ -159,7 +159,7 @@ class _Walk:
         return records
 
     def _cut_chunk(self, body: memoryview) -> memoryview:
-        """Return the records of a chunk whose end is missing; a compressed one cannot be read without its end."""
+        """Return the records of a chunk without its end; none of a compressed chunk, which cannot be decompressed."""
         parts = Parts(body)
         try:
             parts.take(28)

@@ -1,9 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep what was observed, decided and applied: in a file as it happens, or in memory for the moment something breaks.
+"""Record the messages of a graph: at once in a file, or in memory until something breaks.
 
-A recording is an MCAP file of ROS 2 messages with their definitions, which Foxglove, `mcap` and `rosbags` read without
-us. What a replay needs beside the messages (the bundle's digest, backend, seed, parameters, versions) is its metadata.
+A recording is an MCAP file of ROS 2 messages with their definitions. Foxglove, `mcap` and `rosbags` read the file
+without mat_ros. The metadata holds the other facts that a replay needs: the bundle's digest, backend, seed, parameters
+and versions.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FACTS = "mat_ros"  # name of the metadata record
 TYPES: Mapping[str, str] = {
     "observation": "mat_ros/msg/Observation",
     "encoding": "mat_ros/msg/Encoding",
-    "baton": "mat_ros/msg/Baton",  # of slot k on `baton/slot_k`
+    "baton": "mat_ros/msg/Baton",  # the baton of slot k is on the topic `baton/slot_k`
     "decision": "mat_ros/msg/Decision",
     "applied": "mat_ros/msg/Applied",
     "overrides": "mat_ros/msg/OverrideSet",
@@ -39,9 +40,9 @@ TYPES: Mapping[str, str] = {
 }
 
 
-@functools.lru_cache(maxsize=4096)  # asked for every message
+@functools.lru_cache(maxsize=4096)  # every message needs its plain topic
 def plain(topic: str) -> str:
-    """Strip the namespace of a topic, and the slot of a baton's."""
+    """Return a topic without its namespace, and a baton's topic also without its slot."""
     parts = topic.strip("/").split("/")
     name = parts[-2] if len(parts) > 1 and parts[-2] == "baton" else parts[-1]
     if name not in TYPES:
@@ -50,7 +51,7 @@ def plain(topic: str) -> str:
 
 
 def facts(bundle: Bundle, backend: tuple[str, str, str], **more: object) -> dict[str, str]:
-    """Return what made a recording; `backend` is its name, version and device. Values are JSON texts."""
+    """Return the facts about a new recording as JSON texts. `backend` is a name, a version and a device."""
     found = {"digest": bundle.digest, "policy": bundle.manifest.name, "task": bundle.manifest.task,
              "backend": list(backend), "mat_ros": mat_ros.__version__, "python": platform.python_version(),
              "numpy": np.__version__, "machine": platform.machine(), **more}
@@ -66,7 +67,7 @@ class Recorder:
         self._writer.metadata(FACTS, said)
 
     def raw(self, topic: str, time_ns: int, data: bytes) -> None:
-        """Add a message as it travelled."""
+        """Add a message as serialised bytes."""
         kind = TYPES[plain(topic)]
         self._writer.write(topic, kind, cdr.schema(kind), time_ns, data)
 
@@ -79,11 +80,11 @@ class Recorder:
         self._writer.metadata(f"parameters/{node}", {name: json.dumps(value) for name, value in values.items()})
 
     def facts(self, said: Mapping[str, str]) -> None:
-        """Say anew what made the recording; the last word counts."""
+        """Write the facts about the recording again. The last record counts."""
         self._writer.metadata(FACTS, said)
 
     def flush(self) -> None:
-        """Write what waits in memory, so that it is in the file when the process is killed."""
+        """Write the messages that wait in memory, so that they are in the file when the process is killed."""
         self._writer.flush()
 
     def close(self) -> None:
@@ -92,7 +93,7 @@ class Recorder:
 
 
 class FlightRecorder:
-    """Keep the last seconds in memory, and write them when something breaks."""
+    """Keep the messages of the last seconds in memory, and write them when something breaks."""
 
     def __init__(self, said: Mapping[str, str], seconds: float = 10.0, megabytes: float = 64.0) -> None:
         self.said = dict(said)
@@ -101,22 +102,22 @@ class FlightRecorder:
         self._size = 0
 
     def raw(self, topic: str, time_ns: int, data: bytes) -> None:
-        """Remember a message, and forget those that are too old or too much."""
+        """Store a message, and drop the oldest ones that exceed the time or the size."""
         self._ring.append((topic, time_ns, data))
         self._size += len(data)
         while self._ring and (self._ring[0][1] < time_ns - self._span_ns or self._size > self._limit):
             self._size -= len(self._ring.popleft()[2])
 
     def write(self, topic: str, time_ns: int, message: Any) -> None:
-        """Remember a message given by its fields."""
+        """Store a message given by its fields."""
         self.raw(topic, time_ns, cdr.encode(TYPES[plain(topic)], message))
 
     def __len__(self) -> int:
-        """Count what is remembered."""
+        """Return the number of stored messages."""
         return len(self._ring)
 
     def dump(self, path: Path, reason: str) -> Path:
-        """Write what is remembered; an existing file is left alone and the next free number taken."""
+        """Write the stored messages, and return the path. Where the file exists, the path gets the next free number."""
         number, free = 1, path
         while free.exists():
             free, number = path.with_stem(f"{path.stem}_{number}"), number + 1

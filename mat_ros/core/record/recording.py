@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a recording: what made it, and its messages as often as they are asked for, without keeping them in memory."""
+"""Open a recording, and read its facts and its messages without keeping the messages in memory."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from mat_ros.core.wire import cdr
 
 REQUIRED = ("observation", "encoding", "decision", "applied")
 SECOND_NS = 1_000_000_000
-SHOWN = 40  # characters of a text that is refused
+SHOWN = 40  # characters of a refused text that an error shows
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A file with recorded messages, or a slice of time of it."""
+    """Hold a file with recorded messages, or a slice of time of the file."""
 
     path: Path
-    facts: dict[str, Any]  # what made it
+    facts: dict[str, Any]  # facts about the recording, by name
     truncated: bool  # the end of the file is missing
-    length_s: float  # from its first message to its last
-    start_ns: int  # of the slice; 0 where it starts with the file
-    stop_ns: int | None  # of the slice; None where it ends with the file
+    length_s: float  # from the first message of the file to the last
+    start_ns: int  # start of the slice; 0: the start of the file
+    stop_ns: int | None  # end of the slice; None: the end of the file
     _source: Source
     _topics: Mapping[str, str]  # topic in the file -> plain topic
 
     @classmethod
     def load(cls, path: Path, required: Sequence[str] = REQUIRED, start_s: float = 0.0, stop_s: float | None = None
              ) -> Recording:
-        """Open a file, or what was recorded from start_s up to stop_s seconds behind its first message.
+        """Return the recording of a file, or its slice from start_s up to stop_s seconds after the first message.
 
-        A file that lacks a required topic is refused. A file that lacks its end is not.
+        A file without a required topic is refused. A truncated file is not refused.
         """
         source = open_source(path)
         survey = source.survey
@@ -49,7 +49,7 @@ class Recording:
             try:
                 topics[topic] = plain(topic)
             except Refused:
-                continue  # somebody else's
+                continue  # no topic of the graph
         facts = read_facts(path, survey.metadata.get(FACTS, {}))
         wanted = [t for t in required if not (t == "encoding" and facts.get("encoder") == "replicated")]
         if absent := [topic for topic in wanted if topic not in topics.values()]:
@@ -67,7 +67,7 @@ class Recording:
 
     @property
     def gap(self) -> str:
-        """Say from when on data is missing; empty where the file is whole."""
+        """Return a sentence about the time from which data is missing; empty where the file is whole."""
         return (f"{self.path.name} is truncated: what was recorded later than {self.length_s:.3f} s after its "
                 "beginning is missing" if self.truncated else "")
 
@@ -77,9 +77,9 @@ class Recording:
 
     def messages(self, topics: Collection[str], start_ns: int | None = None, margin_ns: int = 0
                  ) -> Iterator[tuple[str, Message]]:
-        """Yield plain topic and message of these plain topics in the order of writing.
+        """Yield plain topic and message of the given plain topics, in the order of writing.
 
-        The messages are those of the slice, extended on both sides by a margin, or from another start on.
+        The messages are those of the slice. `margin_ns` extends the slice on both sides; `start_ns` replaces its start.
         """
         names = [name for name, topic in self._topics.items() if topic in topics]
         if not names:
@@ -106,7 +106,7 @@ def _is_backend(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(_is_text, value))
 
 
-KNOWN: Mapping[str, tuple[Callable[[Any], bool], str]] = {  # what a replay relies on
+KNOWN: Mapping[str, tuple[Callable[[Any], bool], str]] = {  # checks of facts for a replay
     "digest": (_is_text, "a text"),
     "backend": (_is_backend, "a name, a version and a device"),
     "seed": (_is_seed, "a whole number of 64 bits"),
@@ -116,7 +116,7 @@ KNOWN: Mapping[str, tuple[Callable[[Any], bool], str]] = {  # what a replay reli
 
 
 def read_facts(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Read what a recording says of itself; each value is a JSON text."""
+    """Return the facts of a recording, by name. Each value in the file is a JSON text."""
     found = {}
     for name, text in texts.items():
         try:

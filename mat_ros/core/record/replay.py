@@ -1,10 +1,10 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide every recorded tick again and compare the bits: a recording proves what it claims, or names where it does not.
+"""Decide every recorded tick again in one process, and report the first recorded bits that differ.
 
-From a recorded observation follow its encodings, every baton, every decision and the request that reached the gate. A
-replay computes them centrally with the same backend. Where all of them are the recorded bits, the processes that made
-the recording, however many there were and whatever was lost on the way, decided as one.
+A recorded observation determines its encodings, every baton, every decision and the request that reached the gate. A
+replay computes all of these in one process with the same backend. When all bits are equal, the processes of the
+recording decided like one process. This holds for any number of processes and any lost messages.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from mat_ros.core.tick.decide import Decider, Sampling
 from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import cdr
-from mat_ros.core.wire.fields import ns_of, read_baton, read_decision, read_encoding, read_overrides, rows
-from mat_ros.core.wire.tick import MANIFEST
+from mat_ros.core.wire.fields import read_baton, read_decision, read_encoding, read_overrides, rows
+from mat_ros.core.wire.tick import MANIFEST, SOURCE, TICK
 
-FOLLOWING = ("encoding", "baton", "decision", "applied")  # what follows from an observation, in this order
+FOLLOWING = ("encoding", "baton", "decision", "applied")  # messages that follow from an observation, in this order
 TOLD = (Validity.HELD, Validity.ZERO)
-MARGIN_NS = 1_000_000_000  # a slice is read so much wider, since a tick's messages are recorded around its observation
-LAST_TICK = 2**64 - 1  # no tick follows it, which the random numbers of a sampled tick need
+MARGIN_NS = 1_000_000_000  # a slice is read wider by this, since a tick's messages are recorded around its observation
+LAST_TICK = 2**64 - 1  # the random numbers of a sampled tick need tick + 1, which overflows here
 
 
 class Policy(Protocol):
-    """What a replay needs of a backend."""
+    """Encode and decide. A replay needs these two methods of a backend."""
 
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:
-        """Map the raw observation (n, obs_dim) to encodings (n, enc_dim) and values (n,)."""
+        """Return encodings (n, enc_dim) and values (n,) of the raw observation (n, obs_dim)."""
         ...
 
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
-        """Decide one slot."""
+        """Return the action (act_dim,) of one slot and the next state."""
         ...
 
 
 @dataclass(frozen=True)
 class Redecided:
-    """What the policy decides in one tick, centrally."""
+    """Hold what one process decides with the policy in one tick."""
 
     enc: Float32  # (n, enc_dim)
     values: Float32  # (n,)
@@ -62,13 +62,13 @@ class Redecided:
 
     @property
     def told(self) -> Float32:
-        """Return what successors are told (n, act_dim)."""
+        """Return the actions that successors receive (n, act_dim)."""
         return self.prefixes[-1].actions
 
 
 def redecide(policy: Policy, decider: Decider, observer: Observer, signals: NDArray[Any], tick: int, slots: int,
              overrides: Mapping[int, Override] | None = None) -> Redecided:
-    """Decide one tick from its measurements (signal,)."""
+    """Return the decisions of one tick, computed from its measurements (signal,)."""
     enc, values = policy.encode(observer.observe(np.asarray(signals, np.float32)))
     prefix, prefixes, intended = decider.start(), [], []
     for slot in range(slots):
@@ -79,7 +79,10 @@ def redecide(policy: Policy, decider: Decider, observer: Observer, signals: NDAr
 
 
 def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: float | None = None) -> Report:
-    """Decide the recorded ticks again. A tolerance, in policy units, is for a backend of another class of equality."""
+    """Return the report of deciding the recorded ticks again.
+
+    The tolerance, in policy units, serves a backend of another class of equality. None compares bits.
+    """
     if recording.facts.get("digest", bundle.digest) != bundle.digest:
         raise Refused("policy", f"the recorded bundle {recording.facts['digest'][:16]}…", f"{bundle.digest[:16]}…",
                       "name the bundle that was recorded")
@@ -90,12 +93,12 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
     decider = Decider(policy, manifest.network, manifest.state, sampling)
     observer, notices = Observer(manifest.layout), _notices(recording, bundle)
     report = Report(equality="bit" if tolerance is None else "tolerance", truncated=recording.truncated)
-    first_ns = None  # when the observation of the first tick that differs was recorded
-    for (tick, source_ns), said in _by_observation(recording, bundle):
+    first_ns = None  # time of recording of the first differing tick's observation
+    for (tick, source), said in _by_observation(recording, bundle):
         observed, following = _sort(said)
         if observed is None:
             report.unmatched += sum(recording.covers(message.time_ns) for topic, message in following
-                                    if source_ns or topic != "applied")  # a command without a decision has no source
+                                    if any(source) or topic != "applied")  # a command without a decision has no source
         elif recording.covers(observed.time_ns):
             report.ticks += 1
             if not following:
@@ -121,7 +124,7 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
 
 
 def _notices(recording: Recording, bundle: Bundle) -> Notices:
-    """Read all that was said of broken joints, also before a slice of time: it holds until something else is said."""
+    """Return all notices about broken joints, also those before a slice. A notice holds until the next one."""
     network, notices = bundle.manifest.network, Notices(kept=None)
     for _, message in recording.messages(("overrides",), start_ns=0, margin_ns=MARGIN_NS):
         said = cdr.decode(message.type, message.data)
@@ -130,21 +133,22 @@ def _notices(recording: Recording, bundle: Bundle) -> Notices:
     return notices
 
 
-def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, int]]:
-    """Bring together what belongs to one observation: tick and source stamp, since a restarted source counts anew."""
+def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, bytes]]:
+    """Return the messages of each observation.
+
+    The key is tick and source stamp, because a restarted source counts its ticks from zero again.
+    """
     manifest = bundle.hash64.to_bytes(8, "little")
 
-    def key(topic: str, message: Message) -> tuple[int, int] | None:
-        if message.data[MANIFEST] != manifest:
-            return None
-        head = cdr.decode(message.type, message.data, last="source_stamp")
-        return head.tick, ns_of(head.source_stamp)
+    def key(topic: str, message: Message) -> tuple[int, bytes] | None:
+        data = message.data
+        return (int.from_bytes(data[TICK], "little"), data[SOURCE[topic]]) if data[MANIFEST] == manifest else None
 
     return Ticks(lambda: recording.messages(("observation", *FOLLOWING), margin_ns=MARGIN_NS), key)
 
 
 def _sort(said: Said) -> tuple[Message | None, Said]:
-    """Return the observation of a tick and what follows from it, in the order in which it follows."""
+    """Return the observation of a tick and the messages that follow from it, in the order of `FOLLOWING`."""
     observed = [message for topic, message in said if topic == "observation"]
     following = [(topic, message) for topic, message in said if topic != "observation"]
     return observed[-1] if observed else None, sorted(following, key=lambda found: FOLLOWING.index(found[0]))
@@ -174,7 +178,7 @@ def _compare(compared: Comparison, said: Said, right: Redecided, action_map: Act
 
 
 def _last(topic: str, count: int, slots: int) -> int:
-    """Return the last of so many slots, all of which the policy has to have."""
+    """Return the last of `count` slots. Refuse more slots than the policy has."""
     if count > slots:
         raise Refused(f"recorded {topic}", f"at most {slots} slots", count, "record it anew")
     return count - 1
@@ -190,7 +194,7 @@ def _compare_applied(compared: Comparison, message: SimpleNamespace, right: Rede
         if how == NONE:
             said[slot] = np.nan
         elif how in TOLD and _far(actions[slot], right.told[slot]) < _far(actions[slot], said[slot]):
-            said[slot] = right.told[slot]  # its own node was silent, so the gate had what the others were told
+            said[slot] = right.told[slot]  # no message came from the slot's node, so the gate got the overridden action
     compared.rows("applied.actions", actions, said)
     if compared.first is None:
         compared.one("applied.requested", -1, message.requested, action_map.to_command(said.astype(np.float64)))

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bring together the recorded messages of one tick while a file is read, so that few ticks are in memory at a time."""
+"""Gather the recorded messages of each tick while a file is read, so that few ticks are in memory at a time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Said = list[tuple[str, Message]]  # plain topic and message, in the order of wri
 
 
 class Ticks(Generic[Key]):
-    """Recorded messages by tick. They are read twice: to count the messages of each tick, then to gather them."""
+    """Gather recorded messages by tick. A first pass counts the messages of each tick; a second pass gathers them."""
 
     def __init__(self, messages: Callable[[], Iterator[tuple[str, Message]]],
                  key: Callable[[str, Message], Key | None]) -> None:
-        """Take what reads the messages, and what says to which tick one belongs: None for a message to leave out."""
+        """Count the messages. `messages` starts a pass; `key` returns the tick of a message, or None to omit it."""
         self._messages, self._key = messages, key
         self.counts = Counter(name for topic, message in messages() if (name := key(topic, message)) is not None)
 
     def __iter__(self) -> Iterator[tuple[Key, Said]]:
-        """Yield every tick as soon as its last message is read, wherever in the file that is."""
+        """Yield every tick as soon as its last message is read. The messages may stand anywhere in the file."""
         gathered: dict[Key, Said] = {}
         for topic, message in self._messages():
             if (name := self._key(topic, message)) is None:

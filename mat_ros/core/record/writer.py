@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write MCAP files as far as recordings need it, so that whatever is left of a file can be read.
+"""Write the part of the MCAP format that recordings need. A truncated file stays readable.
 
-Messages go into chunks with a checksum and an index each. A killed process loses the chunk that it has not written yet
-and nothing else. The numbers of a policy hardly compress, so the chunks are not compressed.
+Messages go into chunks. Each chunk has a checksum and an index. A killed process loses only the chunk that is not
+written yet. The numbers of a policy hardly compress, so the chunks are not compressed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from mat_ros.core.record.mcap import (
     SUMMARY_OFFSET,
 )
 
-MESSAGE_RECORD = struct.Struct(RECORD_HEAD.format + MESSAGE_HEAD.format[1:])  # both heads at once
-CHUNK_BYTES = 256 * 1024  # at most so much waits in memory, and is lost when the process is killed
+MESSAGE_RECORD = struct.Struct(RECORD_HEAD.format + MESSAGE_HEAD.format[1:])  # both heads in one
+CHUNK_BYTES = 256 * 1024  # bytes of messages that wait in memory; a killed process loses at most these
 
 
 def _string(text: str) -> bytes:
@@ -55,7 +55,7 @@ def _record(opcode: int, content: bytes) -> bytes:
 
 
 def _create(path: Path) -> BinaryIO:
-    """Open a new file. A file that holds anything is evidence and is left as it is."""
+    """Return a new open file. An existing file that is not empty is evidence, and is refused."""
     try:
         return path.open("xb")
     except FileExistsError:
@@ -66,7 +66,7 @@ def _create(path: Path) -> BinaryIO:
 
 
 class Writer:
-    """Write a file chunk by chunk. Topics are declared by their first message."""
+    """Write a file chunk by chunk. The first message of a topic declares the topic."""
 
     def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
         self._file = _create(path)
@@ -77,14 +77,14 @@ class Writer:
         self._schemas: dict[str, tuple[int, bytes]] = {}
         self._channels: dict[str, tuple[int, bytes]] = {}
         self._counts: dict[int, int] = {}
-        self._chunk_records: list[bytes] = []  # for the index at the end
+        self._chunk_records: list[bytes] = []  # index records of chunks, written at the end
         self._metadata_records: list[bytes] = []
         self._span: tuple[int, int] | None = None
         self._file.write(MAGIC + _record(HEADER, _string("ros2") + _string("mat_ros")))
         self._file.flush()
 
     def metadata(self, name: str, values: Mapping[str, str]) -> None:
-        """Write named texts."""
+        """Write a metadata record of named texts."""
         record = _record(METADATA, _string(name) + _strings(values))
         self._metadata_records.append(struct.pack("<QQ", self._file.tell(), len(record)) + _string(name))
         self._file.write(record)
@@ -119,7 +119,7 @@ class Writer:
         return self._channels[topic][0]
 
     def flush(self) -> None:
-        """Write the chunk, so that it is in the file when the process is killed."""
+        """Write the present chunk, so that its messages are in the file when the process is killed."""
         if not self._times:
             return
         first, last, data = min(self._times), max(self._times), bytes(self._chunk)
@@ -165,7 +165,7 @@ class Writer:
         summary += offsets
         head = RECORD_HEAD.pack(FOOTER, FOOTER_BODY.size)
         places = FOOTER_BODY.pack(start, start + len(summary) - len(offsets), 0)[:-4]
-        crc = zlib.crc32(summary + head + places)  # a damaged index must not be believed
+        crc = zlib.crc32(summary + head + places)  # a reader must not use a damaged index
         self._file.write(summary + head + places + struct.pack("<I", crc) + MAGIC)
         self._file.close()
 

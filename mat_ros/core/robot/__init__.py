@@ -1,3 +1,3 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The robot in names and units: its joints, its description, and what is observed of it."""
+"""The robot in names and units: its joints, its description, and its observations."""

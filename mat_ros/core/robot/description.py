@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Describe a robot in one YAML file: its joints, its control period, and the ways to split it into agents.
 
-A file that differs little from another one `extends` it: its own fields replace the other's, an entry of `joints`
-changes every joint that its name (a shell pattern) selects, and `without` lists patterns of joints that are left out.
+A file can extend another file by the field `extends`. The fields of the extending file replace those of the other file.
+An entry of `joints` changes every joint that its name (a shell pattern) selects. `without` lists patterns of joints
+that are left out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ EXTENSION_FIELDS = (*FIELDS, "extends", "without")
 
 @dataclass(frozen=True)
 class Agent:
-    """What decides one action vector: a joint, a finger or a hand."""
+    """Name an agent and its joints. An agent decides one action vector for a joint, a finger or a hand."""
 
     name: str
     joints: tuple[str, ...]
@@ -35,13 +36,13 @@ class Agent:
 
 @dataclass(frozen=True)
 class Robot:
-    """A robot as the policy sees it, and how its joints are called elsewhere."""
+    """Describe a robot in the policy's names, and the maps to the names of other hardware."""
 
     name: str
     world: str  # the simulated robot in mat_ros.worlds; empty where there is none
     period_ns: int  # one tick
     joints: tuple[Joint, ...]  # in command order
-    splits: Mapping[str, tuple[Agent, ...]]  # by name: the agents in chain order
+    splits: Mapping[str, tuple[Agent, ...]]  # agents in chain order, by name of the split
     hardware: Mapping[str, JointMap]  # by hardware name
     guard: GuardSettings = field(default_factory=GuardSettings)
 
@@ -57,12 +58,12 @@ class Robot:
 
     @classmethod
     def load(cls, path: Path) -> Robot:
-        """Read a robot file; every mistake is refused with its field."""
+        """Return the robot of a file. Every refusal names the field of the mistake."""
         return cls.from_dict(_read(path, ()))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Robot:
-        """Read a robot from plain values. Each joint's values override those of `joint_defaults`."""
+        """Return the robot of plain values. Each joint's values override those of `joint_defaults`."""
         defaults = dict(data.get("joint_defaults", {}))
         joints = tuple(Joint.from_dict({**defaults, "name": name, **(values or {})})
                        for name, values in data["joints"].items())
@@ -82,12 +83,15 @@ class Robot:
             guard=GuardSettings.from_dict(data.get("guard", {})),
         )
         for split in splits:
-            robot.action_map(split)  # refuses a split that forgets or repeats a joint
+            robot.action_map(split)  # the map refuses a split that omits or repeats a joint
         return robot
 
 
 def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
-    """Read the plain values of a robot file, with those of the file that it extends; `readers` are waiting for it."""
+    """Return the plain values of a robot file, merged with those of the file that it extends.
+
+    `readers` are the files that extend this file, directly or by a chain. They serve to find a circle.
+    """
     if path in readers:
         raise Refused(f"robot file {path}", "a file that does not extend itself", [p.stem for p in readers],
                       "correct `extends`")
@@ -121,7 +125,7 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _extended(base: Mapping[str, Any], data: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Change a base robot as an extending file says."""
+    """Return the plain values of a base robot with the changes of an extending file."""
     gone = {name for pattern in data.get("without", ()) for name in _selected(base["joints"], pattern, path)}
     joints = {name: dict(values or {}) for name, values in base["joints"].items() if name not in gone}
     for pattern, changes in data.get("joints", {}).items():

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe joints by name: units, limits, the way from a policy's action to a command, and to other hardware."""
+"""Describe joints by name: units, limits, the map from actions to commands, and the map to other hardware."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ FALLBACKS = ("hold", "zero", "default")
 
 @dataclass(frozen=True)
 class Joint:
-    """One actuated joint: what a command to it means and what it may never exceed.
+    """Describe one actuated joint: the meaning of its commands and their limits.
 
-    A policy acts in its own units, nominally [-1, 1]; the command is ``offset + scale * action`` in `unit`.
+    A policy acts in its own units, nominally [-1, 1]. The command is ``offset + scale * action`` in `unit`.
     """
 
-    name: str  # as the world calls it
-    quantity: Literal["position", "velocity", "effort"]  # what a command sets
-    unit: str  # of the command: rad or m of a position, rad/s or m/s of a velocity, N*m or N of an effort
+    name: str  # name of the joint in the world
+    quantity: Literal["position", "velocity", "effort"]  # the quantity that a command sets
+    unit: str  # unit of the command: rad or m of a position, rad/s or m/s of a velocity, N*m or N of an effort
     lower: float  # least command, in unit
     upper: float  # greatest command, in unit
-    rate: float  # greatest change of the command per second, in unit/s; inf where a motor may jump
-    effort: float  # greatest effort the actuator may give, in N*m or N; inf where unknown
+    rate: float  # greatest change of the command per second, in unit/s; inf: no limit
+    effort: float  # greatest effort of the actuator, in N*m or N; inf where unknown
     scale: float  # command per unit of action, in unit
     offset: float  # command at action zero, in unit
     default: float  # command at rest, in unit
-    fallback: Literal["hold", "zero", "default"]  # where the joint goes when nothing decides for it
-    stiffness: float = 0.0  # of the position servo, N*m/rad or N/m; 0: unknown, no effort check
+    fallback: Literal["hold", "zero", "default"]  # where the joint goes when no node decides for it
+    stiffness: float = 0.0  # stiffness of the position servo, N*m/rad or N/m; 0: unknown, no effort check
 
     def __post_init__(self) -> None:
         """Refuse a joint whose numbers contradict each other."""
@@ -72,7 +72,7 @@ class Joint:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Joint:
-        """Read a joint from plain values, as YAML gives them."""
+        """Return the joint of plain values, as read from YAML."""
         known = {f.name for f in dataclasses.fields(cls)}
         required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
         if unknown := sorted(set(data) - known):
@@ -92,14 +92,14 @@ class Joint:
             raise Refused(f"joint {joint}, {field}", "a number", value, "correct the robot description") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the joint as plain values that read back equal."""
+        """Return the joint as plain values. `from_dict` restores an equal joint."""
         return dataclasses.asdict(self)
 
 
 class ActionMap:
-    """Turn the actions of agents into one command per joint, and back.
+    """Map the actions of agents to one command per joint, and back.
 
-    Agents may have different numbers of joints: the actions are padded to the widest agent, and padding moves nothing.
+    Agents may have different numbers of joints. The actions are padded to the widest agent; padding moves no joint.
     """
 
     def __init__(self, joints: Sequence[Joint], agents: Sequence[Sequence[str]]) -> None:
@@ -124,7 +124,7 @@ class ActionMap:
         self.offset = np.array([j.offset for j in joints])
 
     def to_command(self, actions: NDArray[Any]) -> Float:
-        """Map actions (..., agent, act_dim) to commands (..., joint) in each joint's unit, inside its limits.
+        """Return the commands (..., joint) for actions (..., agent, act_dim), in each joint's unit and limits.
 
         An action that is not finite becomes NaN: clipping would make a command of it, and the gate has to see it.
         """
@@ -132,7 +132,7 @@ class ActionMap:
         return np.where(np.isfinite(command), np.clip(command, self.lower, self.upper), np.nan)
 
     def to_actions(self, command: NDArray[Any]) -> Float:
-        """Map commands (..., joint) to actions (..., agent, act_dim); padding is zero."""
+        """Return the actions (..., agent, act_dim) for commands (..., joint); padding is zero."""
         actions = np.zeros((*command.shape[:-1], *self.mask.shape))
         actions[..., self._agent, self._column] = (command - self.offset) / self.scale
         return actions
@@ -140,11 +140,11 @@ class ActionMap:
 
 @dataclass(frozen=True)
 class JointMap:
-    """Map the policy's joints to those of a piece of hardware that names, signs, couples or offsets them otherwise.
+    """Map the policy's joints to the joints of hardware with other names, signs, couplings or offsets.
 
-    ``hardware = matrix @ policy + offset``. Where a hardware joint is a sum of two policy joints (the Shadow Hand's
-    J0 = J1 + J2) or follows another one, the matrix says so; the way back is the least-squares inverse, which is exact
-    on everything that the policy can actuate.
+    ``hardware = matrix @ policy + offset``. The matrix describes hardware joints that are the sum of two policy joints
+    (the Shadow Hand's J0 = J1 + J2) or that follow another joint. The way back is the least-squares inverse. The
+    inverse is exact for every motion that the policy can actuate.
     """
 
     policy: tuple[str, ...]
@@ -153,7 +153,7 @@ class JointMap:
     offset: Float  # (hardware,)
 
     def __post_init__(self) -> None:
-        """Refuse a map that loses a joint."""
+        """Refuse a map of the wrong shape, or a map without a way back for every policy joint."""
         if self.matrix.shape != (len(self.hardware), len(self.policy)) or self.offset.shape != (len(self.hardware),):
             raise Refused("joint map", f"a matrix of {len(self.hardware)} x {len(self.policy)}", self.matrix.shape,
                           "give one row per hardware joint and one column per policy joint")
@@ -164,7 +164,7 @@ class JointMap:
 
     @classmethod
     def from_dict(cls, policy: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> JointMap:
-        """Read rows like ``rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}``; a plain name stands for ``{name: 1.0}``."""
+        """Return the map of rows like ``rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}``; a name alone is ``{name: 1.0}``."""
         matrix, offset = np.zeros((len(rows), len(policy))), np.zeros(len(rows))
         column = {name: k for k, name in enumerate(policy)}
         for i, (hardware, row) in enumerate(rows.items()):
@@ -177,11 +177,11 @@ class JointMap:
         return cls(tuple(policy), tuple(rows), matrix, offset)
 
     def to_hardware(self, policy: NDArray[Any]) -> Float:
-        """Map values (..., policy joint) to (..., hardware joint)."""
+        """Return the hardware's values (..., hardware joint) for the policy's (..., policy joint)."""
         return policy @ self.matrix.T + self.offset
 
     def to_policy(self, hardware: NDArray[Any]) -> Float:
-        """Map values (..., hardware joint) to (..., policy joint)."""
+        """Return the policy's values (..., policy joint) for the hardware's (..., hardware joint)."""
         return (hardware - self.offset) @ self._inverse.T
 
     @cached_property

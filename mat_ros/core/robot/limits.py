@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the limits that rule: those of the robot file, which a policy's bundle may tighten and never loosen."""
+"""Find the limits that the gate holds: of the robot file's limits and the policy's, the stricter ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.joints import Joint
 
-ROBOTS_OWN = ("default", "fallback")  # a bundle has no say in where a joint rests
+ROBOTS_OWN = ("default", "fallback")  # the robot file alone sets where a joint rests
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Rule:
 
 
 def ruling_joints(trained: Sequence[Joint], robot: Robot | None) -> tuple[Joint, ...]:
-    """Return the joints that the gate guards, in the order of the policy.
+    """Return the joints with the limits that the gate holds, in the order of the policy.
 
-    Without a robot file they are those that the policy was trained on, as its bundle carries them.
+    Without a robot file these are the joints of the bundle, on which the policy was trained.
     """
     if robot is None:
         return tuple(trained)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build the joint observation (agent, obs_dim) from named measurements: the same code in training and on the robot."""
+"""Build the joint observation (agent, obs_dim) from named measurements. Training and the robot use the same code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mat_ros.core.errors import Refused
 
 @dataclass(frozen=True)
 class Term:
-    """A block of measurements: its name, its unit, and the name of each element."""
+    """Describe a block of measurements: its name, its unit, and the name of each element."""
 
     name: str
     unit: str  # "rad", "m/s", "N*m", "1" for numbers without a unit, ...
@@ -25,17 +25,17 @@ class Term:
 
 @dataclass(frozen=True)
 class Part:
-    """What one agent sees of one term, and how it is scaled: ``scale * measured + bias``."""
+    """Select elements of one term for one agent. The agent receives ``scale * measured + bias``."""
 
     term: str
-    elements: tuple[str, ...] = ()  # empty: all of the term's
+    elements: tuple[str, ...] = ()  # empty: all elements of the term
     scale: float = 1.0
     bias: float = 0.0
 
 
 @dataclass(frozen=True)
 class View:
-    """Everything that one agent sees, in order."""
+    """List the parts of one agent's observation, in order."""
 
     agent: str
     parts: tuple[Part, ...]
@@ -43,7 +43,7 @@ class View:
 
 @dataclass(frozen=True)
 class Layout:
-    """Which measurements each agent sees. Agents that see less than others are padded with zeros at the end.
+    """Describe the observation of each agent. Shorter observations are padded with zeros at the end.
 
     The last columns of an observation are a one-hot agent id where `agent_id` is set.
     """
@@ -55,11 +55,11 @@ class Layout:
 
     @property
     def signal_count(self) -> int:
-        """Return how many numbers the measurement vector holds."""
+        """Return the number of values in the measurement vector."""
         return sum(len(term.elements) for term in self.terms)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the layout as plain values that read back equal."""
+        """Return the layout as plain values. `from_dict` restores an equal layout."""
         return {
             "clip": self.clip,
             "agent_id": self.agent_id,
@@ -69,7 +69,7 @@ class Layout:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Layout:
-        """Read a layout from plain values, as YAML gives them."""
+        """Return the layout of plain values, as read from YAML."""
         try:
             terms = tuple(Term(str(t["name"]), str(t["unit"]), tuple(map(str, t["elements"]))) for t in data["terms"])
             views = tuple(View(str(v["agent"]), tuple(_part_from_dict(p) for p in v["parts"])) for v in data["views"])
@@ -91,7 +91,7 @@ class Layout:
                               "correct the robot's names and units")
 
     def pack(self, measured: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-        """Join measurements given by term name into the measurement vector (..., signal)."""
+        """Return the measurement vector (..., signal) of measurements by term name."""
         if absent := [term.name for term in self.terms if term.name not in measured]:
             raise Refused("measurements", f"the terms {[t.name for t in self.terms]}", f"no {absent}",
                           "connect the sensors that give them")
@@ -108,7 +108,7 @@ def _part_from_dict(data: Mapping[str, Any]) -> Part:
 
 
 class Observer:
-    """Compute observations of a layout: every name is resolved to a place once, then each tick is one gather."""
+    """Compute observations of a layout. Names are resolved to places once, so that each tick is one gather."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -117,7 +117,7 @@ class Observer:
         n, seen = len(rows), max(map(len, rows))
         self.signal_count = layout.signal_count
         self.obs_dim = seen + (n if layout.agent_id else 0)
-        self.measured = np.zeros((n, self.obs_dim), dtype=bool)  # False where padding or id
+        self.measured = np.zeros((n, self.obs_dim), dtype=bool)  # False in padding and ids
         self._index = np.zeros((n, self.obs_dim), dtype=np.intp)
         self._scale, self._bias = np.zeros((2, n, self.obs_dim))
         for i, row in enumerate(rows):
@@ -126,7 +126,7 @@ class Observer:
                 self.measured[i, k] = True
             if layout.agent_id:
                 self._bias[i, seen + i] = 1.0
-        self._padding = np.flatnonzero(~self.measured)  # places in the flat observation that measure nothing
+        self._padding = np.flatnonzero(~self.measured)  # places in the flat observation that hold no measurement
         self._padded = self._bias.reshape(-1)[self._padding]
 
     def _columns(self, view: View) -> list[tuple[int, Part]]:
@@ -147,15 +147,15 @@ class Observer:
         return self._place[term, element]
 
     def observe(self, signals: NDArray[Any]) -> NDArray[np.float32]:
-        """Map measurements (..., signal) to observations (..., agent, obs_dim)."""
+        """Return the observations (..., agent, obs_dim) of measurements (..., signal)."""
         if signals.shape[-1] != self.signal_count:
             raise Refused("measurements", f"{self.signal_count} values", signals.shape[-1],
                           "check that the robot measures the terms of the layout")
         seen = np.take(signals, self._index, axis=-1)
         seen *= self._scale
         seen += self._bias
-        # A broken sensor (NaN) must not reach a column that measures nothing.
-        seen.reshape(*seen.shape[:-2], -1)[..., self._padding] = self._padded
+        # The NaN of a broken sensor must not reach a column without a measurement.
+        seen.reshape(*seen.shape[:-2], self._index.size)[..., self._padding] = self._padded
         observation: NDArray[np.float32] = np.clip(seen, -self.layout.clip, self.layout.clip).astype(np.float32)
         return observation
 
@@ -171,7 +171,7 @@ def _places(terms: Sequence[Term]) -> dict[tuple[str, str], int]:
 
 
 class Columns:
-    """Cut the terms of a policy out of the longer measurement vector of a robot, in the policy's order."""
+    """Select the terms of a policy from the longer measurement vector of a robot, in the policy's order."""
 
     def __init__(self, wanted: tuple[Term, ...], offered: tuple[Term, ...]) -> None:
         places: dict[tuple[str, str], int] = {}
@@ -189,5 +189,5 @@ class Columns:
         self.places = np.array([places[term.name, element] for term in wanted for element in term.elements])
 
     def take(self, signals: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the policy's signals (..., signal) as they travel."""
+        """Return the policy's signals (..., signal) as float32, the type of messages."""
         return signals[..., self.places].astype(np.float32)

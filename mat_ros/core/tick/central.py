@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a whole tick in one process: encode, decide every slot, guard. Its bits are those of the distributed graph.
+"""Run a whole tick in one process: encode, decide every slot, guard. The result has the bits of the distributed graph.
 
-Plain Python, the lock-step benchmark and the tests all run their ticks here. The safety gate of a robot stays with that
-robot's keeper, so that robots that run side by side can share one `Central`.
+Plain Python, the lock-step benchmark and the tests all run their ticks here. Each robot's keeper owns the safety gate
+of that robot. So several robots can share one `Central`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from mat_ros.core.tick.messages import Decision, Encoding, Float32, Observation,
 
 
 class CentralBackend(EncodingBackend, Stepper, Protocol):
-    """What encodes and decides; every backend is one."""
+    """Encode observations and decide slots. Every backend implements this protocol."""
 
 
 @dataclass(frozen=True)
 class CentralTick:
-    """What one process made of one observation."""
+    """Hold the results that one process computed from one observation."""
 
     encoded: tuple[Encoding, Float32] | None  # with the values (n,); None where a measurement is not finite
-    decision: Decision | None  # of every slot; None where nothing could be encoded
-    outcomes: tuple[Outcome, ...]  # what the keeper applied; none where it waits for the deadline
+    decision: Decision | None  # decision of every slot; None where `encoded` is None
+    outcomes: tuple[Outcome, ...]  # the commands that the keeper applied; empty where the keeper waits for the deadline
 
 
 class Central:
-    """Decide every slot of a tick with one policy. It keeps nothing from tick to tick."""
+    """Decide every slot of a tick with one policy. The class keeps no state from tick to tick."""
 
     def __init__(self, manifest: Manifest, backend: CentralBackend, sampling: Sampling | None = None) -> None:
         self.decider = Decider(backend, manifest.network, manifest.state, sampling)
@@ -41,18 +41,18 @@ class Central:
         self._slots = manifest.network.agents
 
     def encode(self, observation: Observation) -> tuple[Encoding, Float32] | None:
-        """Return the encodings and values (n,) of any tick; None where a measurement is not finite."""
+        """Return the encodings and the values (n,) of any tick; None where a measurement is not finite."""
         return self._encoder.encode_again(observation)
 
     def decide(self, encoding: Encoding, overrides: Mapping[int, Override] | None = None) -> Decision:
-        """Return the decision of all slots, as the one chain node of a central wiring would send it."""
+        """Return the decision of all slots. The only chain node of a central wiring sends the same decision."""
         prefix, intended = self.decider.extend(
             self.decider.start(), encoding.tick, self._slots, encoding.enc, Validity.OWN, overrides)
         return Decision(encoding.tick, encoding.source_ns, 0, 0, self._slots, intended, prefix.validity)
 
     def tick(self, keeper: Keeper, observation: Observation, overrides: Mapping[int, Override] | None = None
              ) -> CentralTick:
-        """Run one tick of a keeper's robot. A tick that cannot be decided is left to the keeper and its deadline."""
+        """Run one tick of a keeper's robot. When nothing can be decided, the keeper acts at the deadline."""
         outcomes = keeper.on_observation(observation, observation.start_ns)
         encoded, decision = self.encode(observation), None
         if encoded is not None:

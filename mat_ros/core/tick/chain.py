@@ -1,17 +1,18 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the tick of one chain node: wait for the predecessor as long as patience allows, then decide without it.
+"""Run the tick of one chain node: wait for the predecessor's baton, then decide, with or without the baton.
 
-Every node holds the same weights and hears the same encodings. So when a predecessor is silent, a node can run the
-missing steps itself and gets the bits that the predecessor would have sent. How long it waits first is its patience,
-and patience is all that distinguishes the modes:
+Every node has the same weights and receives the same encodings. When no baton comes from a predecessor, a node can run
+the missing steps itself. The result has the same bits as the missing baton. The patience of a node is the time that
+the node waits before it runs the missing steps. The modes differ only in patience:
 
-    strict      waits up to the deadline: the pure chain, n hops
-    bounded     waits one budget for each slot before it: a dead or slow node costs at most one budget
-    optimistic  does not wait at all: a tick costs one fan-out, whatever n is; a baton that differs from what was
-                redecided (a joint is broken and its node says so) makes the node decide again
+    strict      The node waits until the deadline. This is the pure chain, with n hops.
+    bounded     The node waits one budget for each slot before its own. A dead or slow node costs at most one budget.
+    optimistic  The node does not wait. A tick costs one fan-out, whatever n is. The node decides again when a baton
+                differs from the redecided steps. A baton differs when the node of a broken joint reports the fault.
 
-No threads and no sockets here: a node is told what arrives and what time it is, and answers with what is to be sent.
+This module has no threads and no sockets. The caller passes in each message and the time, and sends the messages that
+the methods return.
 """
 
 from __future__ import annotations
@@ -26,27 +27,28 @@ import numpy as np
 from mat_ros.core.errors import Refused
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Baton, Decision, Encoding, Override, Prefix, Validity
+from mat_ros.core.tick.order import Order, Turn
 
 MODES = ("strict", "bounded", "optimistic")
-BATONS = ("always", "on_deviation")  # when a node hands on its state
+BATONS = ("always", "on_deviation")  # when a node sends a baton
 HORIZON = 64  # ticks: a baton further ahead than this belongs to another run
 
 
 def usual_baton(mode: str) -> str:
-    """Return when a node has to hand on its state: where nodes wait for batons, always."""
+    """Return when a node sends a baton: always in the modes in which nodes wait for batons."""
     return "on_deviation" if mode == "optimistic" else "always"
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a slot waits for its predecessor."""
+    """Set how long a slot waits for the baton of its predecessor."""
 
     mode: str  # one of MODES
-    budget_ns: int | None  # per slot before the own one; None: up to the deadline
+    budget_ns: int | None  # for each slot before the node's first slot; None: wait until the deadline
 
     @classmethod
     def of(cls, mode: str, budget_ns: int = 0) -> Patience:
-        """Return the patience of a mode; only `bounded` takes a budget."""
+        """Return the patience of a mode. Only `bounded` uses the budget."""
         budgets = {"strict": None, "bounded": budget_ns, "optimistic": 0}
         if mode not in MODES or (mode == "bounded" and budget_ns <= 0):
             raise Refused("patience", "strict, optimistic, or bounded with a positive budget",
@@ -54,7 +56,7 @@ class Patience:
         return cls(mode, budgets[mode])
 
     def until_ns(self, encoding: Encoding, slot: int) -> int:
-        """Return the time at which a slot stops waiting."""
+        """Return the time at which a slot stops waiting for a baton."""
         if self.budget_ns is None:
             return encoding.deadline_ns
         return min(encoding.deadline_ns, encoding.start_ns + slot * self.budget_ns)
@@ -62,14 +64,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class Role:
-    """The place of a node in the chain."""
+    """Describe the place of a node in the chain."""
 
-    slots: int  # n, of the whole chain
-    first: int  # the slots first .. stop-1 are its own
+    slots: int  # number of slots of the whole chain, n
+    first: int  # the node owns the slots first .. stop-1
     stop: int
     patience: Patience
-    baton: str = "always"  # one of BATONS; on_deviation: only when successors cannot redecide what it says
-    backup: bool = False  # also decides the slots after its own, in case the last node is silent
+    baton: str = "always"  # one of BATONS; on_deviation: send a baton only when successors cannot redecide its content
+    backup: bool = False  # the node also decides the slots after its own, in case their nodes send no decision
 
     def __post_init__(self) -> None:
         """Refuse a place outside the chain."""
@@ -79,48 +81,56 @@ class Role:
 
 
 class ChainNode:
-    """One node of the chain; it keeps nothing from tick to tick, so that a restarted one is exact at once."""
+    """Decide the slots of one node of the chain.
 
-    def __init__(self, decider: Decider, role: Role) -> None:
+    A node carries no policy state from tick to tick. So a restarted node decides exactly from its first tick on.
+    """
+
+    def __init__(self, decider: Decider, role: Role, period_ns: int) -> None:
         self.role = role
-        self.counts: Counter[str] = Counter()  # late, duplicate, refused, ahead, undecided, redecided, corrected
-        self.shared: Mapping[int, Override] = MappingProxyType({})  # overrides that every node has been told of
-        self.own: Mapping[int, Override] = MappingProxyType({})  # overrides of own slots that only this node knows
+        # late, early, old, duplicate, refused, ahead, undecided, redecided, corrected
+        self.counts: Counter[str] = Counter()
+        self.shared: Mapping[int, Override] = MappingProxyType({})  # overrides that every node has received
+        self.own: Mapping[int, Override] = MappingProxyType({})  # overrides of own slots that only this node has
         self._decider = decider
         self._encoding: Encoding | None = None
-        self._baton: Baton | None = None  # the best one of the tick
-        self._ahead: Baton | None = None  # the best one of a tick whose encoding has not come yet
-        self._before: Prefix | None = None  # what the last decision of this tick was based on
+        self._baton: Baton | None = None  # the baton of highest rank in the present tick
+        self._ahead: dict[int, Baton] = {}  # by tick: the baton of highest rank for each of the next encodings
+        self._order = Order(period_ns, lockstep=True)  # a tick of any length is decided before its deadline
+        self._before: Prefix | None = None  # the prefix on which the last decision of this tick is based
         self._revision = 0
 
     @property
     def wake_ns(self) -> int | None:
-        """Return the time at which `poll` has to be called, None while nothing is waited for."""
+        """Return the time at which `poll` has to be called; None while the node waits for nothing."""
         if self._encoding is None or self._before is not None:
             return None
         return self.role.patience.until_ns(self._encoding, self.role.first)
 
     def on_encoding(self, encoding: Encoding, now_ns: int) -> list[Baton | Decision]:
-        """Begin a tick."""
-        if self._encoding is not None and encoding.start_ns <= self._encoding.start_ns:
-            # Ordered by time and not by tick, because a restarted source counts its ticks anew.
-            self.counts["duplicate" if encoding.tick == self._encoding.tick else "late"] += 1
+        """Begin a tick, and return the messages to send."""
+        turn = self._order.judge(encoding.start_ns, encoding.deadline_ns, now_ns)
+        if turn is not Turn.NEW:
+            again = turn is Turn.LATE and self._encoding is not None and encoding.tick == self._encoding.tick
+            self.counts["duplicate" if again else turn.value] += 1
             return []
         if not self._decider.fits_encoding(encoding.enc):
             self.counts["refused"] += 1
             return []
         if self._encoding is not None and self._before is None:
             self.counts["undecided"] += 1
+        self._order.note(encoding.start_ns)
         self._encoding, self._baton, self._before, self._revision = encoding, None, None, 0
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and encoding.tick < ahead.tick <= encoding.tick + HORIZON:
-            self._ahead = ahead
-        elif ahead is not None and self._belongs(ahead, encoding):
-            self._baton = ahead
+        if self._ahead:
+            ahead = self._ahead.pop(encoding.tick, None)
+            self._ahead = {tick: baton for tick, baton in self._ahead.items()
+                           if encoding.tick < tick <= encoding.tick + HORIZON}
+            if ahead is not None and self._belongs(ahead, encoding):
+                self._baton = ahead
         return self._advance(now_ns)
 
     def on_baton(self, baton: Baton, now_ns: int) -> list[Baton | Decision]:
-        """Hear from a predecessor."""
+        """Take a baton from a predecessor, and return the messages to send."""
         if not 0 < baton.prefix.slots <= self.role.first or not self._decider.fits(baton.prefix):
             self.counts["refused"] += 1
             return []
@@ -133,8 +143,11 @@ class ChainNode:
             return []
         if self._encoding is None or baton.tick > self._encoding.tick:
             self.counts["ahead"] += 1
-            if self._ahead is None or (baton.tick, baton.rank) > (self._ahead.tick, self._ahead.rank):
-                self._ahead = baton
+            known = self._ahead.get(baton.tick)
+            if known is None or baton.rank > known.rank:
+                self._ahead[baton.tick] = baton
+            if len(self._ahead) > HORIZON:  # only before the first encoding, when no tick is known
+                del self._ahead[min(self._ahead)]
             return []
         if not self._belongs(baton, self._encoding):
             self.counts["refused"] += 1
@@ -146,18 +159,18 @@ class ChainNode:
         return self._advance(now_ns)
 
     def poll(self, now_ns: int) -> list[Baton | Decision]:
-        """Look whether patience has run out."""
+        """Decide without a baton when the patience is over, and return the messages to send."""
         return self._advance(now_ns) if self._encoding is not None and self._before is None else []
 
     @staticmethod
     def _belongs(baton: Baton, encoding: Encoding) -> bool:
-        """Return whether both come from the same observation: the tick alone could be that of an earlier run."""
+        """Return whether both come from the same observation. An earlier run uses the same tick numbers."""
         return (baton.tick, baton.source_ns) == (encoding.tick, encoding.source_ns)
 
     def _advance(self, now_ns: int) -> list[Baton | Decision]:
         encoding, role = self._encoding, self.role
         if encoding is None or now_ns >= encoding.deadline_ns:
-            return []  # nothing that is sent now could still be applied
+            return []  # the gate would not apply a decision that is sent after the deadline
         heard = self._baton.prefix if self._baton is not None else self._decider.start()
         if heard.slots < role.first and now_ns < role.patience.until_ns(encoding, role.first):
             return []

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decide ticks again in one place and compare them, bit for bit, with what many processes decided."""
+"""Decide ticks again in one process, and compare the result bit for bit with the decisions of many processes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.messages import Observation, Outcome, Validity
 
-KEPT = 64  # ticks whose other half may still come
+KEPT = 64  # observations without outcome, and outcomes without observation, that wait for their other half
 
 
 class Checker:
-    """Compare each outcome with the observation that it came from."""
+    """Compare each outcome with the decision that one process makes from the same observation."""
 
     def __init__(self, encoder: Encoder, decider: Decider, slots: int) -> None:
         self.counts: Counter[str] = Counter()  # compared, differing, unmatched, undecidable
-        self.difference = ""  # the first one
+        self.difference = ""  # text about the first difference
         self._encoder, self._decider, self._slots = encoder, decider, slots
-        self._observations: OrderedDict[tuple[int, int], Observation] = OrderedDict()  # by tick and source
-        self._outcomes: OrderedDict[tuple[int, int], Outcome] = OrderedDict()  # that have overtaken their observation
+        self._observations: OrderedDict[tuple[int, int], Observation] = OrderedDict()  # by (tick, source_ns)
+        self._outcomes: OrderedDict[tuple[int, int], Outcome] = OrderedDict()  # arrived before their observation
 
     def on_observation(self, observation: Observation) -> bool | None:
-        """Remember what was measured, or compare where the outcome has been faster; answer as `on_outcome`."""
+        """Store an observation, or compare it where its outcome came first. Return the same as `on_outcome`."""
         place = observation.tick, observation.source_ns
         if place in self._outcomes:
             return self._compare(observation, self._outcomes.pop(place))
@@ -36,7 +36,7 @@ class Checker:
         return None
 
     def on_outcome(self, outcome: Outcome) -> bool | None:
-        """Return whether one process would have decided the actions of a tick; None where that is not known yet."""
+        """Return whether one process decides the same actions for a tick; None where the checker cannot compare."""
         place = outcome.tick, outcome.source_ns
         if place in self._observations:
             return self._compare(self._observations.pop(place), outcome)
@@ -51,7 +51,7 @@ class Checker:
         if encoded is None:
             self.counts["undecidable"] += 1
             return None
-        # Behind a broken joint the chain was told something that only its node knew: what follows is not compared.
+        # The override of a broken joint may be known only to its node, so the slots behind that joint are not compared.
         told = np.flatnonzero((outcome.validity == Validity.HELD) | (outcome.validity == Validity.ZERO))
         stop = int(told[0]) + 1 if told.size else self._slots
         _, intended = self._decider.extend(self._decider.start(), outcome.tick, stop, encoded[0].enc, Validity.OWN)

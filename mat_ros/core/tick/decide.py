@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Extend a chain of decisions slot by slot: the one place that decides by a backend's `step`, whoever decides and why.
+"""Extend a chain of decisions slot by slot. All decisions of a backend's `step` are made in this module.
 
-Chain nodes, the central tick, replays, golden checks and benchmarks all decide here. The only other call of `step` is
-in `backends/timing.py`, which decides nothing: it measures how long the method takes.
+Chain nodes, the central tick, replays, golden checks and benchmarks all call this module. The only other call of `step`
+is in `backends/timing.py`. That call decides nothing; it measures how long `step` takes.
 """
 
 from __future__ import annotations
@@ -20,42 +20,45 @@ from mat_ros.core.tick.messages import Float32, Override, Prefix, Validity
 
 
 class Stepper(Protocol):
-    """What decides one slot; every backend is one."""
+    """Decide one slot. Every backend implements this protocol."""
 
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
-        """Map encoding (enc_dim,), action of the slot before (act_dim,) and state to action (act_dim,) and state."""
+        """Return the slot's action (act_dim,) and the next state.
+
+        `enc` is the slot's encoding (enc_dim,), `previous` the action of the slot before (act_dim,).
+        """
         ...
 
 
 @runtime_checkable
 class RunStepper(Stepper, Protocol):
-    """What can also decide several slots in a row in one call, in the bits of `step`."""
+    """Decide several slots in a row in one call. The result has the bits of repeated calls of `step`."""
 
     def decide(
         self, first: int, last: int, enc: Float32, previous: Float32, state: Float32
     ) -> tuple[Float32, Float32]:
-        """Decide the slots first .. last - 1 from their encodings (k, enc_dim).
+        """Return the actions (k, act_dim) of the slots first .. last - 1 and the state that slot `last` receives.
 
-        Return their actions (k, act_dim) and the state that slot `last` receives.
+        `enc` holds the encodings of these slots, (k, enc_dim).
         """
         ...
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Draw actions instead of taking the mean, keyed by (seed, tick, slot) so that everyone draws alike."""
+    """Draw actions instead of taking the mean. The key (seed, tick, slot) makes every process draw the same action."""
 
     seed: int
     std: Float32  # (act_dim,)
 
     def noise(self, tick: int, slot: int) -> Float32:
-        """Return what is added to the mean of a slot in a tick."""
+        """Return the noise (act_dim,) that is added to the mean of a slot in a tick."""
         draw = randomness.normal(randomness.stream(self.seed, f"slot/{slot}"), tick, len(self.std))
         return (draw * self.std).astype(np.float32)
 
 
 class Decider:
-    """Decide slots in chain order with one policy. It keeps nothing between calls."""
+    """Decide slots in chain order with one policy. The class keeps no state between calls."""
 
     def __init__(
         self, stepper: Stepper, network: Network, state: StateLayout, sampling: Sampling | None = None
@@ -65,7 +68,7 @@ class Decider:
         self._stepper = stepper
         self._state = state
         self._sampling = sampling
-        # A drawn action changes what the next slot is told, so sampled slots are decided one by one.
+        # A drawn action is an input of the next slot, so sampled slots are decided one by one.
         self._run = stepper if sampling is None and isinstance(stepper, RunStepper) else None
 
     def start(self) -> Prefix:
@@ -73,24 +76,24 @@ class Decider:
         return Prefix(np.zeros((0, self.act_dim), np.float32), np.zeros(0, np.uint8), self._state.start())
 
     def fits(self, prefix: Prefix) -> bool:
-        """Return whether a prefix that came from elsewhere has the right sizes and is finite."""
+        """Return whether a received prefix has the right sizes and is finite."""
         k = prefix.slots
         return (prefix.actions.shape == (k, self.act_dim) and prefix.validity.shape == (k,)
                 and prefix.state.shape == (self._state.size(k),)
                 and bool(np.isfinite(prefix.actions).all()) and bool(np.isfinite(prefix.state).all()))
 
     def fits_encoding(self, enc: Float32) -> bool:
-        """Return whether encodings that came from elsewhere have the right size and are finite."""
+        """Return whether received encodings have the right size and are finite."""
         return enc.shape == self._enc_shape and bool(np.isfinite(enc).all())
 
     def extend(
         self, prefix: Prefix, tick: int, stop: int, enc: Float32, validity: Validity,
         overrides: Mapping[int, Override] | None = None,
     ) -> tuple[Prefix, Float32]:
-        """Decide the slots from the end of the prefix up to `stop` from encodings (n, enc_dim).
+        """Decide the slots k .. stop - 1 after a prefix of k slots, from encodings (n, enc_dim).
 
-        Gives the longer prefix and what the new slots intend (stop - k, act_dim). The two differ where an override says
-        that a joint does something else than intended.
+        Return the longer prefix and the intended actions of the new slots (stop - k, act_dim). The actions of the
+        prefix differ from the intended actions where an override describes a broken joint.
         """
         first = prefix.slots
         if stop <= first:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the measurements of a tick into what the chain decides on."""
+"""Encode the measurements of a tick. The chain decides on these encodings."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ import numpy as np
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.messages import Encoding, Float32, Observation
+from mat_ros.core.tick.order import Order, Turn
 
 
 class EncodingBackend(Protocol):
-    """What encodes; every backend is one."""
+    """Encode observations. Every backend implements this protocol."""
 
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:
-        """Map the raw observation (n, obs_dim) to encodings (n, enc_dim) and values (n,)."""
+        """Return encodings (n, enc_dim) and values (n,) of the raw observation (n, obs_dim)."""
         ...
 
 
 class Encoder:
-    """Encode one observation per tick. It keeps nothing but the time of the last one."""
+    """Encode one observation per tick. The class keeps only the start time of the last one."""
 
     def __init__(self, backend: EncodingBackend, manifest: Manifest) -> None:
-        self.counts: Counter[str] = Counter()  # encoded, late, expired, not_finite
+        self.counts: Counter[str] = Counter()  # encoded, late, early, old, expired, not_finite
         self._backend = backend
         self._observer = Observer(manifest.layout)
-        self._last_ns = -1  # start of the newest tick
+        self._order = Order(manifest.period_ns, lockstep=True)  # a tick of any length is encoded before its deadline
 
     @property
     def signal_count(self) -> int:
-        """Return how many measurements an observation holds."""
+        """Return the number of measurements in an observation."""
         return self._observer.signal_count
 
     def encode(self, observation: Observation, now_ns: int) -> tuple[Encoding, Float32] | None:
-        """Return the encodings and the values (n,), or None where they could not be used any more."""
-        if observation.start_ns <= self._last_ns:
-            self.counts["late"] += 1
+        """Return the encodings and the values (n,); None for a late, expired or non-finite observation."""
+        turn = self._order.judge(observation.start_ns, observation.deadline_ns, now_ns)
+        if turn is not Turn.NEW:
+            self.counts[turn.value] += 1
             return None
         if now_ns >= observation.deadline_ns:
             self.counts["expired"] += 1
             return None
         found = self.encode_again(observation)
         if found is None:
-            self.counts["not_finite"] += 1  # a joint without a decision is for the gate to help, not for the policy
+            self.counts["not_finite"] += 1  # the gate handles joints without a decision, the policy receives no NaN
             return None
-        self._last_ns = observation.start_ns
+        self._order.note(observation.start_ns)
         self.counts["encoded"] += 1
         return found
 
     def encode_again(self, observation: Observation) -> tuple[Encoding, Float32] | None:
-        """Return the encodings and the values (n,) of any tick, however old; None where a measurement is not finite."""
+        """Return the encodings and the values (n,) of a tick of any age; None where a measurement is not finite."""
         obs = self._observer.observe(observation.signals)
         if not np.isfinite(obs).all():
             return None

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the tick of the safety gate: gather decisions until all are there or the deadline has come, then apply.
+"""Run the tick of the safety gate: gather decisions until the last one arrives or the deadline passes, then apply.
 
 Nothing waits past the deadline. Nothing is applied that came after it, or that was decided on other measurements. A
 keeper is told what arrives and what time it is, as a chain node is; it has no thread and no socket.
@@ -24,7 +24,7 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import HORIZON
 from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
-from mat_ros.core.tick.order import Order, Turn, horizon_ns
+from mat_ros.core.tick.order import Order, Turn
 from mat_ros.core.tick.safety import Gate
 
 REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
@@ -43,7 +43,7 @@ class Keeping:
 
 
 class Keeper:
-    """Turn observations and decisions into commands, one per tick."""
+    """Compute one command per tick from observations and decisions."""
 
     def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping) -> None:
         self.gate, self.keeping = gate, keeping
@@ -54,7 +54,7 @@ class Keeper:
         self.refusal = ""  # why the robot is not taken over; empty where it is
         self._map = manifest.action_map
         self._period_ns = keeping.period_ns or manifest.period_ns
-        self._order = Order(horizon_ns(self._period_ns, keeping.lockstep))
+        self._order = Order(self._period_ns, keeping.lockstep)
         self._default = np.array([joint.default for joint in manifest.joints])
         self._placed = np.array([joint.quantity == "position" and not keeping.lockstep for joint in manifest.joints])
         self._places = joint_places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured
@@ -118,7 +118,7 @@ class Keeper:
 
     @property
     def wake_ns(self) -> int | None:
-        """Return the time at which `poll` has to be called, None while there is nothing to wait for."""
+        """Return the time at which `poll` has to be called; None while the keeper waits for nothing."""
         if self._observation is None:
             return None
         if not self._applied:
@@ -145,7 +145,7 @@ class Keeper:
         return done
 
     def on_decision(self, decision: Decision, now_ns: int) -> list[Outcome]:
-        """Take a decision; apply as soon as the last one is there."""
+        """Take a decision, and apply the command as soon as the last decision of the tick is there."""
         observation = self._observation
         tick = None if observation is None else observation.tick
         if tick is None or tick < decision.tick <= tick + HORIZON:
@@ -165,7 +165,7 @@ class Keeper:
         return [self._apply(now_ns, self._elapsed_ns(now_ns))] if self.collector.complete else []
 
     def poll(self, now_ns: int) -> list[Outcome]:
-        """Apply what there is at the deadline; without any observation, let the gate see that nothing came."""
+        """Apply the decisions that are there at the deadline. Without an observation, apply an empty tick."""
         if self._observation is None or self.wake_ns is None or now_ns < self.wake_ns:
             return []
         if not self._applied:
@@ -258,7 +258,7 @@ class Keeper:
         return bool((np.ptp(samples, axis=0) <= self._agree[self._placed]).all())
 
     def _positions(self, signals: Float32) -> NDArray[np.float64]:
-        """Return where the joints are (joint,), NaN where that is not measured."""
+        """Return the positions of the joints (joint,), NaN where not measured."""
         return np.where(self._places >= 0, signals[self._places].astype(np.float64), np.nan)
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tell a new tick from one that is late, repeated, or from a time that cannot be.
 
-Ticks are ordered by their start and not by their number, because a source that was started again counts anew. A start
-is believed only near the present, so that no message can make a node deaf to those that follow, and so that a node
-outlives a clock that was set.
+Ticks are ordered by their start and not by their number, because a restarted source counts its ticks anew. A start
+counts only near the present. Otherwise a single message could make a node drop all messages after it, and a clock that
+was set back would do the same.
 """
 
 from __future__ import annotations
@@ -16,37 +16,39 @@ LOCKSTEP_PERIODS, LOCKSTEP_NS = 50, 2_000_000_000
 
 
 def horizon_ns(period_ns: int, lockstep: bool) -> int:
-    """Return how far the start of a tick may lie from the present, and its deadline from its start."""
+    """Return how old a tick may be, and how far its deadline may lie behind its start."""
     return max(LOCKSTEP_PERIODS * period_ns, LOCKSTEP_NS) if lockstep else period_ns
 
 
 class Turn(enum.Enum):
-    """What a tick that arrives is."""
+    """Name what a tick that arrives is."""
 
     NEW = "new"
-    LATE = "late"  # not newer than the newest one
-    EARLY = "early"  # it starts in the future
-    OLD = "old"  # it started too long ago, or ends too late: its clock is not ours
+    LATE = "late"  # the tick is not newer than the newest one
+    EARLY = "early"  # the tick starts in the future
+    OLD = "old"  # the tick started too long ago, or its deadline lies too far away: it comes from another clock
 
 
 class Order:
-    """The newest tick that was believed."""
+    """Keep the start of the newest tick, and compare each tick that arrives with it and with the present."""
 
-    def __init__(self, horizon_ns: int) -> None:
-        self.horizon_ns = horizon_ns  # how far a tick's start may lie from the present, and its deadline from its start
+    def __init__(self, period_ns: int, lockstep: bool) -> None:
+        """Take the period of the ticks, and whether the robot waits for its commands."""
+        self._ahead_ns = period_ns  # a start further in the future than this is not believed
+        self._age_ns = horizon_ns(period_ns, lockstep)
         self.newest_ns: int | None = None  # start of the newest tick
 
     def judge(self, start_ns: int, deadline_ns: int, now_ns: int) -> Turn:
-        """Say what a tick is, without noting it."""
-        if start_ns - now_ns > self.horizon_ns:
+        """Return what a tick is. `note` makes it the newest one."""
+        if start_ns - now_ns > self._ahead_ns:
             return Turn.EARLY
-        if now_ns - start_ns > self.horizon_ns or not 0 < deadline_ns - start_ns <= self.horizon_ns:
+        if now_ns - start_ns > self._age_ns or not 0 < deadline_ns - start_ns <= self._age_ns:
             return Turn.OLD
         newest = self.newest_ns
-        if newest is None or newest - now_ns > self.horizon_ns:  # the clock was set back: the past is not the measure
+        if newest is None or newest - now_ns > self._ahead_ns:  # the clock was set back since the newest tick
             return Turn.NEW
         return Turn.NEW if start_ns > newest else Turn.LATE
 
     def note(self, start_ns: int) -> None:
-        """Take a tick for the newest one."""
+        """Make a tick the newest one."""
         self.newest_ns = start_ns

@@ -23,21 +23,21 @@ from mat_ros.core.tick.messages import Applied, Float
 
 
 class Reason(enum.IntFlag):
-    """Why applied differs from requested; one mask per joint and tick."""
+    """Name the reasons why applied differs from requested. Each joint has one mask per tick."""
 
-    NOT_FINITE = 1  # the request was NaN or infinite: treated as missing
-    MISSING = 2  # nothing was requested in time
-    POSITION = 4  # outside the position (or torque) limits
-    RATE = 8  # further from the last command than the rate allows
-    EFFORT = 16  # would have asked the servo for more than its effort
-    FALLBACK = 32  # missing for too long: on the way to the fallback
+    NOT_FINITE = 1  # the request was NaN or infinite, and counts as missing
+    MISSING = 2  # no request came in time
+    POSITION = 4  # the request was outside the position (or torque) limits
+    RATE = 8  # the request was further from the last command than the rate allows
+    EFFORT = 16  # the request would have driven the servo over its effort limit
+    FALLBACK = 32  # requests were missing for too long, and the joint moves to its fallback
     STOPPED = 64  # a stop is latched
     BLEND = 128  # still blending in after activation
     SETTLED = 256  # the joint was found elsewhere by several samples and is commanded to where it stands
 
 
 class Gate:
-    """Guard the joints of one robot. Until `activate` is called nothing moves."""
+    """Guard the joints of one robot. Every joint is stopped until `activate` is called."""
 
     def __init__(self, joints: Sequence[Joint], period_ns: int, settings: GuardSettings | None = None) -> None:
         self.settings = settings or GuardSettings()
@@ -109,7 +109,7 @@ class Gate:
         self._blend = 0.0
 
     def stop(self, joints: Sequence[str] | None = None) -> None:
-        """Latch a stop of the named joints, or of all: each ramps to its fallback and stays there until `activate`."""
+        """Latch a stop of the named joints, or of all. Each joint ramps to its fallback and stays until `activate`."""
         if joints is None:
             self._stopped[:] = True
             return
@@ -185,11 +185,11 @@ class Gate:
             self._stopped |= True if self.settings.stop_all else late
 
     def _limit_effort(self, wanted: Float, measured: NDArray[np.float64] | None) -> Float:
-        """Pull targets of position servos so near to the measured position that the effort stays allowed."""
+        """Return targets so near to the measured positions that position servos stay inside their effort limits."""
         if measured is None:
             return wanted
         known = np.where(np.isfinite(measured), measured, np.nan)
-        low, high = known - self._lead, known + self._lead  # NaN or infinite where there is nothing to check
+        low, high = known - self._lead, known + self._lead  # NaN or infinite where there is no effort limit to check
         limited = np.where(wanted < low, low, np.where(wanted > high, high, wanted))
         return np.clip(limited, self._lower, self._upper)
 

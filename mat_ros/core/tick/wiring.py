@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lay the slots of the chain over processes, and name the ends between which the tick's messages travel."""
+"""Lay the slots of the chain over processes, and name the nodes that send and receive the messages of a tick."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 
 WIRINGS = ("per_joint", "per_finger", "per_agent", "central")
-BATON_REACH = 2  # next nodes that hear a baton: one silent node is bridged without a redecision
+BATON_REACH = 2  # next nodes that receive a baton; with 2, the chain bridges one silent node without a redecision
 ENCODER, SAFETY = "encoder", "safety"  # the nodes before and behind the chain
 
 
 @dataclass(frozen=True)
 class Span:
-    """A chain node by name, and the slots that it owns."""
+    """Name a chain node and the slots first .. stop-1 that the node owns."""
 
     name: str
     first: int
@@ -26,8 +26,9 @@ class Span:
 def spans(manifest: Manifest, wiring: str = "per_agent") -> tuple[Span, ...]:
     """Return the chain nodes of a wiring, in chain order.
 
-    `per_agent` gives each slot a process, whatever an agent is; `per_joint` and `per_finger` are the same thing said of
-    a policy whose agents are joints or fingers, and are refused for another. `central` puts all slots in one process.
+    `per_agent` puts each slot in a process of its own, whatever an agent is. `per_joint` and `per_finger` do the same,
+    but only for a policy whose agents are joints or fingers; they refuse other policies. `central` puts all slots in
+    one process.
     """
     names = [agent.name for agent in manifest.agents]
     if wiring == "central":
@@ -40,5 +41,5 @@ def spans(manifest: Manifest, wiring: str = "per_agent") -> tuple[Span, ...]:
 
 
 def _node_name(agent: str) -> str:
-    """Turn an agent's name into a name that ROS allows for a node."""
+    """Return an agent's name in characters that ROS allows in a node's name."""
     return "".join(c.lower() if c.isalnum() else "_" for c in agent)

@@ -1,10 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write ROS 2 messages as they travel and as they are recorded, from their .msg files and without ROS.
+"""Read and write the bytes of ROS 2 messages, sent or recorded. The module needs the .msg files and no ROS.
 
-A message is a namespace with the fields of its .msg file, numbers in arrays as numpy. Bytes that came from elsewhere
-are believed as far as they fit the definition: a length that is not covered by bytes, or exceeds its bound, is refused
-before anything is allocated.
+A message is a namespace with the fields of its .msg file. Arrays of numbers are numpy arrays. Received bytes must fit
+the definition. A length that exceeds its bound or the remaining bytes is refused before any memory is allocated.
 """
 
 from __future__ import annotations
@@ -22,14 +21,16 @@ from typing import Any
 import numpy as np
 
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.wire.seal import NO_TAG
 
-LITTLE_ENDIAN = b"\x00\x01\x00\x00"  # what stands before every message
-CODES: Mapping[str, str] = {  # as both struct and numpy call them
+LITTLE_ENDIAN = b"\x00\x01\x00\x00"  # header before every message
+CODES: Mapping[str, str] = {  # codes of both struct and numpy
     "bool": "?", "byte": "B", "char": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
     "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d"}
 DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{code}") for name, code in CODES.items()}
+TAG = "tag"  # field that ends a sealed message; recordings from before the seal lack it
 FIELD = re.compile(r"(?P<type>[\w/]+)(?:<=(?P<length>\d+))?(?P<array>\[(?:<=)?\d*\])?\s+(?P<name>\w+)\s*(?P<value>=?)")
-# Definitions of other packages that ours, or what we record beside ours, are made of.
+# Definitions of other packages. The messages of mat_ros contain these, or recordings hold these beside them.
 FOREIGN = {
     "builtin_interfaces/msg/Time": "int32 sec\nuint32 nanosec\n",
     "std_msgs/msg/Header": "builtin_interfaces/Time stamp\nstring frame_id\n",
@@ -38,22 +39,23 @@ FOREIGN = {
         "byte level\nstring name\nstring message\nstring hardware_id\ndiagnostic_msgs/KeyValue[] values\n",
     "diagnostic_msgs/msg/DiagnosticArray": "std_msgs/Header header\ndiagnostic_msgs/DiagnosticStatus[] status\n",
 }
+NO_TAG_NUMBERS = np.frombuffer(NO_TAG, np.dtype("<u4"))
 
 
 @dataclass(frozen=True)
 class Field:
-    """One line of a .msg file."""
+    """Describe the field of one line of a .msg file."""
 
     name: str
     type: str  # a key of DTYPES, "string", or the full name of a message
     length: int | None = None  # bound of a string
     many: bool = False
-    size: int | None = None  # of a fixed array, or bound of a sequence
+    size: int | None = None  # size of a fixed array, or bound of a sequence
     fixed: bool = False
 
 
 def message_folder() -> Path:
-    """Find the package's .msg files: in the source tree, or where the package was installed."""
+    """Return the folder of the package's .msg files, in the source tree or in the installed package."""
     root = Path(__file__).resolve().parents[3]
     for folder in (root / "msg", Path(sys.prefix) / "share/mat_ros/msg", *(
             parent / "share/mat_ros/msg" for parent in Path(__file__).resolve().parents)):
@@ -64,7 +66,7 @@ def message_folder() -> Path:
 
 @functools.cache
 def definition(name: str) -> str:
-    """Return the text of a message such as `mat_ros/msg/Baton`."""
+    """Return the definition text of a message type such as `mat_ros/msg/Baton`."""
     if name in FOREIGN:
         return FOREIGN[name]
     path = message_folder() / f"{name.rsplit('/', 1)[-1]}.msg"
@@ -75,7 +77,7 @@ def definition(name: str) -> str:
 
 @functools.cache
 def fields(name: str) -> tuple[Field, ...]:
-    """List the fields of a message, constants left out."""
+    """Return the fields of a message type without its constants."""
     found = []
     for line in definition(name).splitlines():
         line = line.partition("#")[0].strip()
@@ -95,7 +97,7 @@ def fields(name: str) -> tuple[Field, ...]:
 
 @functools.cache
 def schema(name: str) -> str:
-    """Return a message's text followed by those of the messages in it, as recordings want it."""
+    """Return the definition of a message type, followed by those of the types inside it. MCAP requires this form."""
     parts, queue = [definition(name)], [name]
     seen = {name}
     while queue:
@@ -108,23 +110,23 @@ def schema(name: str) -> str:
 
 
 def encode(name: str, message: Any) -> bytes:
-    """Write a message, given as a namespace or any object with its fields."""
+    """Return the bytes of a message, which is a namespace or any object with the fields."""
     out = bytearray()
     _write(out, name, message)
     return LITTLE_ENDIAN + bytes(out)
 
 
-def decode(name: str, data: bytes, last: str = "") -> SimpleNamespace:
-    """Read a message, or its fields up to the one named `last`; refuse bytes that are none."""
+def decode(name: str, data: bytes) -> SimpleNamespace:
+    """Return the message of bytes. Refuse bytes that are no message."""
     if data[:4] != LITTLE_ENDIAN:
         raise Refused(f"message {name}", "little-endian CDR", data[:4].hex() or "no bytes", "record it with ROS 2")
     reader = _Reader(memoryview(data)[4:], name)
-    return reader.message(name, last)
+    return reader.message(name)
 
 
 def _write(out: bytearray, name: str, message: Any) -> None:
     for field in fields(name):
-        value = getattr(message, field.name)
+        value = getattr(message, field.name) if field.name != TAG else getattr(message, TAG, NO_TAG_NUMBERS)
         if not field.many:
             _write_one(out, field, value)
             continue
@@ -152,7 +154,7 @@ def _write_one(out: bytearray, field: Field, value: Any) -> None:
         _write_number(out, "uint32", len(text) + 1)
         out += text + b"\x00"
     elif field.type in DTYPES:
-        value = value[0] if isinstance(value, bytes) else value  # ROS gives a `byte` as bytes
+        value = value[0] if isinstance(value, bytes) else value  # rclpy represents a `byte` as bytes
         _write_number(out, field.type, value)
     else:
         _write(out, field.type, value)
@@ -171,7 +173,7 @@ def _align(out: bytearray, size: int) -> None:
 
 
 class _Reader:
-    """Walk through the bytes of one message."""
+    """Read the bytes of one message field by field."""
 
     def __init__(self, data: memoryview, name: str) -> None:
         self.data, self.name, self.place = data, name, 0
@@ -184,12 +186,13 @@ class _Reader:
         self.place = start + size
         return self.data[start:self.place]
 
-    def message(self, name: str, last: str = "") -> SimpleNamespace:
+    def message(self, name: str) -> SimpleNamespace:
         found = SimpleNamespace()
         for field in fields(name):
+            if field.name == TAG and self.place == len(self.data):
+                found.tag = NO_TAG_NUMBERS
+                continue
             setattr(found, field.name, self.many(field) if field.many else self.one(field))
-            if field.name == last:
-                break
         return found
 
     def many(self, field: Field) -> Any:
@@ -200,7 +203,7 @@ class _Reader:
         if field.type in DTYPES:
             dtype = DTYPES[field.type]
             return np.frombuffer(self.take(count * dtype.itemsize, dtype.itemsize, field.name), dtype)
-        if count > len(self.data) - self.place:  # every item takes a byte at least
+        if count > len(self.data) - self.place:  # every item takes at least one byte
             raise Refused(f"message {self.name}, {field.name}", f"{count} items", "too few bytes", "drop the message")
         return [self.one(field) for _ in range(count)]
 

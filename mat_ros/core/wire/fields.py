@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn messages into what the core works with and back.
+"""Convert messages to the types of the core and back.
 
-A message is any object with the fields of its .msg file: what ROS hands over, or what `mat_ros.core.wire.cdr` reads
-from a recording. So the live graph and a replay read a message with the same lines.
+A message is any object with the fields of its .msg file: a message object of rclpy, or a message that
+`mat_ros.core.wire.cdr` reads from a recording. So the live graph and a replay read a message with the same code.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def ns_of(time: Any) -> int:
 
 
 def rows(values: Any, count: int, width: int, what: str) -> Float32:
-    """Read a flat array as (count, width)."""
+    """Return a flat array in the shape (count, width)."""
     flat = np.frombuffer(values, np.float32) if not isinstance(values, np.ndarray) else values
     if count < 0 or flat.size != count * width:
         raise Refused(what, f"{count} x {width} values", flat.size, "drop the message")
@@ -39,13 +39,13 @@ def rows(values: Any, count: int, width: int, what: str) -> Float32:
 
 
 def read_encoding(message: Any, slots: int, enc_dim: int) -> Encoding:
-    """Read an Encoding."""
+    """Return the Encoding of a message."""
     return Encoding(int(message.tick), int(message.start_ns), int(message.deadline_ns), ns_of(message.source_stamp),
                     rows(message.enc, slots, enc_dim, "encoding"))
 
 
 def read_baton(message: Any, act_dim: int) -> Baton:
-    """Read a Baton."""
+    """Return the Baton of a message."""
     count = int(message.slot) + 1
     validity = np.frombuffer(bytes(message.validity), np.uint8)
     if validity.shape != (count,):
@@ -56,7 +56,7 @@ def read_baton(message: Any, act_dim: int) -> Baton:
 
 
 def read_decision(message: Any, act_dim: int) -> Decision:
-    """Read a Decision."""
+    """Return the Decision of a message."""
     validity = np.frombuffer(bytes(message.validity), np.uint8)
     first, stop = int(message.first_slot), int(message.last_slot) + 1
     if not first < stop <= len(validity):
@@ -66,7 +66,7 @@ def read_decision(message: Any, act_dim: int) -> Decision:
 
 
 def read_overrides(message: Any, slots: int, act_dim: int) -> dict[int, Override]:
-    """Read what an OverrideSet tells the chain."""
+    """Return the overrides of an OverrideSet by slot."""
     places = [int(slot) for slot in message.slots]
     validity = bytes(message.validity)
     shares = rows(message.shares, len(places), act_dim, "overrides, shares")

@@ -94,9 +94,13 @@ class Bench:
             node.destroy_node()
         rclpy.try_shutdown(context=self.context)
         del self.context, self.executor, self.hand, self.nodes, self._publishers, node
-        # A node that was active is frozen: left so, its participant would take part in every later graph of this run.
-        gc.unfreeze()
-        gc.collect()
+        release()
+
+
+def release() -> None:
+    """Free closed nodes. One that was active is frozen, and its participant would take part in every later graph."""
+    gc.unfreeze()
+    gc.collect()
 
 
 def participants() -> int:
@@ -106,6 +110,7 @@ def participants() -> int:
 
 @pytest.fixture
 def bench():
+    release()  # what earlier tests have left
     before = participants()
     bench = Bench()
     yield bench

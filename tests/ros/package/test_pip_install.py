@@ -43,7 +43,7 @@ def installed(tmp_path_factory) -> Path:
     (wheel,) = folder.glob("mat_ros-*.whl")
     for command in (
         [getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(environment)],
-        [f"{environment}/bin/python", "-m", "pip", "install", "--quiet", f"{wheel}[ros]"],
+        [f"{environment}/bin/python", "-m", "pip", "install", "--quiet", "--no-compile", f"{wheel}[ros]"],
     ):
         done = run(command, folder)
         assert done.returncode == 0, done.stderr[-6000:]

@@ -51,6 +51,11 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
+def graphs(bundle: Bundle) -> dict[str, bytes]:
+    return operator_graphs(bundle)
+
+
+@pytest.fixture(scope="module")
 def kept() -> tuple[Bundle, dict[str, bytes]]:
     bundle = Bundle.load(BUNDLES / "rwkv4")
     return bundle, operator_graphs(bundle)
@@ -60,8 +65,9 @@ def nodes(graph: bytes) -> list[onnx.NodeProto]:
     return [node for node in onnx.load_from_string(graph).graph.node if (node.domain, node.op_type) == OPERATOR]
 
 
-def test_both_graphs_have_a_node_per_block_and_reproduce_the_golden_ticks(bundle: Bundle) -> None:
-    graphs = operator_graphs(bundle)
+def test_both_graphs_have_a_node_per_block_and_reproduce_the_golden_ticks(
+    bundle: Bundle, graphs: dict[str, bytes]
+) -> None:
     assert {name: len(nodes(graph)) for name, graph in graphs.items()} == dict.fromkeys(
         ("encoder", "step"), bundle.manifest.network.blocks)
     verdict = verify(OnnxRuntimeBackend(bundle, graphs=graphs), bundle)
@@ -69,8 +75,10 @@ def test_both_graphs_have_a_node_per_block_and_reproduce_the_golden_ticks(bundle
     assert verdict.max_error < 2e-5
 
 
-def test_every_encoding_and_every_hop_of_state_is_that_of_the_plain_graphs(bundle: Bundle) -> None:
-    plain, ours = OnnxRuntimeBackend(bundle), OnnxRuntimeBackend(bundle, graphs=operator_graphs(bundle))
+def test_every_encoding_and_every_hop_of_state_is_that_of_the_plain_graphs(
+    bundle: Bundle, graphs: dict[str, bytes]
+) -> None:
+    plain, ours = OnnxRuntimeBackend(bundle), OnnxRuntimeBackend(bundle, graphs=graphs)
     for observation in bundle.golden()["observation"]:
         (enc, values), (enc_ours, values_ours) = plain.encode(observation), ours.encode(observation)
         np.testing.assert_allclose(enc_ours, enc, atol=2e-5)

@@ -48,15 +48,15 @@ def test_every_algorithm_climbs_far_above_chance(algorithm: str) -> None:
 
 
 def test_agents_that_know_their_predecessors_choice_find_pairs_that_simultaneous_ones_miss() -> None:
-    sequence = [payoff(game_run("mat", "matrix_climb", 80, seed=seed, entropy=0.02)) for seed in (1, 2, 3)]
-    apart = [payoff(game_run("ippo", "matrix_climb", 80, seed=seed, entropy=0.02)) for seed in (1, 2, 3)]
+    sequence = [payoff(game_run("mat", "matrix_climb", 40, seed=seed, entropy=0.02)) for seed in (1, 2, 3)]
+    apart = [payoff(game_run("ippo", "matrix_climb", 40, seed=seed, entropy=0.02)) for seed in (1, 2, 3)]
     assert np.mean(sequence) > np.mean(apart)
     assert max(sequence) == pytest.approx(BEST["climb"])
 
 
 @pytest.mark.parametrize("algorithm", ["mat", "mappo", "happo", "hatrpo", "ppo"])
 def test_every_algorithm_agrees_on_a_sign_in_the_product_game(algorithm: str) -> None:
-    trainer = game_run(algorithm, "matrix_product", 60)
+    trainer = game_run(algorithm, "matrix_product", 60 if algorithm == "hatrpo" else 30)
     assert payoff(trainer) > 0.6
 
 
@@ -103,6 +103,6 @@ def test_every_algorithm_makes_the_hopper_stand_longer_than_chance(algorithm: st
     trainer = Trainer(config)
     trainer.iterate()
     chance = trainer.episodes.summary()["return"]
-    for _ in range(19):
+    for _ in range(7):
         trainer.iterate()
-    assert trainer.episodes.summary()["return"] > 3.0 * chance
+    assert trainer.episodes.summary()["return"] > 5.0 * chance

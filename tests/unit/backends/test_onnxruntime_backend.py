@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -52,3 +57,17 @@ def test_a_state_of_another_slot_is_refused() -> None:
     enc, _ = backend.encode(bundle.golden()["observation"][0])
     with pytest.raises(Refused, match="step of slot 2"):
         backend.step(2, enc[2], np.zeros(1, np.float32), bundle.manifest.state.start())
+
+
+def test_no_telemetry_of_onnx_runtime_is_started(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from mat_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from mat_ros.core.policy.bundle import Bundle
+OnnxRuntimeBackend(Bundle.load(Path({str(BUNDLES / "rwkv4")!r})))
+"""
+    # ONNX Runtime itself starts none where CI is set; its session file in TMPDIR tells that telemetry has begun.
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    subprocess.run([sys.executable, "-c", code], check=True,
+                   env={**kept, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []

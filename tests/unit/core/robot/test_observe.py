@@ -29,6 +29,10 @@ def test_a_batch_is_observed_like_its_members():
     np.testing.assert_array_equal(observer.observe(signals), [observer.observe(row) for row in signals])
 
 
+def test_a_batch_of_no_robots_has_no_observations():
+    assert Observer(LAYOUT).observe(np.zeros((0, 5))).shape == (0, 2, 5)
+
+
 def test_observations_are_clipped():
     assert Observer(LAYOUT).observe(np.array([99.0, 0.0, 0.0, 0.0, 0.0])).max() == 5.0
 

@@ -10,6 +10,7 @@ import pytest
 from mat_ros.core.errors import Refused
 from mat_ros.core.record.record import TYPES
 from mat_ros.core.wire import cdr
+from mat_ros.core.wire.tick import MANIFEST, SOURCE, TICK
 
 
 @pytest.mark.ros
@@ -76,7 +77,12 @@ def test_an_unknown_type_is_refused():
         cdr.schema("geometry_msgs/msg/Twist")
 
 
-def test_the_first_fields_of_a_message_are_read_alone():
-    data = cdr.encode("mat_ros/msg/Baton", _filled("mat_ros/msg/Baton"))
-    whole, head = (cdr.decode("mat_ros/msg/Baton", data, last) for last in ("", "source_stamp"))
-    assert vars(head) == {name: vars(whole)[name] for name in ("tick", "manifest", "source_stamp")}
+@pytest.mark.parametrize("topic", SOURCE)
+def test_a_message_of_the_tick_has_its_key_at_the_named_places(topic):
+    message = _filled(TYPES[topic])
+    message.tick, message.manifest = 0x0102030405060708, 0x1112131415161718
+    message.source_stamp = SimpleNamespace(sec=0x21222324, nanosec=0x31323334)
+    data = cdr.encode(TYPES[topic], message)
+    assert int.from_bytes(data[TICK], "little") == message.tick
+    assert int.from_bytes(data[MANIFEST], "little") == message.manifest
+    assert data[SOURCE[topic]] == bytes.fromhex("24232221" "34333231")

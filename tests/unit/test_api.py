@@ -1,0 +1,73 @@
+# Copyright 2026 The mat_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A robot behind `mat_ros.Robot`: its file sets its limits, and it walks to its fallback in real time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mat_ros import Chain, Robot
+from mat_ros.core.policy.manifest import Manifest
+from mat_ros.hardware.io import Reading, description_of
+from support.places import BUNDLES
+
+
+class StillArm:
+    """Hardware that measures zeros and notes every command with its time."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self.commands: list[np.ndarray] = []
+        self.times: list[float] = []
+
+    def describe(self):
+        return description_of(self._manifest)
+
+    def read(self) -> Reading:
+        return Reading(np.zeros(self._manifest.layout.signal_count, np.float32), time.monotonic_ns())
+
+    def write(self, command: np.ndarray) -> None:
+        self.commands.append(command.copy())
+        self.times.append(time.monotonic())
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    return Chain(BUNDLES / "rwkv4")
+
+
+def robot_file(folder: Path, joints: str) -> Path:
+    (folder / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
+    (folder / "own.yaml").write_text(f"extends: robot\nname: own\njoints: {joints}\n")
+    return folder / "own.yaml"
+
+
+def test_the_rates_of_the_robot_file_hold_every_command(chain: Chain, tmp_path: Path):
+    rate = 0.001
+    arm = StillArm(chain.manifest)
+    with Robot(arm, robot_file(tmp_path, f"{{'*': {{rate: {rate}}}}}")) as robot:
+        requested = [step.applied.requested for step in chain.run(robot, ticks=10)]
+    steps = np.abs(np.diff(arm.commands, axis=0))
+    assert steps.max() <= rate * chain.manifest.period_ns * 1e-9 + 1e-12
+    assert steps.max() > 0.0
+    assert np.abs(np.array(requested) - arm.commands[0]).max() > 0.01  # or the gate had nothing to hold back
+
+
+def test_the_walk_to_the_fallback_sends_one_command_per_period(chain: Chain, tmp_path: Path):
+    arm = StillArm(chain.manifest)
+    far = robot_file(tmp_path, "{elbow: {default: 0.5, fallback: default, rate: 1.0}}")
+    with Robot(arm, far) as robot:
+        list(chain.run(robot, ticks=10))
+        before = len(arm.times)
+    assert arm.commands[-1][2] == pytest.approx(0.5)
+    assert len(arm.times) - before > 5
+    period_s = chain.manifest.period_ns * 1e-9
+    walked = arm.times[-1] - arm.times[before]
+    assert walked >= 0.9 * period_s * (len(arm.times) - before - 1)
