@@ -15,12 +15,15 @@ MARKERS = "markers=sim ros train gpu slow"
 PATIENCE_S = 120.0
 
 
+def outside() -> dict[str, str]:
+    """Return the environment for a run of its own, whose first process is no worker, although this one may be."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+
+
 def run(folder: Path, source: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the tests of a source with some more words and variables."""
     (folder / "test_made_up.py").write_text(source)
-    # Its first process is no worker, although the one that asks may be.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    environment |= {"PYTHONPATH": os.pathsep.join((str(TESTS), str(ROOT))), **variables}
+    environment = outside() | {"PYTHONPATH": os.pathsep.join((str(TESTS), str(ROOT))), **variables}
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-c", os.devnull,
                "--rootdir", str(folder), "-o", MARKERS, *words, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=PATIENCE_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mat_ros
+from support.made_up_run import outside
 from support.places import ROOT
 
 pytest.importorskip("colcon_core", reason="needs the colcon extra")
@@ -33,7 +34,7 @@ def workspace(tmp_path_factory) -> Path:
 
 def run(workspace: Path, script: str) -> str:
     """Run a shell script where the venv plays the part of /opt/ros."""
-    environment = os.environ | {
+    environment = outside() | {
         "VIRTUAL_ENV": sys.prefix,  # CMake looks for its Python here first
         "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
         "AMENT_PREFIX_PATH": sys.prefix,
