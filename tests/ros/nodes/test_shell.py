@@ -19,6 +19,7 @@ pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
@@ -26,6 +27,7 @@ from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.latch import STATE, StopLatch
 from mat_ros.core.tick.messages import Baton, Encoding, Observation, Prefix
 from mat_ros.core.wire import tick as wire
+from mat_ros.core.wire.seal import TAG_BYTES, Seal, read_secret
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
 from mat_ros.hardware.io import Reading, description_of
@@ -43,14 +45,19 @@ pytestmark = pytest.mark.ros
 
 ARM = BUNDLES / "rwkv4"
 BUNDLE = Bundle.load(ARM)
+HOUR_NS = 3_600_000_000_000
+LONG_NS = 1_900_000_000  # the longest tick that a node takes is two seconds
 KINDS = (EncoderNode, ChainShell, SafetyNode, SimNode, CheckerNode, SupervisorNode, ObserverNode)
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
 class Bench:
-    """One node under test, and a hand that sends it bytes."""
+    """One node under test, and a hand of the same launch that sends it bytes."""
+
+    begun_ns = 0  # the ticks of a test start just after its beginning
 
     def __init__(self) -> None:
+        Bench.begun_ns = time.monotonic_ns()
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -68,12 +75,13 @@ class Bench:
         self.executor.add_node(node)
         return node
 
-    def send(self, topic: topics.Topic, data: bytes) -> None:
+    def send(self, topic: topics.Topic, data: bytes, secret: bytes | None = None) -> None:
         if topic.name not in self._publishers:
             publisher = self.hand.create_publisher(topic.type, topic.name, topic.qos)
             assert self.until(lambda: publisher.get_subscription_count() > 0)
             self._publishers[topic.name] = publisher
-        self._publishers[topic.name].publish(data)
+        seal = Seal(read_secret() if secret is None else secret, topic.name)
+        self._publishers[topic.name].publish(seal.sign(data))
 
     def hear(self, topic: topics.Topic) -> list[bytes]:
         heard: list[bytes] = []
@@ -118,9 +126,9 @@ def bench():
     assert participants() == before, "a closed node goes on taking part"
 
 
-def encoding(tick: int, fill: float = 0.1, deadline_ns: int = 2**62) -> Encoding:
-    network = BUNDLE.manifest.network
-    return Encoding(tick, tick + 1, deadline_ns, tick,
+def encoding(tick: int, fill: float = 0.1, ahead_ns: int = 0) -> Encoding:
+    network, start_ns = BUNDLE.manifest.network, Bench.begun_ns + tick + ahead_ns
+    return Encoding(tick, start_ns, start_ns + LONG_NS, tick,
                     np.full((network.agents, network.enc_dim), fill, np.float32))
 
 
@@ -173,26 +181,56 @@ def test_a_chain_node_answers_an_encoding_with_a_decision(bench):
 
 
 @pytest.mark.parametrize(("data", "count"), [
-    (b"", "other_policy"),
-    (encoded(9)[:40], "refused"),
-    (encoded(9)[:-100], "refused"),
-    (encoded(9)[:44] + struct.pack("<I", 2**31) + encoded(9)[48:], "refused"),
-    (encoded(9, manifest=1), "other_policy"),
-    (encoded(9, fill=np.nan), "refused"),
-    (encoded(9, fill=np.inf), "refused"),
-    (encoded(3), "late"),
-    (encoded(7), "duplicate"),
-], ids=["empty", "header", "cut", "count", "policy", "nan", "inf", "stale", "duplicate"])
+    (lambda: bytes(36), "other_policy"),
+    (lambda: encoded(9)[:56], "refused"),
+    (lambda: encoded(9)[:-116], "refused"),
+    (lambda: encoded(9)[:44] + struct.pack("<I", 2**31) + encoded(9)[48:], "refused"),
+    (lambda: encoded(9, manifest=1), "other_policy"),
+    (lambda: encoded(9, fill=np.nan), "refused"),
+    (lambda: encoded(9, fill=np.inf), "refused"),
+    (lambda: encoded(3), "late"),
+    (lambda: encoded(7), "duplicate"),
+    (lambda: encoded(9, ahead_ns=HOUR_NS), "early"),
+    (lambda: encoded(9, ahead_ns=-HOUR_NS), "old"),
+], ids=["empty", "header", "cut", "count", "policy", "nan", "inf", "stale", "duplicate", "an hour ahead",
+        "an hour ago"])
 def test_an_encoding_that_is_wrong_is_dropped_and_counted(bench, data, count):
     node = bench.open(ChainShell, autostart="activate", first_slot=2, stop_slot=3)
     heard = bench.hear(topics.DECISION)
     bench.send(topics.ENCODING, encoded(7))
     assert bench.until(lambda: heard)
-    if data == b"":
-        data = bytes(20)
-    bench.send(topics.ENCODING, data)
+    bench.send(topics.ENCODING, data())
     assert bench.until(lambda: node.counts[count] + node.chain.counts[count] == 1)
     assert len(heard) == 1
+
+
+def test_a_message_of_another_launch_is_dropped_and_counted_and_so_is_one_with_a_changed_byte(bench):
+    node = bench.open(ChainShell, autostart="activate", first_slot=2, stop_slot=3)
+    heard = bench.hear(topics.DECISION)
+    bench.send(topics.ENCODING, encoded(7), secret=bytes(32))
+    assert bench.until(lambda: node.counts["foreign"] == 1)
+    sealed = Seal(read_secret(), topics.ENCODING.name).sign(encoded(7))
+    changed = sealed[:60] + bytes([sealed[60] ^ 1]) + sealed[61:]
+    of_another_topic = Seal(read_secret(), topics.DECISION.name).sign(encoded(7))
+    for count, data in enumerate((changed, sealed[:-TAG_BYTES], of_another_topic), start=2):
+        bench._publishers[topics.ENCODING.name].publish(data)
+        assert bench.until(lambda count=count: node.counts["foreign"] == count)
+    assert not heard
+    bench.send(topics.ENCODING, encoded(7))
+    assert bench.until(lambda: heard)
+    assert Seal(read_secret(), topics.DECISION.name).holds(heard[0])
+
+
+def test_no_parameter_changes_after_the_start(bench):
+    node = bench.open(SafetyNode, autostart="none")
+    for state in ("unconfigured", "inactive", "active"):
+        for name, value in (("hardware", "evil:Arm"), ("policy", "/tmp/evil"), ("hold_ticks", 7)):
+            (answer,) = node.set_parameters([Parameter(name, value=value)])
+            assert not answer.successful
+            assert f"{name}: expected the values of the launch" in answer.reason
+        assert node.get_parameter("hardware").value == node.settings.hardware == "sim"
+        assert {"unconfigured": node.trigger_configure, "inactive": node.trigger_activate,
+                "active": node.trigger_deactivate}[state]() == SUCCESS
 
 
 def baton(tick: int = 7, source_ns: int = 7, slots: int = 1, state: int = 80, fill: float = 0.0) -> Baton:
@@ -218,11 +256,12 @@ def test_measurements_that_are_not_finite_or_too_old_are_never_encoded(bench):
     node = bench.open(EncoderNode, autostart="activate")
     heard = bench.hear(topics.ENCODING)
 
-    def observed(tick: int, fill: float, deadline_ns: int = 2**62) -> bytes:
-        return wire.write_observation(Observation(tick, tick, deadline_ns, tick, 0, np.full(8, fill, np.float32)),
-                                      BUNDLE.hash64)
+    def observed(tick: int, fill: float, long_ns: int = LONG_NS) -> bytes:
+        start_ns = Bench.begun_ns + tick
+        return wire.write_observation(
+            Observation(tick, start_ns, start_ns + long_ns, tick, 0, np.full(8, fill, np.float32)), BUNDLE.hash64)
 
-    for data, count in ((observed(1, np.nan), "not_finite"), (observed(2, 0.1, deadline_ns=5), "expired"),
+    for data, count in ((observed(1, np.nan), "not_finite"), (observed(2, 0.1, long_ns=5), "expired"),
                         (observed(3, 0.1), "encoded"), (observed(2, 0.1), "late")):
         bench.send(topics.OBSERVATION, data)
         assert bench.until(lambda count=count: node.facts().get(count) == 1)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.central import Central
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Sampling
-from mat_ros.core.tick.keeper import Keeper
+from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Decision, Observation, Outcome, Override, Validity
-from mat_ros.core.tick.safety import Gate, GateSettings
+from mat_ros.core.tick.safety import Gate
 from support.arithmetic import Arithmetic
 from support.places import BUNDLES
 
@@ -43,8 +44,8 @@ def opened(kind: str, compiled: bool):
 
 
 def keeper_of(manifest) -> Keeper:
-    gate = Gate(manifest.joints, manifest.period_ns, GateSettings(hold_ticks=2, stop_ticks=5, blend_s=0.1))
-    return Keeper(manifest, gate, lockstep=True)
+    gate = Gate(manifest.joints, manifest.period_ns, GuardSettings(hold_ticks=2, stop_ticks=5, blend_s=0.1))
+    return Keeper(manifest, gate, Keeping(lockstep=True, simulated=True))
 
 
 def observations(manifest, ticks):
