@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep unsafe commands from every joint: finite -> position -> rate -> effort -> latched stop.
+"""Keep unsafe commands from every joint: finite -> position -> blend -> effort -> latched stop -> rate.
 
 The gate is the last check before the hardware and assumes nothing about its inputs. Every applied command is inside the
 position limits and differs from the last command by at most rate * period, whatever the request is. The gate checks
