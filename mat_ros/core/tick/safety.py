@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Let nothing unsafe reach a joint: finite -> position -> latched stop -> effort -> rate.
+"""Keep unsafe commands from every joint: finite -> position -> blend -> latched stop -> effort -> rate.
 
 The gate trusts nobody before it. A command that it lets through lies inside the position limits. It differs from the
 last command that the hardware took by at most rate * the time since then, and that time counts as one period at most.
