@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 
+from mat_ros.core.wire.seal import SECRET
 from mat_ros.graph import launcher, ros_environment
 from mat_ros.graph.deployment import DEPLOYMENTS, Planned, check_start, launch_options, parse, plan
 from mat_ros.graph.process import Sink
@@ -70,7 +71,8 @@ def describe(planned: Planned) -> str:
         manner = "essential" if node.essential else "respawned" if node.respawn else "once"
         lines += ["", f"{node.name}  ({node.executable}, {manner})"]
         lines += [f"    {key}: {value!r}" for key, value in node.parameters.items()]
-    return "\n".join([*lines, "", *(f"{k}={v}" for k, v in planned.graph.environment.items())])
+    shown = {**planned.graph.environment, SECRET: "(not shown)"}
+    return "\n".join([*lines, "", *(f"{k}={v}" for k, v in shown.items())])
 
 
 def printer(names: list[str]) -> Sink:
