@@ -14,6 +14,8 @@ from mat_ros.core.wire.seal import SECRET
 LAST_ROLES = ("safety", "observer", "sim")
 NAMED = 6  # most nodes that one line names
 RETRY_NS = 1_000_000_000  # before a transition is requested again
+HUNG_NS = 5_000_000_000  # longest time without a report of an active node; then the node hangs and has to be ended
+ASLEEP_NS = 1_000_000_000  # longest time between two searches for hung nodes; then the supervisor itself did not run
 # A node that starts for the first time gets this longer time to answer: it cannot have missed the request, and an
 # active node logs an error for a second request. The request to a restarted node may have gone to its dead predecessor.
 ANSWER_NS = 10_000_000_000
@@ -65,6 +67,7 @@ class Supervision:
         self._digest = digest
         self._silence_ns = silence_ns
         self._strangers: set[str] = set()  # names under which nodes of other launches have reported
+        self._searched_ns = self._awake_ns = 0  # the last search for hung nodes; since when the supervisor runs
         self.begun = False  # all nodes were ready at the same time once
         self._before: Mapping[str, int] = {}
         self._stopped = False  # a stop is latched; the stop outlives the node that latched it
@@ -153,6 +156,22 @@ class Supervision:
     def silent(self, now_ns: int) -> tuple[str, ...]:
         """Return the names of the nodes whose last report is too old."""
         return tuple(name for name, member in self.members.items() if now_ns - member.heard_ns > self._silence_ns)
+
+    def hung(self, now_ns: int) -> tuple[str, ...]:
+        """Return the names of the active nodes that have been silent for so long that they hang.
+
+        Call this more often than once a second. Where the supervisor itself did not run for a while, the reports of
+        that time may still be waiting, and every node gets the whole time anew.
+        """
+        if now_ns - self._searched_ns > ASLEEP_NS:
+            self._awake_ns = now_ns
+        self._searched_ns = now_ns
+        return tuple(name for name, member in self.members.items()
+                     if member.active and now_ns - max(member.heard_ns, self._awake_ns) > HUNG_NS)
+
+    def on_end(self, name: str, now_ns: int) -> None:
+        """Note that a hung node was ended; its successor gets the time to start."""
+        self.members[name].heard_ns = now_ns
 
     def status(self, now_ns: int) -> Status:
         """Return the state of the graph. Call once a second: counts are compared with those of the last call."""

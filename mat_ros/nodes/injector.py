@@ -121,11 +121,11 @@ class InjectorNode(Shell):
         self._inject_into_nodes(message)
 
     def _described(self, message: Any) -> None:
-        """Note the process id of a node; kill a restarted node again while its crash fault is active."""
+        """Note the process id of a node; break a restarted node again while its fault is active."""
         self._processes.pids[message.name] = message.pid
-        for request in self.requests.active.values():
-            if (request.fault.level, request.fault.kind, request.fault.target) == ("node", "crash", message.name):
-                self._processes.kill(message.name)
+        for fault in [request.fault for request in self.requests.active.values()]:
+            if (fault.level, fault.target) == ("node", message.name):
+                self._break(fault)
 
     def _break(self, fault: Fault) -> None:
         if fault.level == "node":

@@ -16,7 +16,8 @@ from lifecycle_msgs.srv import ChangeState
 
 from mat_ros.core.errors import REFUSED
 from mat_ros.core.options import option
-from mat_ros.graph.supervise import Mode, Supervision
+from mat_ros.graph.signals import NodeProcesses
+from mat_ros.graph.supervise import HUNG_NS, Mode, Supervision
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -45,6 +46,7 @@ class SupervisorNode(Shell):
         """Make a lifecycle client for each node and open the topics."""
         names = [name for name in self.settings.nodes.split(",") if name]
         self.supervision = Supervision(names, self.bundle.digest, SILENCE_NS)
+        self._processes = NodeProcesses()
         self._prefix = self.get_namespace().rstrip("/") + "/"
         self._askers: dict[str, Any] = {name: self.create_client(ChangeState, f"{name}/change_state") for name in names}
         for client in self._askers.values():
@@ -74,6 +76,7 @@ class SupervisorNode(Shell):
             if not self.ends.done():
                 self.ends.set_result(REFUSED)
             return
+        self._processes.pids[message.name] = message.pid
         self.supervision.on_descriptor(message.name, message.role, message.digest, message.pid,
                                        (message.first_slot, message.stop_slot), message.connected, self.now_ns())
 
@@ -91,9 +94,19 @@ class SupervisorNode(Shell):
         for name in self.supervision.to_activate(self.now_ns()):
             request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
             self._askers[name].call_async(request).add_done_callback(partial(self._answered, name))
+        self._end_hung()
         self._looks += 1
         if self._looks % STATUS_EVERY == 0:
             self._tell()
+
+    def _end_hung(self) -> None:
+        """End each node that hangs; the launcher then starts it again, as after any other end."""
+        now_ns = self.now_ns()
+        for name in self.supervision.hung(now_ns):
+            if self._processes.kill(name):
+                self.get_logger().error(f"{name}: expected a report every second, got none for {HUNG_NS * 1e-9:g} s; "
+                                        "ended it, and the launcher starts it again")
+            self.supervision.on_end(name, now_ns)
 
     def _answered(self, name: str, answer: Any) -> None:
         self.supervision.answered(name, answer.result() is not None and answer.result().success, self.now_ns())

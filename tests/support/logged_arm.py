@@ -30,13 +30,14 @@ class Arm:
         return Reading(signals, time.monotonic_ns())
 
     def write(self, command: Float) -> None:
+        at = time.monotonic()
         if (self._folder / "fail").exists():
             raise ConnectionError("no carrier")
         while (self._folder / "block").exists():
             time.sleep(0.01)
         self._place = command.copy()
         with (self._folder / "writes").open("a", encoding="utf-8") as file:
-            file.write(f"{time.monotonic()} {' '.join(map(str, command))}\n")
+            file.write(f"{at} {' '.join(map(str, command))}\n")
 
     def describe(self) -> Description:
         return self._description

@@ -56,8 +56,7 @@ class Run:
 
     def pid(self, name: str) -> int:
         process = self.supervisor.processes[name].popen
-        assert process is not None
-        return process.pid
+        return process.pid if process is not None else 0
 
     @property
     def written(self) -> np.ndarray:
@@ -99,14 +98,23 @@ def test_a_gate_that_hangs_or_dies_leaves_no_gap_and_the_robot_rests_until_an_op
     assert (tmp_path / "closed").exists()
 
 
+def test_a_hung_node_is_ended_and_started_again(tmp_path, monkeypatch):
+    with driven(tmp_path, monkeypatch) as run:
+        hung = run.pid("encoder")
+        os.kill(hung, signal.SIGSTOP)
+        assert run.until(lambda: run.pid("encoder") not in (0, hung), 40.0)
+        assert not Path(f"/proc/{hung}").exists()
+
+
 def test_the_limits_of_the_robot_file_reach_the_robot(tmp_path, monkeypatch):
     (tmp_path / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
     (tmp_path / "slow.yaml").write_text(SLOW)
     with driven(tmp_path, monkeypatch, robot=str(tmp_path / "slow.yaml")) as run:
         run.wait(2.0)
         found = run.written
-    speed = np.abs(np.diff(found[:, 1:], axis=0)) / np.maximum(np.diff(found[:, 0]), PERIOD_S / 2)[:, None]
-    assert speed.max() <= 0.5 * 1.25  # the clock of the log is read a moment after that of the gate
+    for apart in range(1, len(found)):  # over every stretch of time, not only from one command to the next
+        way = np.abs(found[apart:, 1:] - found[:-apart, 1:]).max(axis=1)
+        assert (way <= 0.5 * (found[apart:, 0] - found[:-apart, 0] + PERIOD_S)).all()
     assert np.abs(np.diff(found[:, 1:], axis=0)).max() <= 0.5 * PERIOD_S + 1e-9
     assert np.ptp(found[:, 1:], axis=0).max() > 0.05  # it did move
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from mat_ros.graph.supervise import ANSWER_NS, RETRY_NS, Mode, Supervision
+from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, RETRY_NS, Mode, Supervision
 
 SECOND = 1_000_000_000
 SILENCE = 2_500_000_000
@@ -194,3 +194,34 @@ def test_missed_ticks_degrade_for_as_long_as_they_grow_and_a_stop_is_a_stop():
     assert supervision.status(0).mode == Mode.RUNNING
     supervision.on_report("safety", True, "", {"stopped": "True"}, 0)
     assert supervision.status(0).mode == Mode.STOPPED
+
+
+def running(now_ns: int = 0) -> Supervision:
+    supervision = graph()
+    bring_up(supervision, now_ns)
+    return supervision
+
+
+def test_an_active_node_that_is_silent_for_five_seconds_hangs_and_no_other():
+    supervision = running()
+    for tenth in range(1, 70):
+        now = tenth * SECOND // 10
+        for name in NAMES:
+            if name != "chain_a":
+                supervision.on_report(name, True, "", {}, now)
+        assert supervision.hung(now) == (("chain_a",) if now > HUNG_NS else ())
+    supervision.on_end("chain_a", now)
+    assert supervision.hung(now + SECOND) == ()
+
+
+def test_a_node_that_is_not_active_may_take_its_time():
+    supervision = graph()
+    assert all(supervision.hung(tenth * SECOND // 10) == () for tenth in range(100))
+
+
+def test_a_supervisor_that_did_not_run_takes_no_node_for_hung():
+    supervision = running()
+    assert supervision.hung(SECOND // 10) == ()
+    late = 60 * SECOND
+    assert all(supervision.hung(late + tenth * SECOND // 10) == () for tenth in range(50))
+    assert set(supervision.hung(late + 51 * SECOND // 10)) == set(NAMES)
