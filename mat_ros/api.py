@@ -102,9 +102,13 @@ class Chain:
             observation = Observation(tick, start_ns, end_ns, reading.source_ns, reading.episode, signals)
             outcomes = self._central.tick(keeper, observation).outcomes
         if not outcomes:  # no measurement or no decision came: the gate acts without them
-            outcomes = tuple(keeper.poll(end_ns + self.manifest.period_ns))
+            outcomes = tuple(keeper.miss(start_ns))
         for outcome in outcomes[-1:]:
-            robot.hardware.write(outcome.applied.applied)
+            try:
+                robot.hardware.write(outcome.applied.applied)
+            except BaseException:
+                keeper.not_taken()
+                raise
             yield Step(tick, signals, outcome.actions, outcome.applied)
 
 
@@ -113,13 +117,16 @@ class Robot:
 
     def __init__(self, hardware: HardwareIO, description: str | Path | RobotDescription | None = None,
                  guard: GuardSettings | None = None, lockstep: bool = False) -> None:
-        """Take a robot's adapter; its description, a shipped name or a YAML file, sets the limits that rule."""
+        """Take a robot's adapter and its description: a shipped name or a YAML file.
+
+        Of the limits of the description and those of the policy, the stricter ones rule.
+        """
         if isinstance(description, (str, Path)):
             description = RobotDescription.load(shipped.config_file("robots", str(description)))
         self.hardware = hardware
         self.description = description
         self.guard = guard or (description.guard if description is not None else GuardSettings())
-        self.lockstep = lockstep  # it waits for every command; otherwise ticks follow the wall clock
+        self.lockstep = lockstep  # the robot waits for every command; otherwise ticks follow the wall clock
         self.keeper: Keeper | None = None
 
     @classmethod

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros resume: undo a latched stop of a real robot, after a person has looked at it.
+"""mat-ros resume: undo a latched stop of a real robot, after a person has looked at the robot.
 
-A stop is kept on disk. It outlives the processes, the launch and the machine. This command names its cause and asks for
-the robot's name; another name undoes nothing.
+A stop is kept on disk. It outlives all processes, the launch and a restart of the machine. This command prints the
+cause of the stop and asks for the robot's name. With another name it undoes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.tick.latch import Stop, StopLatch, stops
 
-PATIENCE_S = 2.0  # for the safety node of a running graph
+PATIENCE_S = 2.0  # longest wait for the safety node of a running graph
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,12 +22,12 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mat-ros resume", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", default="", help="name of the robot; without it, the command asks for it")
-    parser.add_argument("--namespace", default="", help="of the graph, where one runs")
+    parser.add_argument("--namespace", default="", help="namespace of the running graph")
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Run `mat-ros resume`; the status is 1 where nothing was undone."""
+    """Run `mat-ros resume`, and return 1 if it undid nothing."""
     given = parser().parse_args(arguments)
     latched = stops()
     for stop in latched:
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _resume(robot: str, namespace: str) -> str:
-    """Ask the safety node of a running graph; where none runs, release the stop on disk."""
+    """Ask the safety node of a running graph; without one, undo the stop on disk."""
     try:
         answer = _ask(robot, namespace)
     except (ImportError, Missing):
@@ -56,7 +56,7 @@ def _resume(robot: str, namespace: str) -> str:
 
 
 def _ask(robot: str, namespace: str) -> Any:
-    """Call the service of the safety node; rclpy is imported only here, since a stop is released without ROS too."""
+    """Call the service of the safety node. Only this function imports rclpy: a stop can be undone without ROS."""
     import rclpy
 
     from mat_ros.srv import Resume

@@ -27,9 +27,9 @@ from mat_ros.graph.peers import count_peers
 from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
 from mat_ros.graph.settings import LaunchSettings
 
-LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer less, so that many of them find each other sooner
-LEAN_ABOVE = 30  # processes
-DRIVER = "driver"  # the one process that is no ROS node
+LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer fewer services, so that many nodes find each other sooner
+LEAN_ABOVE = 30  # processes; a larger graph is lean
+DRIVER = "driver"  # the only process without a lifecycle, topics and reports
 Parameters = Mapping[str, Value]
 
 
@@ -64,7 +64,7 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
              for node in nodes]
     watched = ",".join(node.name for node in nodes if node.executable != DRIVER)
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": watched}))
-    if settings.viewer != "none":  # the supervisor does not know of it: a graph runs without being looked at
+    if settings.viewer != "none":  # not in the supervisor's list: a graph runs without a viewer
         nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
     own = {SECRET: os.environ.get(SECRET) or new_secret(), **({LEAN: "1"} if len(nodes) > LEAN_ABOVE else {})}
     return Graph(settings.namespace, chosen(nodes, settings.nodes), {**environment(settings.network), **own})
@@ -84,7 +84,7 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
     timing: Parameters = {"rate_hz": settings.rate_hz(manifest), "deadline": settings.deadline}
     if settings.sim == "none":
         yield NodeSpec(DRIVER, DRIVER, {"policy": common["policy"], "robot": settings.robot,
-                                            "hardware": settings.hardware, "rate_hz": settings.rate_hz(manifest)})
+                                        "hardware": settings.hardware, "rate_hz": settings.rate_hz(manifest)})
         yield NodeSpec("observer", "observer", {**common, **timing, "robot": settings.robot,
                                                 "hardware": settings.hardware})
     else:

@@ -1,13 +1,13 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drive a robot: the last process before the hardware, and the only one that owns its adapter.
+"""Drive a robot: the driver is the last process before the hardware, and the only one that owns the adapter.
 
-The safety gate sends each command over a local socket, with a sequence number. The driver holds the same limits once
-more, writes the command, and answers whether the hardware took it. Where no command came for two periods, the gate has
-ended or hangs: the driver then latches a stop and walks every joint to its fallback by itself. It needs no policy, no
-ROS, and no other process for that.
+The safety gate sends each command over a local socket, with a sequence number. The driver checks the same limits again,
+writes the command, and answers whether the hardware took it. When no command comes for two periods, the gate has ended
+or hangs. Then the driver latches a stop and moves every joint to its fallback. For this it needs no policy, no ROS and
+no other process.
 
-`Driving` is the whole logic, without sockets and clocks. `serve` is the loop around it.
+`Driving` holds the whole logic, without sockets and clocks. `serve` is the loop around it.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ from mat_ros.hardware.wire import (
     write_reading,
 )
 
-SILENT_PERIODS = 2  # without a command, after which the driver helps itself
-REST_S = 2.0  # the longest walk to the fallback when the driver itself is told to end
+SILENT_PERIODS = 2  # periods without a command after which the driver stops the robot
+REST_S = 2.0  # longest ramp to the fallback before the driver itself ends
 SILENCE = "no command came from the safety gate"
-AGREE = 0.02  # share of its range within which a joint has to stand where the gate begins
+AGREE = 0.02  # greatest distance of a joint from the gate's first command, as a share of the joint's range
 
 
 @dataclass(frozen=True)
 class Drive:
-    """What a driver has to know of its robot."""
+    """Describe a robot to its driver."""
 
-    joints: tuple[Joint, ...]  # with the limits that rule
+    joints: tuple[Joint, ...]  # with the limits that the gate holds
     guard: GuardSettings
     period_ns: int
 
 
 class Driving:
-    """Decide what is written to the robot, and when nobody but the driver decides it."""
+    """Compute what the driver writes to the robot: commands of the gate, or its own ones after a silence."""
 
     def __init__(self, drive: Drive, write: Callable[[Float], None], latch: StopLatch,
                  where: Callable[[], Float | None] = lambda: None) -> None:
-        """Take the robot's `write`, and `where`, which measures the joints (joint,) where the adapter can."""
+        """Take the function that writes a command, and one that returns the measured positions (joint,) or None."""
         self.counts: Counter[str] = Counter()  # written, unwritten, refused, silences
-        self.cause = ""  # why the driver walks or rests by itself; empty while it obeys
+        self.cause = ""  # why the driver has stopped the robot; empty while it obeys the gate
         self._drive, self._write, self._latch, self._where = drive, write, latch, where
         self._near = AGREE * np.array([joint.upper - joint.lower for joint in drive.joints])
         settings = GuardSettings(hold_ticks=0, stop_ticks=0, blend_s=0.0, outside=drive.guard.outside)
@@ -79,11 +79,11 @@ class Driving:
 
     @property
     def wake_ns(self) -> int | None:
-        """Return when `poll` has to be called; None before the first command, when nothing moves."""
+        """Return the time at which `poll` has to be called; None before the first command, when nothing moves."""
         return self._next_ns
 
     def on_command(self, command: DriveCommand, now_ns: int) -> Receipt:
-        """Take a command of the gate and answer what became of it."""
+        """Take a command of the gate, and return whether the hardware took it."""
         sequence = command.sequence
         if command.values.shape != (len(self._drive.joints),) or not np.isfinite(command.values).all():
             return self._refuse(sequence, "the command is not one finite number per joint")
@@ -115,18 +115,18 @@ class Driving:
         """Write the last command once more, for a drive that forgets commands after a while."""
         try:
             self._write(self._gate.last)
-        except Exception:  # in an adapter that is not ours; the next command tells of it
+        except Exception:  # an adapter of the user may raise any error; the next command reports it
             self.counts["unwritten"] += 1
 
     def _take_place(self, command: DriveCommand) -> None:
-        """Begin from where the gate has found the robot."""
+        """Make the positions at which the gate has found joints the last commands of this driver."""
         if self._taken_ns is None:
             self._gate.activate(command.values)
         else:
             self._gate.settle(np.where(command.found, command.values, np.nan))
 
     def _misplaced(self, command: DriveCommand) -> str:
-        """Hold where the gate has found the robot against what the adapter measures; return what is wrong."""
+        """Return which joint is not at the position at which the gate has found it; empty when all are."""
         measured = self._where()
         if measured is None:
             return ""
@@ -135,15 +135,15 @@ class Driving:
         if not far.any():
             return ""
         k = int(np.flatnonzero(far)[0])
-        return (f"joint {self._drive.joints[k].name} stands at {measured[k]:g} and would begin at "
-                f"{command.values[k]:g}")
+        return (f"joint {self._drive.joints[k].name}: expected a position of {command.values[k]:g}, "
+                f"got {measured[k]:g}; the gate has to find the robot again")
 
     def _refuse(self, sequence: int, reason: str) -> Receipt:
         self.counts["refused"] += 1
         return Receipt(sequence, False, reason)
 
     def poll(self, now_ns: int) -> None:
-        """Walk one step to the fallback where the gate has been silent for too long."""
+        """Command one step to the fallback if the gate has been silent for too long."""
         if self._next_ns is None or now_ns < self._next_ns:
             return
         if not self.cause:
@@ -154,19 +154,19 @@ class Driving:
         self._next_ns = now_ns + self._drive.period_ns
 
     def release(self) -> None:
-        """Obey again, as an operator has asked; the next command says where the robot is taken over."""
+        """Obey the gate again, after an operator undid the stop. The next command states the robot's position."""
         self.cause, self._taken_ns, self._next_ns = "", None, None
 
     def leave(self) -> None:
-        """Hear that the gate has brought the robot to its fallback and lets go of it."""
+        """Expect no commands any more: the gate has brought the robot to its fallback."""
         self._taken_ns, self._next_ns = None, None
 
     def start_gate(self) -> None:
-        """Begin to count the commands of a gate that has connected anew."""
+        """Count commands from zero for a gate that has connected anew."""
         self._sequence = -1
 
     def rest(self, sleep_s: Callable[[float], None] = time.sleep) -> None:
-        """Walk to the fallback before the driver ends, unless the gate has done so."""
+        """Move every joint to its fallback before the driver ends, unless the gate has done so."""
         if self._next_ns is None:
             return
         self._gate.stop()
@@ -179,12 +179,12 @@ class Driving:
             sleep_s(self._drive.period_ns * 1e-9)
 
     def _command(self, command: Float, now_ns: int) -> str:
-        """Write a command inside the limits; return why the hardware did not take it, empty where it did."""
+        """Write a command inside the limits. Return why the hardware did not take it; empty when it did."""
         elapsed_ns = self._drive.period_ns if self._taken_ns is None else now_ns - self._taken_ns
         applied = self._gate.apply(command, elapsed_ns=elapsed_ns).applied
         try:
             self._write(applied)
-        except Exception as error:  # in an adapter that is not ours; the driver outlives it and tries again
+        except Exception as error:  # an adapter of the user may raise any error; the driver outlives it
             self._gate.not_taken()
             self.counts["unwritten"] += 1
             return f"the adapter does not write: {foreign(error)}"
@@ -194,10 +194,10 @@ class Driving:
 
 
 def serve(address: Path, driving: Driving, robot: HardwareIO, ended: Callable[[], bool]) -> None:
-    """Take commands and questions at a local socket until `ended`; then walk to the fallback and let go."""
+    """Serve the gate and the observer at a local socket until `ended`; then bring the robot to its fallback."""
     gc.collect()
     gc.freeze()
-    gc.disable()  # reference counts suffice: this loop makes no circles
+    gc.disable()  # reference counts free all garbage of this loop, which makes no reference cycles
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door, selectors.DefaultSelector() as selector:
         door.bind(str(address))
@@ -205,7 +205,7 @@ def serve(address: Path, driving: Driving, robot: HardwareIO, ended: Callable[[]
         door.listen(8)
         selector.register(door, selectors.EVENT_READ, None)
         try:
-            give_up_ns = None  # once the driver is told to end, the gate has so long to bring the robot to rest
+            give_up_ns = None  # until then, the gate may bring the robot to its fallback after `ended`
             while give_up_ns is None or (driving.wake_ns is not None and time.monotonic_ns() < give_up_ns):
                 if give_up_ns is None and ended():
                     give_up_ns = time.monotonic_ns() + int(REST_S * 1e9)
@@ -227,7 +227,7 @@ def serve(address: Path, driving: Driving, robot: HardwareIO, ended: Callable[[]
 
 
 def _answer(guest: socket.socket, driving: Driving, robot: HardwareIO) -> bool:
-    """Deal with one message of a guest; say whether it is still there."""
+    """Handle one message of a guest, and return whether the guest is still connected."""
     try:
         data = guest.recv(1 << 16)
         if not data:
@@ -244,17 +244,17 @@ def _answer(guest: socket.socket, driving: Driving, robot: HardwareIO) -> bool:
         elif kind == LEAVE:
             driving.leave()
     except BlockingIOError:
-        driving.counts["unanswered"] += 1  # it does not read its answers
+        driving.counts["unanswered"] += 1  # the guest does not read its answers
     except (ConnectionError, struct.error, ValueError):
         return False
     return True
 
 
 def _read(robot: HardwareIO) -> Reading | str:
-    """Read the robot; a text says why there is nothing to read."""
+    """Return a reading of the robot, or a text that states why there is none."""
     try:
         reading = robot.read()
-    except Exception as error:  # in an adapter that is not ours; the driver outlives it
+    except Exception as error:  # an adapter of the user may raise any error; the driver outlives it
         return f"the adapter does not read: {foreign(error)}"
     return reading if reading is not None else ""
 

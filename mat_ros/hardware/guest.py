@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reach a robot through its driver: the safety gate commands it, the observer asks what it measures."""
+"""Reach a robot through its driver: the safety gate sends commands, and the observer reads measurements."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from mat_ros.hardware.wire import (
     write_command,
 )
 
-PATIENCE_S = 0.05  # for an answer to a question; the driver answers within microseconds unless its adapter is slow
+PATIENCE_S = 0.05  # longest wait for a reading; the driver answers within microseconds unless its adapter is slow
 
 
 def driver_address(namespace: str) -> Path:
-    """Return where the driver of a graph is reached: a socket in a folder of this user alone."""
+    """Return the path of the socket of a graph's driver, in a folder that belongs to this user alone."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(runtime) / "mat_ros" if runtime else Path(tempfile.gettempdir()) / f"mat_ros-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,13 +46,13 @@ def driver_address(namespace: str) -> Path:
 
 
 class Guest:
-    """A connection to the driver. Commands are sent at once; their answers are read before the next one."""
+    """Talk to the driver. A command is sent at once; its answer is read before the next command."""
 
     def __init__(self, address: Path) -> None:
         self._address = address
         self._socket: socket.socket | None = None
         self._sequence = 0
-        self._asked: int | None = None  # sequence of the command whose answer has not been read
+        self._asked: int | None = None  # sequence of the command whose answer was not read yet
 
     def connect(self, patience_s: float = 0.0) -> None:
         """Connect to the driver, which may still be starting."""
@@ -72,23 +72,23 @@ class Guest:
             return
 
     def command(self, values: Float, found: NDArray[np.bool_] | None = None) -> None:
-        """Send a command (joint,); `found` names joints that stand elsewhere and are commanded to where they stand."""
-        self._sequence = max(self._sequence + 1, time.monotonic_ns())  # also newer than those of a gate before this one
+        """Send a command (joint,). `found` (joint,) marks joints that were found elsewhere, at these values."""
+        self._sequence = max(self._sequence + 1, time.monotonic_ns())  # greater than those of an earlier gate
         known = np.zeros(values.shape, dtype=bool) if found is None else found
         self._send(write_command(DriveCommand(self._sequence, values, known)))
         self._asked = self._sequence
 
     def keep(self) -> None:
-        """Tell the driver that the gate runs and waits for its tick: the last command stays valid a little longer."""
+        """Tell the driver that the gate runs and waits for decisions, so that the last command stays valid."""
         self._send(KEEP)
 
     @property
     def waits(self) -> bool:
-        """Say whether the answer to the last command has not been read."""
+        """Return whether the answer to the last command was not read yet."""
         return self._asked is not None
 
     def answer(self) -> Receipt | None:
-        """Return what became of the last command; None where nobody has answered yet or nothing was asked."""
+        """Return the answer to the last command; None when it has not come yet, or was read already."""
         while self._asked is not None:
             data = self._receive(0.0)
             if data is None:
@@ -100,22 +100,22 @@ class Guest:
         return None
 
     def read(self) -> Reading | str:
-        """Return what the robot measures; a text says why there is nothing to read."""
+        """Return a reading of the robot, or a text that states why there is none."""
         self._send(READ)
         data = self._receive(PATIENCE_S)
         return read_reading(data) if data is not None else "the driver does not answer"
 
     def release(self) -> None:
-        """Pass on that an operator has undone a stop."""
+        """Tell the driver that an operator has undone the stop."""
         self._send(RELEASE)
 
     def let_go(self) -> None:
-        """Tell the driver that the robot rests at its fallback, so that no command is missed."""
+        """Tell the driver that the robot is at its fallback, so that it expects no more commands."""
         with contextlib.suppress(Missing):
             self._send(LEAVE)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -148,13 +148,13 @@ class Guest:
 
 
 class DrivenRobot:
-    """A robot that this process only observes: its driver owns the adapter."""
+    """Observe a robot whose driver owns the adapter."""
 
     def __init__(self, manifest: Manifest, address: Path) -> None:
         self._description, self._guest, self._trouble = description_of(manifest), Guest(address), ""
 
     def read(self) -> Reading | None:
-        """Return what the driver measures, or nothing."""
+        """Return a reading of the driver; None when there is none."""
         try:
             found = self._guest.read()
         except Missing as error:
@@ -166,20 +166,20 @@ class DrivenRobot:
         return found
 
     def write(self, command: Float) -> None:
-        """Refuse: only the safety gate commands."""
+        """Refuse every command: only the safety gate may send one."""
         raise Refused("command", "one of the safety gate", "one of an observer", "leave commanding to the gate")
 
     def listen(self) -> None:
-        """Begin to ask; the driver may still be starting."""
+        """Do nothing: the driver receives the measurements."""
 
     def missing(self) -> str:
-        """Return why nothing is measured; empty where all is there."""
+        """Return why there is no reading; empty when there is one."""
         return self._trouble
 
     def describe(self) -> Description:
-        """Return what the robot has."""
+        """Return the description of the robot."""
         return self._description
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._guest.close()

@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write and read what passes between the driver and its guests: the safety gate, which commands, and the observer.
+"""Write and read the messages between the driver and its guests: the safety gate and the observer.
 
-Both ends are processes of one machine and one user, so numbers travel in the machine's own order. The first byte says
-what a message is.
+Both ends are processes of one user on one machine, so numbers have the byte order of the machine. The first byte of a
+message is its kind.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from mat_ros.hardware.io import Float, Reading
 COMMAND, KEEP, READ, RELEASE, LEAVE = b"C", b"K", b"R", b"U", b"L"  # from a guest
 ANSWER, READING, NOTHING = b"A", b"M", b"N"  # to a guest
 
-_COMMAND = struct.Struct("=cqI")  # kind, sequence, count; then the numbers and, per joint, whether it was found
+_COMMAND = struct.Struct("=cqI")  # kind, sequence, count; then the values, and one byte per joint: it was found
 _ANSWER = struct.Struct("=cq?")  # kind, sequence, taken
 _READING = struct.Struct("=cqqI")  # kind, source ns, episode, count
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a command."""
+    """Answer whether the hardware took a command."""
 
     sequence: int
     taken: bool
-    reason: str = ""  # why it was not taken
+    reason: str = ""  # why the hardware did not take the command
 
 
 @dataclass(frozen=True)
 class DriveCommand:
-    """What the gate asks the driver to write."""
+    """Ask the driver to write a command."""
 
-    sequence: int  # grows from command to command
+    sequence: int  # greater than that of the command before
     values: Float  # (joint,), in each joint's unit
-    found: NDArray[np.bool_]  # (joint,): the joint was found elsewhere and is commanded to where it stands
+    found: NDArray[np.bool_]  # (joint,): the joint was found elsewhere, and the value is its position
 
 
 def write_command(command: DriveCommand) -> bytes:
-    """Write a command."""
+    """Return the bytes of a command."""
     return (_COMMAND.pack(COMMAND, command.sequence, command.values.size)
             + np.ascontiguousarray(command.values, np.float64).tobytes() + command.found.astype(np.uint8).tobytes())
 
 
 def read_command(data: bytes) -> DriveCommand:
-    """Read a command."""
+    """Return the command of a message."""
     _, sequence, count = _COMMAND.unpack_from(data)
     if len(data) != _COMMAND.size + 9 * count:
         raise ValueError(f"command: expected {9 * count} bytes of {count} joints, got {len(data) - _COMMAND.size}")
@@ -58,18 +58,18 @@ def read_command(data: bytes) -> DriveCommand:
 
 
 def write_answer(answer: Receipt) -> bytes:
-    """Write an answer."""
+    """Return the bytes of an answer."""
     return _ANSWER.pack(ANSWER, answer.sequence, answer.taken) + answer.reason.encode()[:1000]
 
 
 def read_answer(data: bytes) -> Receipt:
-    """Read an answer."""
+    """Return the answer of a message."""
     _, sequence, taken = _ANSWER.unpack_from(data)
     return Receipt(sequence, taken, data[_ANSWER.size:].decode("utf-8", "replace"))
 
 
 def write_reading(reading: Reading | str) -> bytes:
-    """Write a reading, or why there is none."""
+    """Return the bytes of a reading, or of a text that states why there is none."""
     if isinstance(reading, str):
         return NOTHING + reading.encode()[:1000]
     signals = np.ascontiguousarray(reading.signals, np.float32)
@@ -77,7 +77,7 @@ def write_reading(reading: Reading | str) -> bytes:
 
 
 def read_reading(data: bytes) -> Reading | str:
-    """Read a reading, or why there is none."""
+    """Return the reading of a message, or the text that states why there is none."""
     if data[:1] == NOTHING:
         return data[1:].decode("utf-8", "replace")
     _, source_ns, episode, count = _READING.unpack_from(data)

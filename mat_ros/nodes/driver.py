@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the driver of a real robot as a process of the graph. It is no ROS node unless the robot is reached over ROS."""
+"""Run the driver of a real robot as a process of the graph. Only an adapter that uses ROS makes it a ROS node."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from mat_ros.hardware.ros_robot import RobotTopics
 
 @dataclass(frozen=True)
 class DriverSettings:
-    """Which robot is driven."""
+    """Set the robot that the driver commands."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder")
-    hardware: str = option("fake", f"what is commanded: {', '.join(ADAPTERS[1:])}, or module:Class")
+    hardware: str = option("fake", f"adapter of the robot: {', '.join(ADAPTERS[1:])}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
-    command_topic: str = option("", "where the robot's controllers take commands; empty: their usual names")
+    command_topic: str = option("", "topic on which the robot's controllers receive commands; empty: its usual name")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the driver until SIGINT or SIGTERM; then it walks the robot to its fallback and lets go of it."""
+    """Run the driver until SIGINT or SIGTERM. Before it ends, it brings the robot to its fallback."""
     namespace, values = read_arguments(arguments)
     settings: DriverSettings = options.read(DriverSettings, values)
     ended = threading.Event()
@@ -68,7 +68,7 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
     period_ns = round(1e9 / settings.rate_hz) if settings.rate_hz else manifest.period_ns
     guard = robot.guard if robot is not None else GuardSettings()
     drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)
-    measures = settings.hardware not in COMMANDS  # over ROS, the observer listens by itself
+    measures = settings.hardware not in COMMANDS  # the observer itself subscribes to the measurements of a robot on ROS
     hardware = open_hardware(settings.hardware, _link(settings.hardware, namespace), manifest, settings.robot,
                              RobotTopics(command=settings.command_topic))
     if measures and isinstance(hardware, Listening):
@@ -79,7 +79,7 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
 
 
 def _write(hardware: HardwareIO) -> Callable[[Float], None]:
-    """Return what commands the robot; an adapter that measures its own commands is told them."""
+    """Return the function that commands the robot, and that passes the command on to an adapter that asks for it."""
     if not isinstance(hardware, HearsCommands):
         return hardware.write
     hearing = hardware
@@ -92,7 +92,7 @@ def _write(hardware: HardwareIO) -> Callable[[Float], None]:
 
 
 def _where(hardware: HardwareIO, manifest: Manifest) -> Callable[[], Float | None]:
-    """Return what measures the joints (joint,); NaN where a joint's position is not among the measurements."""
+    """Return the function that returns the positions (joint,), NaN where not measured; None without a reading."""
     places = joint_places(manifest)
 
     def where() -> Float | None:
@@ -105,7 +105,7 @@ def _where(hardware: HardwareIO, manifest: Manifest) -> Callable[[], Float | Non
 
 
 def _link(hardware: str, namespace: str) -> Any:
-    """Return a way to the robot's topics where its adapter needs one; rclpy is imported only then."""
+    """Return the link to the robot's topics if the adapter needs one. Only then is rclpy imported."""
     if hardware not in COMMANDS:
         return None
     import rclpy
@@ -117,7 +117,7 @@ def _link(hardware: str, namespace: str) -> Any:
 
 
 def read_arguments(arguments: Sequence[str]) -> tuple[str, Mapping[str, options.Value]]:
-    """Read the namespace and the parameters of a command line as ROS writes it, without ROS."""
+    """Return the namespace and the parameters of a ROS command line; rclpy is not needed for this."""
     namespace, values = "", dict[str, options.Value]()
     for flag, value in itertools.pairwise(arguments):
         name, _, text = value.partition(":=")

@@ -44,7 +44,7 @@ class ObserverNode(Shell):
     def set_up(self) -> None:
         """Open the robot and begin to receive its measurements."""
         s = self.settings
-        # Over ROS everybody may listen; any other robot is read through the driver, which owns its adapter.
+        # This node itself subscribes to the topics of a robot on ROS. The driver owns the adapter of any other robot.
         self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
                                     RobotTopics(state=s.state_topic, poses=s.poses)) \
             if s.hardware in COMMANDS else DrivenRobot(self.manifest, driver_address(self.get_namespace()))

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Guard the robot: what leaves the chain reaches the driver, or the simulated robot, through this node alone."""
+"""Check every command of the chain. Only this node sends commands to the driver, or to the simulated robot."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ROBOTS = -1  # a setting of the guard that is left to the robot file
 class SafetySettings(NodeSettings):
     """Set how the gate bridges missed ticks, and which robot the gate commands."""
 
-    hardware: str = option("sim", "sim: a node simulates the robot; else the adapter that the driver has opened")
+    hardware: str = option("sim", "sim: the node sim simulates the robot; otherwise the adapter that the driver opens")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     lockstep: bool = option(True, "the simulated robot waits for every command")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
@@ -53,13 +53,13 @@ class SafetySettings(NodeSettings):
 
 
 class SafetyNode(Shell):
-    """observation, decision -> applied, and the driver."""
+    """Run the safety gate: observation, decision -> applied, and the driver."""
 
     role = "safety"
     settings_type = SafetySettings
-    _driver: Guest | None = None  # None: a simulated robot, which receives what is applied
+    _driver: Guest | None = None  # None: a simulated robot, which receives the applied commands
     _latch: StopLatch | None = None
-    _keep_ns: int | None = None  # when the driver has to be told that this gate runs
+    _keep_ns: int | None = None  # when the gate has to tell the driver that it runs
 
     def set_up(self) -> None:
         """Build the gate and connect to the driver."""
@@ -71,7 +71,7 @@ class SafetyNode(Shell):
         simulated = s.hardware == "sim"
         self.keeper = Keeper(self.manifest, gate, Keeping(s.lockstep and simulated, simulated, period_ns))
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
-        # Tick, joints without a decision, and in ns from the tick's start: received, first decision, applied.
+        # Tick, joints without a decision, and times in ns from the tick's start: observation, first decision, applied.
         self._trace: list[tuple[int, ...]] = []
         self._start_ns = self._heard_ns = self._first_ns = 0
         if not simulated:
@@ -90,7 +90,7 @@ class SafetyNode(Shell):
         self.hear(topics.DECISION, self._heard_decision)
 
     def start(self) -> None:
-        """Take the robot over where it is found; a stop that is latched on disk stays."""
+        """Take over the robot as soon as it is found. A stop that is latched on disk stays latched."""
         stop = self._latch.read() if self._latch is not None else None
         self.keeper.take_over(latched=stop is not None)
         if stop is not None:
@@ -115,7 +115,7 @@ class SafetyNode(Shell):
                 np.save(self.settings.trace, np.array(self._trace, np.int64))
 
     def _rest(self) -> None:
-        """Walk every joint to its fallback at the pace that the gate allows, within a bounded time."""
+        """Move every joint to its fallback, with one command per period."""
         steps = self.keeper.rest()
         for outcome in steps if self._driver is None else paced(steps, self.keeper.gate.period_ns):
             self._do([outcome])
@@ -168,7 +168,7 @@ class SafetyNode(Shell):
                                     outcome.latency_ns))
 
     def _note_stop(self, outcome: Outcome) -> None:
-        """Put a stop on disk before anybody is told of it, and tell of it at once."""
+        """Put a new stop on disk, and only then report it."""
         if outcome.applied.stopped == self.keeper.stopped:
             return
         if outcome.applied.stopped and self._latch is not None:
@@ -179,7 +179,7 @@ class SafetyNode(Shell):
     # -- the driver ----------------------------------------------------------------------------------------------
 
     def _command(self, outcome: Outcome) -> None:
-        """Send a command to the driver; the gate outlives a driver that is gone, and tries again with the next one."""
+        """Send a command to the driver. Without a driver, report that, and try again with the next command."""
         if self._driver is None:
             return
         found = (outcome.applied.reasons & Reason.SETTLED) != 0
@@ -190,7 +190,7 @@ class SafetyNode(Shell):
             self._not_taken(str(error))
 
     def _keep(self) -> None:
-        """Tell the driver once, a period after a command, that this gate runs: its tick may still be undecided."""
+        """Tell the driver, one period after a command, that the gate runs and waits for the decisions of its tick."""
         if self._driver is None or self._keep_ns is None or self.now_ns() < self._keep_ns:
             return
         self._keep_ns = None
@@ -200,7 +200,7 @@ class SafetyNode(Shell):
             self.fail(str(error))
 
     def _take_answer(self) -> None:
-        """Read what became of the last command before the next one is made."""
+        """Read the driver's answer to the last command, before the gate computes the next one."""
         if self._driver is None or not self._driver.waits:
             return
         try:
@@ -213,7 +213,7 @@ class SafetyNode(Shell):
         elif not answer.taken:
             self._not_taken(answer.reason)
             if self._latch is not None and self._latch.read() is not None and not self.keeper.stopped:
-                self.keeper.stop()  # the driver has stopped by itself
+                self.keeper.stop()  # the driver has stopped the robot
                 self.report()
         elif not self.keeper.stopped:
             self.reason = ""
@@ -224,7 +224,7 @@ class SafetyNode(Shell):
         self.fail(reason)
 
     def _resume(self, request: Any, response: Any) -> Any:
-        """Undo a latched stop for an operator who names the robot."""
+        """Answer an operator who names the robot: undo its latched stop."""
         assert self._latch is not None and self._driver is not None
         try:
             stop = self._latch.release(request.robot)
@@ -241,7 +241,7 @@ class SafetyNode(Shell):
 
 
 def _settings(robots: GuardSettings, s: SafetySettings) -> GuardSettings:
-    """Return the robot's guard with what the launch has changed."""
+    """Return the guard settings of the robot file with the changes of the launch."""
     changes: dict[str, Any] = {name: value for name in ("hold_ticks", "stop_ticks", "blend_s")
                                if (value := getattr(s, name)) >= 0}
     return dataclasses.replace(robots, **changes)

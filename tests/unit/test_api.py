@@ -12,6 +12,7 @@ import pytest
 
 from mat_ros import Chain, Robot
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.hardware.io import Reading, description_of
 from support.places import BUNDLES
 
@@ -71,3 +72,35 @@ def test_the_walk_to_the_fallback_sends_one_command_per_period(chain: Chain, tmp
     period_s = chain.manifest.period_ns * 1e-9
     walked = arm.times[-1] - arm.times[before]
     assert walked >= 0.9 * period_s * (len(arm.times) - before - 1)
+
+
+def test_a_robot_that_stops_measuring_is_commanded_in_every_period_until_a_stop_is_latched(chain: Chain, monkeypatch):
+    arm = StillArm(chain.manifest)
+    robot = Robot(arm, guard=GuardSettings(hold_ticks=2, stop_ticks=8))
+    steps = []
+    for step in chain.run(robot, ticks=24):
+        steps.append(step)
+        if len(steps) == 5:
+            monkeypatch.setattr(arm, "read", lambda: None)
+    begun = steps[0].tick
+    assert [step.tick for step in steps] == list(range(begun, 24))
+    assert len(arm.commands) == 24 - begun
+    assert [step.applied.stopped for step in steps] == [step.tick > begun + 4 + 8 for step in steps]
+    held = np.array(arm.commands[5:8])
+    assert (held == arm.commands[4]).all()
+
+
+def test_a_write_that_fails_moves_the_next_command_nowhere(chain: Chain, monkeypatch):
+    arm = StillArm(chain.manifest)
+    robot = Robot(arm)
+    run = chain.run(robot, ticks=20)
+    next(run)
+    last = robot.keeper.gate.last
+
+    def loose(command: np.ndarray) -> None:
+        raise ConnectionError("no carrier")
+
+    monkeypatch.setattr(arm, "write", loose)
+    with pytest.raises(ConnectionError):
+        next(run)
+    assert (robot.keeper.gate.last == last).all()

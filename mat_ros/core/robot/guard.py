@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say how a robot is guarded: when the gate helps itself, and which motion is no longer believed.
+"""Set how the safety gate and the driver guard a robot.
 
-These settings belong to the robot and stand in its file below `guard:`. A policy cannot change them.
+These settings belong to the robot and stand in the robot file below `guard:`. A policy cannot change them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from mat_ros.core.errors import Refused
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """How long the gate waits before it helps itself, and how it takes a robot over."""
+    """Set how long the gate bridges missed ticks, and how it takes over a robot."""
 
-    hold_ticks: int = 3  # missed ticks during which the last command stays; then the joint ramps to its fallback
-    stop_ticks: int = 50  # missed ticks after which a stop is latched; 0: never
+    hold_ticks: int = 3  # missed ticks for which a joint keeps its last command, before it ramps to its fallback
+    stop_ticks: int = 50  # missed ticks after which the gate latches a stop; 0: never
     stop_all: bool = True  # a latched stop of one joint stops every joint
-    blend_s: float = 0.5  # after activation, the time to go over from the present position to the requests
-    agree_samples: int = 3  # measurements in a row that must agree before a joint is taken to stand where they say
-    outside: float = 0.05  # share of its range by which a joint may be measured outside its limits at activation
+    blend_s: float = 0.5  # time of the ramp from the present positions to the requests after activation
+    agree_samples: int = 3  # measurements in a row that must agree on the position of every joint
+    outside: float = 0.05  # share of its range by which a joint may be outside its limits at activation
 
     def __post_init__(self) -> None:
-        """Refuse times and counts that cannot be."""
+        """Refuse times and counts below their least values."""
         least_of = {"hold_ticks": 0, "stop_ticks": 0, "blend_s": 0, "agree_samples": 2, "outside": 0}
         for field, least in least_of.items():
             if not least <= getattr(self, field) < math.inf:
@@ -37,7 +37,7 @@ class GuardSettings:
 
     @classmethod
     def from_dict(cls, data: object) -> GuardSettings:
-        """Read the `guard` of a robot file; every field may be left out."""
+        """Return the settings of the section `guard` of a robot file, which may leave out any field."""
         known = {field.name: field.type for field in dataclasses.fields(cls)}
         if not isinstance(data, Mapping) or set(data) - set(known):
             raise Refused("guard", f"a mapping with some of {sorted(known)}", data, "correct the robot file")
@@ -45,7 +45,7 @@ class GuardSettings:
 
 
 def _read(name: str, kind: str, value: Any) -> Any:
-    """Read one value as the type that its field declares."""
+    """Return a value; refuse one of another type than its field declares."""
     right: tuple[type, ...] = {"bool": (bool,), "int": (int,), "float": (int, float)}[kind]
     if not isinstance(value, right) or (kind != "bool" and isinstance(value, bool)):
         raise Refused(f"guard, {name}", {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind],

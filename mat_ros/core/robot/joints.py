@@ -126,7 +126,7 @@ class ActionMap:
     def to_command(self, actions: NDArray[Any]) -> Float:
         """Return the commands (..., joint) for actions (..., agent, act_dim), in each joint's unit and limits.
 
-        An action that is not finite becomes NaN: clipping would make a command of it, and the gate has to see it.
+        An action that is not finite becomes NaN. Clipping would turn an infinite action into a valid command.
         """
         command: Float = actions[..., self._agent, self._column] * self.scale + self.offset
         return np.where(np.isfinite(command), np.clip(command, self.lower, self.upper), np.nan)

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the tick of the safety gate: gather decisions until the last one arrives or the deadline passes, then apply.
 
-Nothing waits past the deadline. Nothing is applied that came after it, or that was decided on other measurements. A
-keeper is told what arrives and what time it is, as a chain node is; it has no thread and no socket.
+The keeper never waits past the deadline. It applies no decision that comes after the deadline or that is based on other
+measurements. As in `chain`, the caller passes in each message and the time; the keeper has no thread and no socket.
 
-A robot is taken over, and found again after an outage, only where several samples in a row agree on where it stands. A
-latched stop is an operator's to undo (`release`). A simulated robot is different: each episode places it anew, so its
-first observation activates the gate at once.
+The keeper takes over a robot, and finds it again after an outage, only when several samples in a row agree on its
+position. Only an operator undoes a latched stop (`release`). A simulated robot is different: each episode places it
+anew, so the first observation of an episode activates the gate at once.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, 
 from mat_ros.core.tick.order import Order, Turn
 from mat_ros.core.tick.safety import Gate
 
-REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
-AHEAD = 4096  # decisions that are kept for a tick whose observation has not come yet
-POSITIONS = "joint_position"  # the term that holds where joints are
-AGREE = 0.02  # share of its range within which a joint must be found by samples that agree
+REST_NS = 2_000_000_000  # longest ramp to the fallback that `rest` returns
+AHEAD = 4096  # decisions that the keeper stores for ticks whose observation has not come yet
+POSITIONS = "joint_position"  # the term that holds the joints' positions
+AGREE = 0.02  # samples of a joint agree if they lie within this share of the joint's range
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """What kind of robot is kept."""
+    """Describe the kind of robot that a keeper commands."""
 
-    lockstep: bool  # it waits for every command, so that a tick lasts one period whatever a clock says
-    simulated: bool  # each episode places it anew; nobody is hurt by it
-    period_ns: int = 0  # between commands; 0: the policy's
+    lockstep: bool  # the robot waits for every command, so each tick lasts one period, whatever the clock shows
+    simulated: bool  # each episode places the robot anew, and the robot can hurt nobody
+    period_ns: int = 0  # time between commands; 0: the policy's period
 
 
 class Keeper:
@@ -50,22 +50,22 @@ class Keeper:
         self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
         # ticks, missed, redecided, late, early, old, refused, unheard, settling
         self.counts: Counter[str] = Counter()
-        self.stopped = False  # a stop was latched in the last tick
-        self.refusal = ""  # why the robot is not taken over; empty where it is
+        self.stopped = False  # a stop was latched at the last tick
+        self.refusal = ""  # why the keeper does not take over the robot; empty when nothing prevents it
         self._map = manifest.action_map
         self._period_ns = keeping.period_ns or manifest.period_ns
         self._order = Order(self._period_ns, keeping.lockstep)
         self._default = np.array([joint.default for joint in manifest.joints])
         self._placed = np.array([joint.quantity == "position" and not keeping.lockstep for joint in manifest.joints])
-        self._places = joint_places(manifest)  # (joint,): of its position in the signals, -1 where it is not measured
+        self._places = joint_places(manifest)  # (joint,): index of its position in the signals; -1: not measured
         self._agree = AGREE * np.array([joint.upper - joint.lower for joint in manifest.joints])
         self._samples: deque[NDArray[np.float64]] = deque(maxlen=gate.settings.agree_samples)
         self._sampled_ns = 0  # start of the newest sample's tick
         self._observation: Observation | None = None
-        self._applied = True  # the present tick is done
-        self._active = False  # the robot has been taken over
-        self._latched = False  # a stop outlasts the next activation
-        self._lost = False  # the robot was not measured for a while and has to be found again
+        self._applied = True  # the command of the present tick was applied
+        self._active = False  # the keeper has taken over the robot
+        self._latched = False  # the stop outlasts the next activation
+        self._lost = False  # no measurement came for a while, and the robot has to be found again
         self._episode: int | None = None
         self._ahead: list[Decision] = []
         self._unheard = 0  # ticks in a row
@@ -74,30 +74,30 @@ class Keeper:
     # -- taking over, stopping, releasing ------------------------------------------------------------------------
 
     def take_over(self, latched: bool = False) -> None:
-        """Activate the gate when the robot is found; a latched stop stays latched, and the robot then only holds."""
+        """Activate the gate as soon as the robot is found. With a latched stop, the robot then only holds."""
         self._active, self._latched = False, latched
         self._samples.clear()
         if not self.keeping.simulated:
-            self.gate.stop()  # until the robot is found it holds; that is no new stop to be latched
+            self.gate.stop()  # the robot holds until it is found; this is no stop that has to be put on disk
             self.stopped = True
 
     def stop(self) -> None:
-        """Latch a stop of every joint; it outlasts the activation that may be due."""
+        """Latch a stop of every joint, which also outlasts an activation that is due."""
         self.gate.stop()
         self.stopped = self._latched = True
 
     def release(self) -> None:
-        """Undo a latched stop, as an operator asks; the robot is found again before it moves."""
+        """Undo a latched stop for an operator. The robot moves only after it was found again."""
         self.take_over(latched=False)
 
     @property
     def overdue(self) -> list[str]:
-        """Return the joints that nobody has decided for, for longer than the gate waits."""
+        """Return the names of the joints without a decision for more than `hold_ticks` ticks."""
         late = self.gate.missed > self.gate.settings.hold_ticks
         return [name for name, is_late in zip(self.gate.joint_names, late, strict=True) if is_late]
 
     def rest(self) -> Iterator[Outcome]:
-        """Stop, and give tick by tick what walks every joint to its fallback; each step takes a period."""
+        """Stop, and yield one outcome per period that moves every joint to its fallback."""
         if self._observation is None or not self._active:
             return
         self.gate.stop()
@@ -111,7 +111,7 @@ class Keeper:
             before = outcome.applied.applied
 
     def not_taken(self) -> None:
-        """Hear that the hardware did not take the last command: the next one starts from the one before."""
+        """Take back the last command, which the hardware did not take."""
         self.gate.not_taken()
 
     # -- the tick ------------------------------------------------------------------------------------------------
@@ -123,11 +123,11 @@ class Keeper:
             return None
         if not self._applied:
             return self._observation.deadline_ns
-        # A free-running robot gets a command in every period, whether anybody measures or not.
+        # A free-running robot gets a command in every period, also without measurements.
         return None if self.keeping.lockstep else self._next_ns
 
     def on_observation(self, observation: Observation, now_ns: int) -> list[Outcome]:
-        """Begin a tick; the robot is taken over where it is found."""
+        """Begin a tick, and take over the robot if that is due. Return the outcome of an unfinished tick."""
         turn = self._order.judge(observation.start_ns, observation.deadline_ns, now_ns)
         if turn is not Turn.NEW:
             self.counts[turn.value] += 1
@@ -158,7 +158,7 @@ class Keeper:
         if now_ns > observation.deadline_ns and not self._applied:
             self.counts["late"] += 1
             return self.poll(now_ns)  # the deadline has passed while this process did not run
-        # Also after the command: an owner that was late once is waited for in the next tick.
+        # A decision also counts after the command: the keeper waits for its owner again in the next tick.
         if not self.collector.add(decision) or self._applied:
             self.counts["late" if decision.tick <= observation.tick else "refused"] += 1
             return []
@@ -166,7 +166,11 @@ class Keeper:
 
     def poll(self, now_ns: int) -> list[Outcome]:
         """Apply the decisions that are there at the deadline. Without an observation, apply an empty tick."""
-        if self._observation is None or self.wake_ns is None or now_ns < self.wake_ns:
+        return [] if self.wake_ns is None or now_ns < self.wake_ns else self.miss(now_ns)
+
+    def miss(self, now_ns: int) -> list[Outcome]:
+        """Apply what is there, or an empty tick: the caller knows that nothing more comes in this period."""
+        if self._observation is None:
             return []
         if not self._applied:
             return [self._apply(now_ns, self._elapsed_ns(now_ns))]
@@ -177,7 +181,7 @@ class Keeper:
         return [self._apply(now_ns, self._elapsed_ns(now_ns))]
 
     def _elapsed_ns(self, now_ns: int) -> int:
-        """Return the time since the hardware took the last command; a lock-step robot counts in periods."""
+        """Return the time since the hardware took the last command; for a lock-step robot, one period."""
         if self.keeping.lockstep or self._taken_ns is None:
             return self._period_ns
         return now_ns - self._taken_ns
@@ -185,7 +189,7 @@ class Keeper:
     def _apply(self, now_ns: int, elapsed_ns: int) -> Outcome:
         observation, collector = self._observation, self.collector
         assert observation is not None
-        # A tick that is applied after its period is over was slept through: what was asked for then is not valid now.
+        # This process did not run for more than a period: the requests of the tick are no longer valid.
         expired = not self.keeping.lockstep and now_ns - observation.start_ns > 2 * self._period_ns
         if expired and not self._applied:
             collector.begin(observation.tick)
@@ -200,17 +204,17 @@ class Keeper:
         return Outcome(observation.tick, observation.source_ns, actions, validity, applied,
                        now_ns - observation.start_ns)
 
-    # -- where the robot stands ----------------------------------------------------------------------------------
+    # -- the position of the robot -------------------------------------------------------------------------------
 
     def _find(self, observation: Observation) -> bool:
-        """Take the robot over, or find it again, where that is due; say whether it may be commanded."""
+        """Take the robot over, or find it again, if that is due. Return whether the keeper may command the robot."""
         present = self._positions(observation.signals)
         if self.keeping.simulated and (observation.episode != self._episode or not self._active):
             return self._activate(present, observation)
         if self._active and not self._lost:
             return True
         if observation.start_ns - self._sampled_ns > 2 * self._period_ns:
-            self._samples.clear()  # samples in a row are wanted, and one was left out
+            self._samples.clear()  # the samples must come in a row, and one was left out
         self._sampled_ns = observation.start_ns
         self._samples.append(present)
         if not self._agreed():
@@ -220,7 +224,7 @@ class Keeper:
             return self._activate(present, observation)
         self._lost = False
         self._samples.clear()
-        # A joint that lags a little is where it was asked to be: taking that for its place would let it sink.
+        # A joint that lags a little counts as being at its last command. Otherwise it would sink at each outage.
         elsewhere = self._placed & (np.abs(present - self.gate.last) > self._agree)
         if elsewhere.any():
             self.gate.settle(np.where(elsewhere, present, np.nan))
@@ -228,9 +232,9 @@ class Keeper:
 
     def _activate(self, present: NDArray[np.float64], observation: Observation) -> bool:
         if not np.isfinite(present[self._placed]).all():
-            self.counts["refused"] += 1  # a robot is not taken over before every joint is measured
+            self.counts["refused"] += 1  # the keeper takes over no robot before every joint is measured
             return False
-        # What is not placed keeps its last command; a simulated robot has been reset to its default.
+        # A joint without a position command keeps its last command; a simulated robot was reset to its default.
         unplaced = self._default if self.keeping.simulated or self._taken_ns is None else self.gate.last
         place = np.where(np.isfinite(present), present, unplaced)
         try:
@@ -249,7 +253,7 @@ class Keeper:
         return True
 
     def _agreed(self) -> bool:
-        """Say whether the newest samples agree on where every placed joint stands."""
+        """Return whether the newest samples agree on the position of every position-controlled joint."""
         if len(self._samples) < self.gate.settings.agree_samples:
             return False
         samples = np.array(self._samples)[:, self._placed]  # (sample, joint)
@@ -263,7 +267,7 @@ class Keeper:
 
 
 def joint_places(manifest: Manifest) -> NDArray[np.intp]:
-    """Return where each position-controlled joint's measured position stands in the signals, -1 where nowhere."""
+    """Return the index in the signals of each position-controlled joint's position; -1 where it is not measured."""
     names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
     place = {element: k for k, (term, element) in enumerate(names) if term == POSITIONS}
     return np.array([place.get(joint.name, -1) if joint.quantity == "position" else -1 for joint in manifest.joints])

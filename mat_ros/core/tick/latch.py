@@ -1,8 +1,8 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep a latched stop on disk, so that it outlives every process and the launch; only an operator undoes it.
+"""Keep a latched stop on disk, so that it outlives every process and the launch. Only an operator undoes it.
 
-One file per robot lies in the state folder. It is on disk before anybody is told of the stop.
+Each robot has one file in the state folder. The file is on disk before the stop is reported.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from mat_ros.core.errors import Refused
 
-STATE = "MAT_ROS_STATE"  # variable that names another state folder
+STATE = "MAT_ROS_STATE"  # environment variable that names another state folder
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Why a robot was stopped."""
+    """Hold why and when a robot was stopped."""
 
     robot: str
     cause: str
@@ -29,7 +29,7 @@ class Stop:
 
 
 def state_folder() -> Path:
-    """Return the folder that holds what must outlive a launch."""
+    """Return the folder of the files that must outlive a launch."""
     given = os.environ.get(STATE)
     if given:
         return Path(given)
@@ -44,7 +44,7 @@ def stops(folder: Path | None = None) -> list[Stop]:
 
 
 def _read(file: Path) -> Stop | None:
-    """Read a stop. A file that cannot be read counts as one: a stop wrote it."""
+    """Return the stop of a file, or None without a file. A file that cannot be read counts as a stop."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         return Stop(str(data["robot"]), str(data["cause"]), str(data["at"]))
@@ -55,18 +55,18 @@ def _read(file: Path) -> Stop | None:
 
 
 class StopLatch:
-    """The stop of one robot."""
+    """Read, write and undo the stop of one robot."""
 
     def __init__(self, robot: str, folder: Path | None = None) -> None:
         self.robot = robot
         self.file = (folder or state_folder()) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', robot)}.stop"
 
     def read(self) -> Stop | None:
-        """Return the stop that is latched, or none."""
+        """Return the latched stop; None if no stop is latched."""
         return _read(self.file)
 
     def write(self, cause: str) -> Stop:
-        """Put a stop on disk; one that is there already keeps its cause."""
+        """Put a stop on disk and return it. A stop that is on disk already keeps its cause."""
         known = self.read()
         if known is not None:
             return known
@@ -77,11 +77,11 @@ class StopLatch:
             json.dump(asdict(stop), file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self.file)  # whole or not at all
+        beside.replace(self.file)  # the file appears whole or not at all
         return stop
 
     def release(self, named: str) -> Stop | None:
-        """Undo the stop for somebody who names the robot; return what it was."""
+        """Undo the stop for an operator who names the robot, and return the stop; None if no stop was latched."""
         if named != self.robot:
             raise Refused("resume", f"the robot's name, {self.robot}", named or "none",
                           "look at the robot, then name it")

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep unsafe commands from every joint: finite -> position -> blend -> latched stop -> effort -> rate.
 
-The gate trusts nobody before it. A command that it lets through lies inside the position limits. It differs from the
-last command that the hardware took by at most rate * the time since then, and that time counts as one period at most.
-The limits come from the robot (`mat_ros.core.robot.limits`). The rate is held against the last *command* and not
-against the measured position, because a joint that lags would otherwise be slowed down further.
+The gate assumes nothing about its inputs. Every applied command lies inside the position limits. It differs from the
+last command that the hardware took by at most rate * the time since then, and this time counts as one period at most.
+The limits come from the robot (`mat_ros.core.robot.limits`). The gate checks the rate against the last *command* and
+not against the measured position. The measured position would slow a lagging joint down further.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Gate:
         self._before = self._last  # the one before it
         self._missed: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._stopped = np.ones(len(joints), dtype=bool)
-        self._settled = np.zeros(len(joints), dtype=bool)  # found elsewhere since the last command
+        self._settled = np.zeros(len(joints), dtype=bool)  # joints that were found elsewhere since the last command
         self._blend = 0.0  # 0: all present position, 1: all request
 
     @property
@@ -78,9 +78,9 @@ class Gate:
         return np.clip(command, self._lower, self._upper)
 
     def activate(self, present: NDArray[np.float64]) -> None:
-        """Release a stop and start to blend in from the present commands (joint,), which must be finite.
+        """Release a stop, and start to blend in from the present positions (joint,), which must be finite.
 
-        A joint that stands outside its limits is refused, since a command inside them would be a jump.
+        A joint that is far outside its limits is refused, because a command inside the limits would be a jump.
         """
         if present.shape != self._last.shape or not np.isfinite(present).all():
             raise Refused("gate activation", f"{self._last.size} finite positions", present,
@@ -99,9 +99,9 @@ class Gate:
         self._blend = 0.0
 
     def settle(self, present: NDArray[np.float64]) -> None:
-        """Take joints (joint,) for where they are found: that is their next command, and from there they go on.
+        """Make the positions (joint,) at which joints were found their next commands; NaN leaves a joint as it is.
 
-        Whoever calls this has seen several samples agree. NaN leaves a joint as it is.
+        The caller has found the positions by several samples that agree.
         """
         found = np.isfinite(present)
         self._last = np.where(found, np.clip(present, self._lower, self._upper), self._last)
@@ -125,10 +125,10 @@ class Gate:
         measured: NDArray[np.float64] | None = None,
         elapsed_ns: int | None = None,
     ) -> Applied:
-        """Turn a request (joint,) into a command; `not_taken` takes it back where the hardware did not take it.
+        """Return the applied command for a request (joint,). Call `not_taken` if the hardware does not take it.
 
-        `present` says for which joints something was decided in time (default: all). `measured` positions are used
-        for the effort check alone and may be NaN where unknown. `elapsed_ns` is the monotonic time since the hardware
+        `present` (joint,) marks the joints whose request came in time (default: all). The `measured` positions (joint,)
+        serve only the effort check, and are NaN where unknown. `elapsed_ns` is the monotonic time since the hardware
         took the last command (default: one period, as in lock-step).
         """
         if requested.shape != self._last.shape:
@@ -156,7 +156,7 @@ class Gate:
             inside = blended
         resting = np.where(self._hold, self._last, self._fallback)
         kept = np.where(self._stopped, resting, inside)
-        kept = np.where(self._settled, self._last, kept)  # first the place itself, then the way from there
+        kept = np.where(self._settled, self._last, kept)  # one command for the place itself, before the joint moves on
         _mark(reasons, self._stopped, Reason.STOPPED)
         _mark(reasons, self._settled, Reason.SETTLED)
         wanted = self._limit_effort(kept, measured)
@@ -166,12 +166,12 @@ class Gate:
         near = np.clip(wanted, self._last - step, self._last + step)
         _mark(reasons, near != wanted, Reason.RATE)
         self._before = self._last
-        self._last = np.clip(near, self._lower, self._upper)  # rounding of the line above may leave the limits by a bit
+        self._last = np.clip(near, self._lower, self._upper)  # `near` may leave the limits by a rounding error
         self._settled[:] = False
         return Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()))
 
     def not_taken(self) -> None:
-        """Take the last command back: the hardware did not take it, so the next one starts from the one before."""
+        """Take the last command back, which the hardware did not take. The next command starts from the one before."""
         self._last = self._before
 
     def _blend_step(self, elapsed_ns: int) -> float:

@@ -132,7 +132,8 @@ def test_a_gate_that_is_wrong_about_where_the_robot_stands_is_refused(bus: Bus, 
     driving = Driving(Drive(JOINTS, GuardSettings(), PERIOD), bus.write, StopLatch("arm", tmp_path),
                       where=lambda: np.array([0.0, np.nan]))
     answer = ask(driving, 1, np.array([0.9, 0.9]), 0)
-    assert answer.reason == "joint a stands at 0 and would begin at 0.9" and bus.written == []
+    assert answer.reason.startswith("joint a: expected a position of 0.9, got 0; ")
+    assert bus.written == []
     assert ask(driving, 2, np.array([0.01, 0.9]), 0).taken
     assert not ask(driving, 3, np.array([0.5, 0.9]), PERIOD, found=True).taken
 
