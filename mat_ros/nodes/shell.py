@@ -58,7 +58,7 @@ class NodeSettings:
     reliable: bool = option(True, "DDS sends a lost message of the tick again, which costs CPU time")
     clock: str = option("monotonic", "clock of ticks and deadlines: of this host (monotonic) or of all hosts (system)",
                         choices=("monotonic", "system"))
-    peers: str = option("", "other ends that each topic must have before ticks start, as in observation=2,applied=1")
+    peers: str = option("", "number of other ends of each topic before ticks start, as in observation=2,applied=1")
 
 
 class Shell(LifecycleNode):
