@@ -31,7 +31,7 @@ what_ails_venv() {
   if ! "$python" -c 'import pip' 2> /dev/null; then
     echo "is broken"
   elif ! grep -qsF "$venv" "$venv/bin/activate"; then
-    echo "was moved here, or is half made"
+    echo "was moved here, or is incomplete"
   elif ! python_runs "$python"; then
     echo "has a Python that is not one from 3.10 to 3.13"
   elif [ -n "${PYTHON:-}" ] && [ "$(version_of "$PYTHON")" != "$(version_of "$python")" ]; then
@@ -167,7 +167,7 @@ prepare_system() {
   if [ ${#packages[@]} != 0 ]; then
     install_system_packages "${packages[@]}" "${pictures[@]}"
   elif [ ${#pictures[@]} != 0 ]; then
-    (install_system_packages "${pictures[@]}") || say "going on all the same: only the pictures of reports need it"
+    (install_system_packages "${pictures[@]}") || say "continuing: only the pictures of reports need these packages"
   fi
 }
 

@@ -156,18 +156,18 @@ def metrics() -> str:
 METRICS = {  # column: unit, meaning, when to worry
     "steps": ("steps", "environment steps so far, over all copies", ""),
     "return": ("of the task", "mean sum of rewards of the last 100 finished episodes", "it falls for long"),
-    "length": ("ticks", "their mean length", "it is short and the robot ought not to fall"),
-    "success": ("share", "of them that reached the goal; empty where a task knows none", ""),
-    "policy_loss": ("1", "what the optimiser descends; near zero by construction", "it is not finite"),
-    "value_loss": ("normalised returns", "error of the value", "it grows for long"),
-    "entropy": ("nat", "spread of the actions", "it collapses early: nothing new is tried"),
-    "clip_fraction": ("share", "of probability ratios whose gradient was stopped", "above 0.3: steps are too large"),
+    "length": ("ticks", "mean length of these episodes", "it is short although the robot should not fall"),
+    "success": ("share", "share of these episodes that reached the goal; empty where a task has no goal", ""),
+    "policy_loss": ("1", "loss that the optimiser reduces; near zero by construction", "it is not finite"),
+    "value_loss": ("normalised returns", "error of the predicted values", "it grows for long"),
+    "entropy": ("nat", "spread of the actions", "it falls early: the policy stops trying new actions"),
+    "clip_fraction": ("share", "share of the ratios whose gradient was stopped", "above 0.3: steps are too large"),
     "kl": ("nat", "how far an update moved the policy", "it jumps"),
-    "explained_variance": ("share", "of the returns' variance that the value foresees; 1 is all", "below 0"),
+    "explained_variance": ("share", "share of the returns' variance that the values predict; 1 is all", "below 0"),
     "collect_s": ("s", "time of stepping the environments and deciding", ""),
-    "update_s": ("s", "time of learning from it", ""),
-    "elapsed_s": ("s", "since this process began", ""),
-    "steps_per_s": ("1/s", "mean since this process began", ""),
+    "update_s": ("s", "time of learning from the collected ticks", ""),
+    "elapsed_s": ("s", "time since this process began", ""),
+    "steps_per_s": ("1/s", "mean rate since this process began", ""),
 }
 
 
@@ -185,17 +185,17 @@ def robot_file() -> str:
 
 
 ROBOT_FIELDS = {
-    "name": "of the robot; a bundle names it",
-    "world": "the simulated robot in `mat_ros.worlds`; left out where there is none",
+    "name": "name of the robot, which its bundles state",
+    "world": "name of the simulated robot in `mat_ros.worlds`; left out where there is none",
     "rate_hz": "ticks per second",
-    "joint_defaults": "fields that all joints share unless they say otherwise",
+    "joint_defaults": "fields of every joint that does not set them itself",
     "joints": "name -> the fields below, in command order",
     "splits": "name -> agent -> joints, in chain order; `joint` needs no entry",
-    "guard": "how the robot is guarded: `hold_ticks`, `stop_ticks`, `stop_all`, `blend_s`, `agree_samples`, `outside`; "
-             "`mat_ros/core/robot/guard.py` explains each",
-    "hardware": "name -> what other hardware calls the joints, with sign, offset and coupling",
-    "extends": "a robot file beside this one, without `.yaml`, from which this one says only what differs",
-    "without": "patterns of joints of that file which are left out",
+    "guard": "how the gate and the driver guard the robot: `hold_ticks`, `stop_ticks`, `stop_all`, `blend_s`, "
+             "`agree_samples`, `outside`; `mat_ros/core/robot/guard.py` explains each",
+    "hardware": "name -> names of the joints on other hardware, with sign, offset and coupling",
+    "extends": "another robot file in the same folder, without `.yaml`; this file states only the differences",
+    "without": "patterns of the joints that this file leaves out of the extended file",
 }
 
 

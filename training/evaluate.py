@@ -47,7 +47,7 @@ class EvaluateConfig:
     faults: tuple[str, ...] = ("",)
     """The table has a row for each fault plan. `each:off` breaks each joint in turn; an empty word breaks nothing."""
     information: Literal["intent", "truth", "trained"] = "trained"
-    """Successors are told intended actions, or what broken joints really do, or what they were told in training."""
+    """Successors receive intended actions (intent), what broken joints do (truth), or as in training (trained)."""
     csv: Path | None = None
     """The table is appended to this file."""
     returns: Path | None = None

@@ -34,7 +34,8 @@ def build_engines(bundle: Bundle, folder: Path, flavour: Flavour, *, limit_s: fl
                   say: Callable[[str], None] = print) -> list[Fingerprint]:
     """Build a plan with a fingerprint for each graph of the bundle, with the WKV plugin where `wkv_plugin` is set."""
     graphs = {graph: bundle.read(f"{graph}.onnx") for graph in GRAPHS}
-    hashes = {graph: digest(onnx) for graph, onnx in graphs.items()}  # of the bundle's graphs; loading compares them
+    # Loading compares the hashes of the bundle's own graphs, also where graphs with the operator replace them below.
+    hashes = {graph: digest(onnx) for graph, onnx in graphs.items()}
     if wkv_plugin:
         wkv.register(flavour)  # before the slow steps, because few libraries have plugins
         graphs = graphs_with_operator(bundle)

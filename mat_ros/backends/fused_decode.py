@@ -19,7 +19,7 @@ KERNEL, WIDTH, THREADS, MAX_ACTIONS = "decode_rwkv4", 64, 256, 16
 SHARED_FLOATS = (4 * WIDTH * (WIDTH + 4) + WIDTH * (4 * WIDTH + 4) + 2 * MAX_ACTIONS * WIDTH + 8 * WIDTH + 4 * WIDTH
                  + 3 * MAX_ACTIONS)
 LOG_DECAY_LIMIT = 60.0  # the limit that training uses
-PACKED = (  # in the order of the kernel
+PACKED = (  # names of the tensors, in the order of the kernel
     "embed.weight", "embed.bias", "blocks.0.mixer_norm.weight", "blocks.0.mixer.mix_key", "blocks.0.mixer.mix_value",
     "blocks.0.mixer.mix_receptance", "blocks.0.mixer.log_decay", "blocks.0.mixer.bonus", "blocks.0.mixer.key.weight",
     "blocks.0.mixer.value.weight", "blocks.0.mixer.receptance.weight", "blocks.0.mixer.out.weight",

@@ -100,7 +100,8 @@ class NativeBackend:
 
     @staticmethod
     def _refuse(slot: int, got: object, expected: object) -> None:
-        raise Refused(f"step of slot {slot}", expected, got, "hand on what encode and the slot before gave")
+        raise Refused(f"step of slot {slot}", expected, got,
+                      "pass the encoding, and the action and state of the slot before")
 
 
 def _open(library: ctypes.PyDLL, bundle: Bundle, path: str) -> int:

@@ -71,7 +71,7 @@ class OnnxRuntimeBackend:
         binding, state_in, action, state_out = self._steps[slot]
         if state.shape != (state_in.size,) or enc.shape != self._enc_in.shape[1:]:
             raise Refused(f"step of slot {slot}", (self._enc_in.shape[1:], (state_in.size,)), (enc.shape, state.shape),
-                          "hand on what encode and the slot before gave")
+                          "pass the encoding, and the state of the slot before")
         self._enc_in[0], self._previous[0], state_in.reshape(-1)[:] = enc, previous, state
         self._step.run_with_iobinding(binding)
         decided: Float32 = action[0].copy()

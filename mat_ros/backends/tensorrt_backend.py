@@ -51,7 +51,8 @@ class TensorRTBackend:
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
         """Return the action and the next state of one slot; see Backend.step."""
         if state.shape != (self._layout.size(slot),):
-            raise Refused(f"step of slot {slot}", (self._layout.size(slot),), state.shape, "hand on the state before")
+            raise Refused(f"step of slot {slot}", (self._layout.size(slot),), state.shape,
+                          "pass the state of the slot before")
         for name, array in (("row", enc), ("action", previous), ("state", state)):
             if array.size:
                 self._driver.upload(self._at[name], array)
@@ -92,4 +93,4 @@ class TensorRTBackend:
         for name, place in outputs.items():
             context.set_tensor_address(name, self._at[place].value)
         if not context.execute_async_v3(DEFAULT_STREAM):
-            raise Refused(f"engine of {self._name}", "a run", "a failure", "run `mat-ros engines verify`")
+            raise Refused(f"engine of {self._name}", "a run without error", "an error", "run `mat-ros engines verify`")

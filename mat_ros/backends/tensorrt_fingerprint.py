@@ -40,7 +40,7 @@ class Fingerprint:
     profile: Shapes
     kernels: int  # number of kernels after fusion
     build_seconds: float
-    max_error: float | None = None  # of an action on the golden ticks; `verify` sets it
+    max_error: float | None = None  # largest error of an action on the golden ticks; `verify` sets it
     step_us_p50: float | None = None
     step_us_p99: float | None = None
     schema: int = SCHEMA

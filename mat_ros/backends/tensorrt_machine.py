@@ -20,7 +20,7 @@ class Machine:
     system: str
     processor: str
     gpu: str = ""
-    capability: str = ""  # as in "9.0"
+    capability: str = ""  # compute capability, as in "9.0"
     driver_cuda: str = ""  # newest CUDA that the driver runs, as in "13.0"
 
 

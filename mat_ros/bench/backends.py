@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--policies", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(installed()),
                         help="backends to measure; default: all installed ones")
-    parser.add_argument("--bundles", type=Path, help="folder of the policies; its policies are used again")
+    parser.add_argument("--bundles", type=Path, help="folder of the policies; only missing ones are made")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

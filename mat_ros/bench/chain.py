@@ -49,7 +49,7 @@ GRACE_MS = 0.5  # time after the deadline in which the gate's command still coun
 TAIL_S = 0.5  # span at the end of the measurement that is left out
 FLOOR_TICKS = 600
 DOMAIN = 87  # ROS domain that only this benchmark uses
-MS = 1e-6  # per ns
+MS = 1e-6  # milliseconds per nanosecond
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
     began = time.monotonic()
     main = preload()
     if main is None:
-        raise Refused("the benchmark", "a process that may fork, as `mat-ros launch` does", "one with threads",
-                      "run it on Linux, by `mat-ros bench chain`")
+        raise Refused("process of the benchmark", "ROS and a single thread, so that the process may fork",
+                      "no ROS or more threads", "install the extra ros, and run `mat-ros bench chain` on Linux")
     processes = [ForkedNode(main, group[0].name, _arguments(group, graph), environment, 0)
                  for group in groups(case, graph)]
     try:
@@ -146,7 +146,7 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
 
 def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float]:
     """Wait until the gate misses no decision for a second; return the nodes' time per message by role."""
-    import rclpy  # imported here, because ROS is an extra and --help works without ROS
+    import rclpy  # imported here: ROS is an extra, and --help works without ROS
     from rclpy.executors import SingleThreadedExecutor
 
     from mat_ros.nodes import topics
@@ -171,8 +171,8 @@ def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float
         while len(seen) < 2 or seen[-1][0] - seen[-2][0] < case.hz / 2 or seen[-1][1] > seen[-2][1]:
             executor.spin_once(timeout_sec=0.2)
             if any(process.poll() is not None for process in processes) or time.monotonic() > end:
-                raise Refused("graph of the benchmark", f"to run whole within {PATIENCE_S:g} s",
-                              f"ticks and missed {seen[-3:]}", "measure fewer processes")
+                raise Refused("graph of the benchmark", f"a second without a missed tick within {PATIENCE_S:g} s",
+                              f"counts of ticks and of missed ticks {seen[-3:]}", "measure fewer processes")
     finally:
         executor.remove_node(node)
         node.destroy_node()
@@ -224,7 +224,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--ticks", type=int, default=600)
     parser.add_argument("--deadline", type=float, default=0.8, help="deadline as a share of the period")
     parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
-    parser.add_argument("--best-effort", action="store_true", help="let DDS send no lost message again")
+    parser.add_argument("--best-effort", action="store_true", help="DDS does not send a lost message again")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     return parser
 

@@ -39,7 +39,7 @@ class RunningGraph:
     """Hold the processes of a graph, and record the commands of its gate."""
 
     def __init__(self, policy: Path, settings: LaunchSettings) -> None:
-        import rclpy  # imported here, because ROS is an extra and --help works without ROS
+        import rclpy  # imported here: ROS is an extra, and --help works without ROS
 
         from mat_ros.nodes import topics
 

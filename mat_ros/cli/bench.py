@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros bench: measure latency, or what faults leave of a policy.
+"""mat-ros bench: measure latencies, or the return of a policy under faults.
 
 Each benchmark is a module with `parser()` and `main(arguments)`, looked up by name and imported only when it is called.
 """
@@ -13,11 +13,11 @@ import importlib.util
 from types import ModuleType
 
 BENCHES = {
-    "backends": ("how long encoding and deciding take, by backend", "mat_ros.bench.backends"),
-    "decode": ("how long one GPU launch takes that decides for many robots", "mat_ros.bench.decode"),
-    "chain": ("how long a tick of the live graph takes, by wiring and mode", "mat_ros.bench.chain"),
-    "recovery": ("what it costs when nodes of the live graph are killed or stopped", "mat_ros.bench.recovery"),
-    "faults": ("what faults leave of a policy", "mat_ros.bench.faults.command"),
+    "backends": ("time of encoding and deciding, for each backend", "mat_ros.bench.backends"),
+    "decode": ("time of one GPU launch that decides for many robots", "mat_ros.bench.decode"),
+    "chain": ("time of a tick of the live graph, for each wiring and mode", "mat_ros.bench.chain"),
+    "recovery": ("recovery of the live graph after a node is killed or stopped", "mat_ros.bench.recovery"),
+    "faults": ("return of a policy under faults", "mat_ros.bench.faults.command"),
 }
 
 

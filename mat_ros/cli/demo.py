@@ -23,11 +23,11 @@ def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros demo`."""
     parser = argparse.ArgumentParser(prog="mat-ros demo", description=__doc__)
     parser.add_argument("--per-joint", action="store_true", help="a process for each joint instead of each finger")
-    parser.add_argument("--no-fault", action="store_true", help="kill nobody")
+    parser.add_argument("--no-fault", action="store_true", help="kill no node")
     parser.add_argument("--view", action="store_true", help="show the run in Rerun afterwards (pip extra viz)")
     parser.add_argument("--out", type=Path, default=Path("reports/demo"), help="folder of report.html [%(default)s]")
-    parser.add_argument("--policy", default="", help="another policy of the two hands: a shipped name or a folder")
-    parser.add_argument("--seed", type=int, default=0, help="of the simulated world [%(default)s]")
+    parser.add_argument("--policy", default="", help="another policy of two hands: a shipped name or a folder")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the simulated world [%(default)s]")
     return parser
 
 
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
         rerun.Stream(found.planned.bundle.manifest, given.seed).feed(found.watch)
     print(f"{sentence(found)}\nreport: {report}")
     if film is not None and film.trouble:
-        print(f"It has no pictures: {film.trouble}.")
+        print(f"The report has no pictures: {film.trouble}.")
     print(json.dumps(found.summary()))
     return 0 if found.success else 1
 

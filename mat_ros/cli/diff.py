@@ -14,8 +14,8 @@ from mat_ros.core.record.recording import Recording
 
 def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros diff`."""
-    parser = argparse.ArgumentParser(prog="mat-ros diff", description="Compare two recordings tick by tick; times, "
-                                     "stamps and process ids do not count.")
+    parser = argparse.ArgumentParser(prog="mat-ros diff", description="Compare two recordings tick by tick, without "
+                                     "times, stamps and process ids.")
     parser.add_argument("a", type=Path)
     parser.add_argument("b", type=Path)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

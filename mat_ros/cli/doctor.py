@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros doctor: say what this machine has and lacks, and which command mends it.
+"""mat-ros doctor: list what this machine has and lacks, and the command that mends each part.
 
-Each probe runs in a process of its own, since a broken graphics driver or a mixed-up ROS may kill the process that
-touches it.
+Each probe runs in a process of its own, because a broken graphics driver or a mixture of ROS releases may kill the
+process that loads it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ give_up = time.monotonic() + 20
 while not heard and time.monotonic() < give_up:
     publisher.publish(Time(sec=7))
     rclpy.spin_once(node, timeout_sec=0.1)
-assert heard and heard[0].sec == 7, "sent, but nothing came back within 20 s"
+assert heard and heard[0].sec == 7, "expected the sent message back within 20 s, got none"
 print(rclpy.get_rmw_implementation_identifier())
 node.destroy_node()
 rclpy.shutdown()
@@ -148,7 +148,7 @@ def headless_rendering() -> Finding:
         finding = _probe("GL without display", RENDER, remedy, environment={"MUJOCO_GL": backend})
         if finding.found:
             return Finding(finding.name, True, backend)
-    return Finding(finding.name, False, "neither egl nor osmesa draws", remedy)
+    return Finding(finding.name, False, "neither egl nor osmesa renders a picture", remedy)
 
 
 def torch() -> Finding:
@@ -159,7 +159,7 @@ def torch() -> Finding:
 
 def gpu() -> Finding:
     """Ask the driver for NVIDIA GPUs."""
-    remedy = "none is needed but for TensorRT and CUDA; with a card, install its driver"
+    remedy = "only TensorRT and CUDA need a GPU; where the machine has one, install its driver"
     jetson = Path("/etc/nv_tegra_release")
     if jetson.exists():
         return Finding("NVIDIA GPU", True, jetson.read_text().split("\n")[0])
@@ -172,7 +172,7 @@ def gpu() -> Finding:
 
 def tensorrt() -> Finding:
     """Import enterprise TensorRT, whose libraries pip does not install."""
-    remedy = "install NVIDIA's TensorRT packages (on a Jetson they come with JetPack); pip alone brings no libraries"
+    remedy = "install NVIDIA's TensorRT packages (JetPack contains them on a Jetson); pip installs no libraries"
     return _probe("TensorRT", "import tensorrt as t; t.Builder; print(t.__version__)", remedy)
 
 
@@ -212,7 +212,7 @@ def main(arguments: list[str]) -> int:
     else:
         print("\n".join(_row(finding) for finding in findings))
         simulated = all(finding.found for finding in findings if finding.name == "mujoco")
-        able = "A graph can run here" + ("." if simulated else " on hardware; a simulated one needs mujoco.")
+        able = "A graph can run here" + ("." if simulated else " with a real robot; a simulated robot needs mujoco.")
         print(f"\nA graph cannot run here: {', '.join(lacking)}." if lacking else f"\n{able}")
     return 1 if lacking else 0
 
@@ -238,4 +238,4 @@ def _probe(
     said = (done.stdout if done.returncode == 0 else done.stderr).strip().split("\n")[-1]
     if done.returncode == 0:
         return Finding(name, True, said, essential=essential)
-    return Finding(name, False, said or f"died with status {done.returncode}", remedy, essential)
+    return Finding(name, False, said or f"ended with status {done.returncode}", remedy, essential)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""mat-ros faults: list what can break, break it in a running graph, and mend it."""
+"""mat-ros faults: list the kinds of faults, inject faults into a running graph, and clear them."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from mat_ros.core.faults.targets import targets
 from mat_ros.core.policy.bundle import Bundle
 
 PATIENCE_S = 5.0  # longest wait for an injector, and for its answer
-SHOWN = 8  # most elements of a term, or receivers of a sender, in a printed list
+SHOWN = 8  # largest number of elements of a term, or of receivers of a sender, in a printed list
 
 
 def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros faults`."""
     parser = argparse.ArgumentParser(prog="mat-ros faults", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    listing = verbs.add_parser("list", help="kinds of faults; with a policy also what they can break")
+    listing = verbs.add_parser("list", help="list the kinds of faults; with a policy, also the targets")
     listing.add_argument("--policy", default="", help="bundle, by name or folder")
-    listing.add_argument("--json", action="store_true")
-    breaking = verbs.add_parser("inject", help="break something in the running graph from the next tick on")
+    listing.add_argument("--json", action="store_true", help="print JSON, with all targets")
+    breaking = verbs.add_parser("inject", help="inject a fault into the running graph, from the next tick on")
     breaking.add_argument("what", help="level:kind, as in actuator:off")
     breaking.add_argument("target", help="joint, term/element, sender->receiver or node; shell patterns select several")
-    breaking.add_argument("--severity", type=float, default=math.nan, help="default: that of the kind")
-    breaking.add_argument("--duration", type=float, default=math.inf, metavar="S", help="default: until cleared")
-    breaking.add_argument("--id", default="", help="name to clear it by; default: kind/target")
-    mending = verbs.add_parser("clear", help="mend what was broken")
-    mending.add_argument("pattern", nargs="?", default="*", help="over ids")
+    breaking.add_argument("--severity", type=float, default=math.nan, help="severity of the fault; default: the kind's")
+    breaking.add_argument("--duration", type=float, default=math.inf, metavar="S",
+                          help="seconds until the fault ends; default: it lasts until it is cleared")
+    breaking.add_argument("--id", default="", help="name for `clear`; default: kind/target")
+    mending = verbs.add_parser("clear", help="end faults")
+    mending.add_argument("pattern", nargs="?", default="*", help="shell pattern of the ids; default: all")
     for verb in (breaking, mending):
-        verb.add_argument("--namespace", default="", help="of the graph")
+        verb.add_argument("--namespace", default="", help="namespace of the graph")
     return parser
 
 
@@ -96,8 +97,8 @@ def _inject(given: argparse.Namespace) -> int:
 def _clear(given: argparse.Namespace) -> int:
     from mat_ros.srv import ClearFaults  # as in _inject
 
-    print(f"{_call(given.namespace, ClearFaults, 'clear_faults', ClearFaults.Request(pattern=given.pattern)).cleared} "
-          "mended")
+    response = _call(given.namespace, ClearFaults, "clear_faults", ClearFaults.Request(pattern=given.pattern))
+    print(f"faults cleared: {response.cleared}")
     return 0
 
 
@@ -115,7 +116,7 @@ def _call(namespace: str, kind: Any, service: str, request: Any) -> Any:
         spin: Callable[..., None] = rclpy.spin_until_future_complete
         spin(node, future, timeout_sec=PATIENCE_S)
         if not future.done():
-            raise Missing("an answer of the injector", "see whether it still runs")
+            raise Missing("an answer of the injector", "check whether the injector still runs")
         return future.result()
     finally:
         node.destroy_node()

@@ -25,11 +25,11 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join([*(f"  {d.name:<12}{d.help}" for d in DEPLOYMENTS.values()), "",
                           "`mat-ros launch NAME --help` lists the arguments of one."]))
-    parser.add_argument("deployment", metavar="NAME", help="what to start, one of the list below")
+    parser.add_argument("deployment", metavar="NAME", help="deployment to start, one of the list below")
     parser.add_argument("launch_arguments", nargs="*", metavar="name:=value", help="launch arguments")
-    parser.add_argument("--dry-run", action="store_true", help="show the nodes and their parameters, start nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the nodes and their parameters, and start none")
     parser.add_argument("--env", action="store_true",
-                        help="print what another shell has to export so that `ros2 topic` and others hear this graph")
+                        help="print the variables with which `ros2 topic` in another shell receives from this graph")
     return parser
 
 

@@ -72,7 +72,7 @@ def _refusal(error: Exception, command: Command) -> str | None:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         if error.name in ("mat_ros.msg", "mat_ros.srv"):
-            return "the messages are not compiled; `mat-ros doctor` says how to mend it"
+            return "the messages are not compiled; `mat-ros doctor` prints the command that compiles them"
         if error.name.partition(".")[0] not in ("mat_ros", "training", "trt_engines"):
             return f"the Python package '{error.name}' is missing; run {install_command(command.extra)}"
     if isinstance(error, OSError) and error.filename is not None:

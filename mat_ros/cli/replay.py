@@ -26,11 +26,13 @@ def parser() -> argparse.ArgumentParser:
                                      "observation, with the same backend, and compare the bits.")
     parser.add_argument("file", type=Path, help="recording (.mcap)")
     parser.add_argument("--policy", default="",
-                        help="bundle, by name or folder; default: the shipped one that was recorded")
-    parser.add_argument("--backend", default="", choices=("", *BACKENDS), help="default: that of the recording")
+                        help="bundle, by name or folder; default: the recorded one, if it is shipped")
+    parser.add_argument("--backend", default="", choices=("", *BACKENDS),
+                        help="backend that decides; default: the recorded one")
     parser.add_argument("--from", type=float, default=0.0, dest="start_s", metavar="SECONDS",
-                        help="decide only what was observed from here on; seconds after the first message")
-    parser.add_argument("--to", type=float, dest="stop_s", metavar="SECONDS", help="... and before this time")
+                        help="decide only observations from this time on, in seconds after the first message")
+    parser.add_argument("--to", type=float, dest="stop_s", metavar="SECONDS",
+                        help="decide only observations before this time")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
@@ -57,8 +59,8 @@ def find_bundle(name: str, recording: Recording) -> Bundle:
         bundle = Bundle.load(shipped.policy_folder(known))
         if bundle.digest == digest:
             return bundle
-    raise Refused("policy of the recording", f"a shipped one of digest {digest[:16] or '?'}…", shipped.policy_names(),
-                  "name its folder with --policy")
+    raise Refused("policy of the recording", f"a shipped policy with the digest {digest[:16] or '?'}…",
+                  shipped.policy_names(), "name its folder with --policy")
 
 
 def same_class(name: str, recording: Recording, bundle: Bundle) -> tuple[Backend, float | None]:

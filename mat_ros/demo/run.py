@@ -50,7 +50,7 @@ class DemoRun:
     killed: str | None = None  # name of the killed node
     killed_tick: int | None = None
     starts: dict[str, int] = field(default_factory=dict)  # number of starts of each node
-    active_s: float = float("nan")  # from the start of the first process to the first tick
+    active_s: float = float("nan")  # time from the start of the first process to the first tick
     trouble: str = ""  # reason for a run that broke off; empty for a whole run
 
     @property

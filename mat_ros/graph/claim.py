@@ -23,7 +23,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.graph.build import Graph
 
 FREED_S = 10.0  # longest time that the nodes of a killed launcher may take to end
-LOOK_S = 0.1  # between two attempts to claim a name
+LOOK_S = 0.1  # time between two attempts to claim a name
 CREDENTIALS = struct.Struct("3i")  # process, user and group at the other end of a socket
 
 
@@ -43,9 +43,9 @@ def _claim(name: str, place: str, domain: str) -> socket.socket:
     while (found := _listen(address)) is None:
         holder = _holder(address)
         if _runs(holder) or time.monotonic() > give_up:
-            raise Refused(f"graph of ROS domain {domain} and namespace {place}", "no other one there",
-                          f"one that process {holder} has started, with a node {name} as well",
-                          "end it, or give this one a ROS_DOMAIN_ID or namespace:=... of its own")
+            raise Refused(f"graph of ROS domain {domain} and namespace {place}", "no other graph",
+                          f"a graph of process {holder} that also has a node {name}",
+                          "end that graph, or give this graph its own ROS_DOMAIN_ID or namespace:=...")
         time.sleep(LOOK_S)
     return found
 

@@ -26,7 +26,7 @@ from mat_ros.hardware.open import check_adapter, find_robot
 
 @dataclass(frozen=True)
 class Deployment:
-    """One launch file: its default policy and its robots."""
+    """Describe a launch file: its default policy and its robots."""
 
     name: str
     help: str
@@ -39,13 +39,13 @@ DEPLOYMENTS: Mapping[str, Deployment] = {d.name: d for d in (
                "dexhands_door_mat", ("dexhands_",)),
     Deployment("mamujoco", "the running robots of Multi-Agent MuJoCo", "halfcheetah_mat",
                ("halfcheetah", "ant", "walker2d", "hopper", "humanoid")),
-    Deployment("robot", "any robot: say which policy, and with sim:=none which hardware", "", ("",)),
+    Deployment("robot", "any robot; set policy:=..., and for a real robot sim:=none and hardware:=...", "", ("",)),
 )}
 
 
 @dataclass(frozen=True)
 class Planned:
-    """Everything that starting a deployment needs."""
+    """Hold everything that the start of a deployment needs."""
 
     settings: LaunchSettings
     bundle: Bundle
@@ -96,7 +96,7 @@ def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
     """Refuse a robot whose rate differs from the policy's, unless the launch arguments set a rate."""
     if robot is not None and not rate_hz and robot.period_ns != bundle.manifest.period_ns:
         raise Refused(f"robot {robot.name}, rate_hz", f"{1e9 / bundle.manifest.period_ns:g}, the policy's own",
-                      f"{1e9 / robot.period_ns:g}", "correct it, train at this rate, or ask for one with rate:=...")
+                      f"{1e9 / robot.period_ns:g}", "correct the file, train at this rate, or set rate:=...")
 
 
 def check_start(planned: Planned) -> None:
@@ -107,8 +107,8 @@ def check_start(planned: Planned) -> None:
     levels = {fault.level for fault in breaks.faults} | {draw.level for draw in breaks.draws}
     physical = sorted(levels & {"actuator", "sensor"})
     if physical and settings.sim == "none":
-        raise Refused(f"faults {settings.faults}", "faults of messages and nodes on a real robot", physical,
-                      "break the robot by hand, or a simulated one by sim:=lockstep")
+        raise Refused(f"faults {settings.faults}", "only faults of messages and nodes, because the robot is real",
+                      physical, "remove these faults, or simulate the robot with sim:=lockstep")
     if "sim" in here and planned.bundle.manifest.world:
         for package in ("mujoco", "gymnasium"):
             if importlib.util.find_spec(package) is None:
@@ -118,8 +118,8 @@ def check_start(planned: Planned) -> None:
         check_adapter(settings.hardware)
     if "recorder" in here:
         if settings.record and (file := Path(settings.record)).is_file() and file.stat().st_size:
-            raise Refused(f"record {file}", "a new file", f"one of {file.stat().st_size / 1e6:.1f} MB that is there",
-                          "give another name, or remove it")
+            raise Refused(f"record {file}", "a new file", f"an existing file of {file.stat().st_size / 1e6:.1f} MB",
+                          "give another name, or remove the file")
         for name in filter(None, (settings.record, settings.flight)):
             check_writable(Path(name))
 
@@ -137,17 +137,17 @@ def parse(words: Sequence[str], name: str) -> dict[str, str]:
             raise Refused(f"argument of {name}", f"one of {', '.join(known)}", key,
                           f"did you mean {near[0]}?" if near else f"see `mat-ros launch {name} --help`")
         if key in values:
-            raise Refused(f"argument {key}", "one value", f"{values[key]} and {value}", "give it once")
+            raise Refused(f"argument {key}", "one value", f"{values[key]} and {value}", "give the argument once")
         values[key] = value
     return values
 
 
 def check_security(environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse to run without DDS security where the environment asks for it and this ROS does not support it."""
+    """Refuse to run without DDS security where the environment requires it and this ROS does not support it."""
     if environment.get("ROS_SECURITY_ENABLE", "").lower() != "true":
         return
     if ros_environment.ros_comes_from_wheels():
-        raise Missing("DDS security, which ROS_SECURITY_ENABLE=true asks for and pip's Fast DDS is built without,",
+        raise Missing("DDS security, which ROS_SECURITY_ENABLE=true requires and pip's Fast DDS lacks,",
                       "run on an apt ROS 2 with a keystore (docs/how-to/two-hosts.md), or unset ROS_SECURITY_ENABLE")
     keystore = environment.get("ROS_SECURITY_KEYSTORE", "")
     if not keystore or not Path(keystore).is_dir():

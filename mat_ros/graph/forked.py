@@ -53,7 +53,7 @@ def _read(file: str) -> str:
 
 
 class ForkedNode:
-    """A forked node, with the methods of a `subprocess.Popen`."""
+    """Run a forked node, with the methods of a `subprocess.Popen`."""
 
     def __init__(self, main: NodeMain, name: str, arguments: Sequence[str], environment: Mapping[str, str],
                  group: int) -> None:

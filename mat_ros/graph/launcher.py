@@ -26,7 +26,7 @@ from mat_ros.graph.forked import ForkedNode, NodeMain, may_fork
 from mat_ros.graph.process import Process, Sink
 from mat_ros.graph.warden import Warden, join_group
 
-GRACE_S = (4.0, 2.0)  # from the first signal to SIGTERM, and from there to SIGKILL
+GRACE_S = (4.0, 2.0)  # time from the first signal to SIGTERM, and from SIGTERM to SIGKILL
 LOOK_S = 0.5  # longest sleep of the loop, and so the longest delay after a missed wake-up
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -123,7 +123,7 @@ class Supervisor:
             self.sink("launcher", "the warden of the process group has ended; ending the graph")
             self.end(1)
         if self.status is not None and self.running and time.monotonic() >= self._next_word_s:
-            self.sink("launcher", f"still running: {', '.join(self.running)}; asking more firmly")
+            self.sink("launcher", f"still running: {', '.join(self.running)}; sending a stronger signal")
             self.status = self.status or 1
             self.end(self.status)
         if self.status is None:

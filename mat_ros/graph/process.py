@@ -25,13 +25,13 @@ Sink = Callable[[str, str], None]  # takes the node's name and a line that it wr
 
 @dataclass
 class Process:
-    """One node and its present process."""
+    """Follow one node and its present process."""
 
     spec: NodeSpec
     sink: Sink
     popen: subprocess.Popen[bytes] | ForkedNode | None = None
     started_s: float = 0.0
-    due_s: float | None = 0.0  # when the node is to be started; None: no start is due
+    due_s: float | None = 0.0  # time at which the node is to be started; None: no start is due
     back_off_s: float = 0.0  # wait before the next respawn
     starts: int = 0
     status: int | None = None  # exit status of the last process; negative: the signal that ended it

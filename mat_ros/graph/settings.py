@@ -22,36 +22,38 @@ class LaunchSettings:
     policy: str = option("", "policy bundle: a shipped name or a folder; empty: the default of the launch file")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     task: str = option("", "task of the simulated robot; empty: the one the policy was trained on")
-    wiring: str = option("per_agent", "how slots are laid over processes", choices=WIRINGS)
-    mode: str = option("optimistic", "patience of the chain", choices=MODES)
+    wiring: str = option("per_agent", "which process runs which slots", choices=WIRINGS)
+    mode: str = option("optimistic", "patience: how long a slot waits for the baton of its predecessor", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
-    baton: str = option("", "when a node hands on its state; empty: as the mode needs it",
+    baton: str = option("", "when a node sends a baton; empty: as usual in the mode",
                         choices=("", *BATONS))
-    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
-    encoder: str = option("central", "one encoder node, or every chain node encodes by itself",
+    backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
+    encoder: str = option("central", "one node encodes (central), or every chain node encodes (replicated)",
                           choices=("central", "replicated"))
     rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
-    deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
-    sim: str = option("lockstep", "simulated robot: waits for every command, runs against the wall clock, or none",
+    deadline: float = option(0.8, "share of the period after which the safety gate applies the decisions that have "
+                             "arrived", 0.05, 1.0)
+    sim: str = option("lockstep", "simulated robot: waits for commands (lockstep), runs in real time (free), or none",
                       choices=("lockstep", "free", "none"))
-    hardware: str = option("", "adapter of a real robot where sim is none: ros2_control, trajectory, shadow, fake, "
+    hardware: str = option("", "adapter of a real robot, with sim:=none: ros2_control, trajectory, shadow, fake, "
                                "or your own as module:Class")
     seed: int = option(0, "seed of the world and of sampled decisions", 0, 2**31 - 1)
     sampled: bool = option(False, "draw actions instead of taking the mean")
     episodes: int = option(0, "stop after this many episodes of the simulated robot; 0: never", 0, 10**9)
-    chain_information: str = option("", "what successors are told of a broken joint; empty: as the policy was trained",
+    chain_information: str = option("", "what the next slots receive for a broken joint: the intended action (intent) "
+                                    "or the performed action (truth); empty: as in training",
                                     choices=("", "intent", "truth"))
     faults: str = option("", "fault plan: a shipped name or a YAML file; empty: none")
     inject: bool = option(False, "allow faults to be injected while the graph runs")
     record: str = option("", "MCAP file to record into; empty: none")
     flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
-    check: bool = option(True, "recompute every tick centrally and compare the bits")
+    check: bool = option(True, "decide every tick again in one process and compare the bits")
     namespace: str = option("", "ROS namespace of every node and topic")
-    use_sim_time: bool = option(False, "the simulated robot tells its time on /clock, and stamps are of it")
+    use_sim_time: bool = option(False, "the simulated robot publishes its time on /clock, and stamps use this time")
     viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
-    nodes: str = option("", "start only these nodes here, the others elsewhere: names or patterns such as "
-                            "chain_robot1_*,encoder; a leading ! leaves out; empty: all")
-    network: str = option("loopback", "who may reach the graph: this machine, or every host of the network",
+    nodes: str = option("", "start only these nodes on this host: names or patterns, as in chain_robot1_*,encoder; "
+                            "a leading ! leaves nodes out; empty: all")
+    network: str = option("loopback", "hosts that may reach the graph: this one (loopback) or all (open)",
                           choices=("loopback", "open"))
 
     @property

@@ -12,8 +12,12 @@ from mat_ros.core.wire.seal import SECRET
 
 # Roles that are activated after all others, in this order. The node that measures comes last: it starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
-NAMED = 6  # most nodes that one line names
-RETRY_NS = 1_000_000_000  # before a transition is requested again
+NAMED = 6  # largest number of nodes that one line names
+UNREPORTED = "no message yet"  # reason of a node of which no message has arrived
+# Counts of the safety node, and the reason for a degraded chain where the count grows.
+GROWING = {"missed": "ticks missed", "redecided": "ticks redecided", "unheard": "periods without an observation",
+           "unwritten": "commands that the adapter did not write"}
+RETRY_NS = 1_000_000_000  # time before a transition is requested again
 HUNG_NS = 5_000_000_000  # longest time without a report of an active node; then the node hangs and has to be ended
 ASLEEP_NS = 1_000_000_000  # longest time between two searches for hung nodes; then the supervisor itself did not run
 # A node that starts for the first time gets this longer time to answer: it cannot have missed the request, and an
@@ -22,7 +26,7 @@ ANSWER_NS = 10_000_000_000
 
 
 class Mode(enum.IntEnum):
-    """The mode of the graph."""
+    """Name the mode of the graph."""
 
     WAITING = 0  # inputs or nodes are missing
     RUNNING = 1  # every slot is decided by its own node
@@ -32,7 +36,7 @@ class Mode(enum.IntEnum):
 
 @dataclass
 class Member:
-    """What one node has reported, and what was requested of it."""
+    """Hold the reports of one node, and the requests to it."""
 
     role: str = ""
     digest: str = ""
@@ -40,22 +44,22 @@ class Member:
     first_slot: int = 0
     stop_slot: int = 0
     connected: bool = False  # all other ends of its topics are connected
-    heard_ns: int = 0  # when the last message of the node came
+    heard_ns: int = 0  # time of the last message of the node
     reported: bool = False  # the node has reported whether it is active
-    asked_ns: int | None = None  # when activation was last requested or answered
-    pending: bool = False  # activation was requested and not answered
+    asked_ns: int | None = None  # time of the last request for activation, or of its answer
+    pending: bool = False  # the request for activation is not answered
     restarted: bool = False
     active: bool = False
-    reason: str = "not heard yet"
+    reason: str = UNREPORTED
     values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Status:
-    """The mode of the graph, its reason, and the silent nodes."""
+    """Hold the mode of the graph, the reason, and the nodes that do not report."""
 
     mode: Mode
-    reason: str  # why the mode is not RUNNING; empty in RUNNING
+    reason: str  # reason for a mode other than RUNNING; empty in RUNNING
     silent: tuple[str, ...]  # nodes that have stopped reporting
 
 
@@ -82,7 +86,7 @@ class Supervision:
             member.active, member.asked_ns, member.pending, member.restarted = False, None, False, True
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
         (member.first_slot, member.stop_slot), member.connected = slots, connected
-        member.reason = "" if member.reason == "not heard yet" else member.reason
+        member.reason = "" if member.reason == UNREPORTED else member.reason
 
     def on_stranger(self, name: str) -> None:
         """Take the name of a node whose descriptor bears the tag of another launch."""
@@ -141,7 +145,7 @@ class Supervision:
                     "start all nodes with the same bundle")
         if absent:
             troubles = [f"{name}: {self.members[name].reason}" for name in absent
-                        if self.members[name].reason not in ("", "not heard yet", "not configured")]
+                        if self.members[name].reason not in ("", UNREPORTED, "not configured")]
             if strangers := [name for name in absent if name in self._strangers]:
                 troubles.append(f"{_named(strangers)}: expected a node of this launch, got one with another secret; "
                                 f"give the launches of all hosts the same {SECRET}")
@@ -149,8 +153,8 @@ class Supervision:
         if lonely := [name for name, member in self.members.items() if not member.connected]:
             return f"waiting until all topics of {_named(lonely)} are connected"
         # A restarted supervisor finds active nodes, and must not request their activation again.
-        if unheard := [name for name, member in self.members.items() if not member.reported]:
-            return f"waiting for a first report of {_named(unheard)}"
+        if unreported := [name for name, member in self.members.items() if not member.reported]:
+            return f"waiting for a first report of {_named(unreported)}"
         return ""
 
     def silent(self, now_ns: int) -> tuple[str, ...]:
@@ -178,7 +182,7 @@ class Supervision:
         silent = self.silent(now_ns)
         if not self.begun:
             return Status(Mode.WAITING, self.refusal(now_ns), silent)
-        now = {name: int(self.value("safety", name) or 0) for name in ("missed", "redecided", "unheard", "unwritten")}
+        now = {name: int(self.value("safety", name) or 0) for name in GROWING}
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self._stopped:
@@ -188,10 +192,10 @@ class Supervision:
         if not now["missed"] and not self.value("safety", "ticks"):
             awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
             return Status(Mode.WAITING, "; ".join([awaited, *self._troubles()]), silent)
-        troubles = [f"{', '.join(silent)} silent"] if silent else []
+        troubles = [f"no report from {', '.join(silent)}"] if silent else []
         late = self._deciding(self.value("safety", "silent_slots"))
         whose = {"redecided": f" for {_named(late)}"} if late else {}
-        troubles += [f"ticks {name}{whose.get(name, '')}" for name in grown]
+        troubles += [f"{GROWING[name]}{whose.get(name, '')}" for name in grown]
         return Status(Mode.DEGRADED if troubles else Mode.RUNNING, "; ".join(troubles), silent)
 
     def _troubles(self) -> list[str]:

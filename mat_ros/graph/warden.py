@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Iterable
 from socket import socket
 
-ORPHAN_GRACE_S = 3  # from the sudden end of the launcher to SIGKILL
+ORPHAN_GRACE_S = 3  # time from the sudden end of the launcher to SIGKILL
 
 # `sleep` inherits the ignored signals, so that only the final SIGKILL ends it. A launcher that finishes in order writes
 # a line before its pipe closes: the group is empty then, and the warden has no process to end.

@@ -14,7 +14,7 @@ NEVER_S = 3600.0
 
 
 class Alarm:
-    """A timer that rings once each time it is set. One timer serves every setting, since making a timer is slow."""
+    """Call a function once for each setting. One timer serves every setting, because making a timer is slow."""
 
     def __init__(self, node: Node, ring: Callable[[], None]) -> None:
         self._ring = ring

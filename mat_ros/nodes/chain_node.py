@@ -27,7 +27,7 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-SLOTS = 1024  # most slots that a message can hold
+SLOTS = 1024  # largest number of slots that a message can hold
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,16 @@ class ChainSettings(NodeSettings):
     """Set the slots of a node, its predecessors, and how long the node waits for them."""
 
     first_slot: int = option(0, "first slot that the node owns", 0, SLOTS - 1)
-    stop_slot: int = option(1, "first slot that it does not own any more", 1, SLOTS)
-    hear: str = option("", "nodes before it whose batons it hears, each by its last slot: 3,4")
-    mode: str = option("optimistic", "patience with the nodes before", choices=MODES)
+    stop_slot: int = option(1, "first slot after those of the node", 1, SLOTS)
+    hear: str = option("", "last slots of the nodes whose batons this node receives, as in 3,4")
+    mode: str = option("optimistic", "patience: how long a slot waits for the baton of its predecessor", choices=MODES)
     budget_ms: float = option(1.0, "bounded mode: how long a slot waits for each slot before it", 0.01, 1000.0)
-    baton: str = option("always", "when its state is handed on", choices=BATONS)
-    backup: bool = option(False, "also decide the slots after its own, in case their nodes are silent")
-    replicated: bool = option(False, "encode by itself instead of hearing the encoder")
-    chain_information: str = option("intent", "what successors are told of a broken joint", choices=("intent", "truth"))
-    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+    baton: str = option("always", "when the node sends a baton", choices=BATONS)
+    backup: bool = option(False, "also decide the later slots, in case their nodes send no decision")
+    replicated: bool = option(False, "encode observations in this node, and receive no encodings")
+    chain_information: str = option("intent", "what the next slots receive for a broken joint: the intended action "
+                                    "(intent) or the performed action (truth)", choices=("intent", "truth"))
+    backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
     seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)
     sampled: bool = option(False, "draw actions instead of taking the mean")
 

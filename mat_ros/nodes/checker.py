@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recompute each tick in one place and compare the bits with what the gate used."""
+"""Decide each tick again in one process, and compare the bits with those that the gate used."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-DEPTH = 256  # ticks that may wait: the checker must not lose a tick because an earlier tick was slow
+DEPTH = 256  # largest number of ticks that wait: the checker must not lose a tick because an earlier tick was slow
 
 
 @dataclass(frozen=True)
 class CheckerSettings(NodeSettings):
     """Set the backend and the sampling of the checker."""
 
-    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+    backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
     seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)
     sampled: bool = option(False, "draw actions instead of taking the mean")
 

@@ -24,10 +24,11 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 class DetectorNodeSettings(NodeSettings):
     """Set how long the detector learns, and whether the chain receives overrides."""
 
-    learn_ticks: int = option(400, "ticks of healthy running from which it learns; more where the robot is large", 50,
+    learn_ticks: int = option(400, "least number of ticks from which the detector learns; a large robot takes more", 50,
                               10**6)
-    lead_ticks: int = option(2, "ticks before an override holds, so that every node has heard of it", 1, 100)
-    chain_information: str = option("intent", "what successors are told of a broken joint", choices=("intent", "truth"))
+    lead_ticks: int = option(2, "ticks until a published override holds; every node must receive it by then", 1, 100)
+    chain_information: str = option("intent", "what the next slots receive for a broken joint: the intended action "
+                                    "(intent) or the performed action (truth)", choices=("intent", "truth"))
 
 
 class DetectorNode(Shell):
@@ -83,7 +84,7 @@ class DetectorNode(Shell):
             level = Health.STALE if silent else Health(int(self.watch.health[k]))
             causes = Cause(int(self.watch.causes[k]))
             names = ", ".join(str(c.name).lower() for c in Cause if c in causes)
-            words = "not measured any more" if silent else names or ("OK" if self.watch.learned else "learning")
+            words = "no new measurements" if silent else names or ("OK" if self.watch.learned else "learning")
             array.status.append(DiagnosticStatus(
                 level=bytes([level]), name=f"{self.get_fully_qualified_name()}: {joint.name}", message=words,
                 hardware_id=self.manifest.robot,

@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lose, delay, double and reorder messages at the node that receives them, as an injection states."""
+"""Drop, delay, duplicate and reorder messages at the receiving node, as an injection states."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 class EncoderSettings(NodeSettings):
     """Set the backend of the encoder."""
 
-    backend: str = option("auto", "what runs the policy", choices=BACKENDS)
+    backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
 
 
 class EncoderNode(Shell):

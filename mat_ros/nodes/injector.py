@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Break motors and sensors of the simulated robot, messages at their receivers, and nodes by signals.
 
-The injector repeats its injection several times a second, and an injection holds for one second. So when the injector
-dies, every fault ends. A guard process then continues the stopped nodes. The policy and the detector receive no notice
-of a fault.
+The injector repeats its injection several times a second, and an injection holds for one second. When the injector
+dies, every fault therefore ends, and a guard process continues the stopped nodes. The policy and the detector receive
+no notice of a fault.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ REPEAT_S, LEASE_MS = 0.2, 1000
 class InjectorSettings(NodeSettings):
     """Set which faults are allowed, and which plan the injector follows."""
 
-    enabled: bool = option(False, "accept requests")
-    faults: str = option("", "fault plan whose broken messages and nodes are ours: a shipped name or a YAML file")
-    wiring: str = option("per_agent", "how slots are laid over processes", choices=("per_joint", "per_finger",
-                                                                                    "per_agent", "central"))
-    simulated: bool = option(True, "the robot is simulated, so that motors and readings can be broken")
+    enabled: bool = option(False, "accept requests for faults")
+    faults: str = option("", "fault plan; its faults of messages and nodes are injected: a shipped name or a YAML file")
+    wiring: str = option("per_agent", "which process runs which slots",
+                         choices=("per_joint", "per_finger", "per_agent", "central"))
+    simulated: bool = option(True, "the robot is simulated, so that its actuators and sensors can break")
 
 
 class InjectorNode(Shell):
@@ -81,7 +81,8 @@ class InjectorNode(Shell):
             absent = [fault.target for fault in faults if not self._processes.ours(fault.target)]
             if absent:
                 self.requests.clear(request.id + "*")
-                answer, words = Answer.UNSUPPORTED, f"expected nodes on this host, got {', '.join(absent)}"
+                answer = Answer.UNSUPPORTED
+                words = f"expected nodes on the injector's host, got {', '.join(absent)}; choose nodes of that host"
         if answer == Answer.ACCEPTED:
             for fault in faults:
                 self._break(fault)
@@ -132,7 +133,8 @@ class InjectorNode(Shell):
             done = self._processes.stop(fault.target) if fault.kind == "hang" else self._processes.kill(fault.target)
             if fault.kind == "restart":
                 self.requests.active.pop(fault.id)  # the fault is done: the launcher starts the node again
-            self.get_logger().info(f"{fault.kind} of {fault.target}: {'done' if done else 'it is not on this host'}")
+            words = "done" if done else "expected its process on this host, got none"
+            self.get_logger().info(f"{fault.kind} of {fault.target}: {words}")
 
     def _mend(self, faults: list[Fault]) -> None:
         for fault in faults:

@@ -8,12 +8,12 @@ from collections import deque
 
 import numpy as np
 
-WINDOW = 4096  # most ticks that one summary covers
+WINDOW = 4096  # largest number of ticks that one summary covers
 MS = 1e-6  # milliseconds per nanosecond
 
 
 class Latency:
-    """Percentiles of the latencies since the last summary, and the worst latency of the run."""
+    """Hold the latencies since the last summary, and the worst latency of the run."""
 
     def __init__(self) -> None:
         self._recent: deque[int] = deque(maxlen=WINDOW)

@@ -23,8 +23,8 @@ from mat_ros.core.wire import cdr
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-DEPTH = 1000  # messages that may wait for the disk
-FLUSH_S = 1.0  # between two flushes, and so most of the run that is lost when this process is killed
+DEPTH = 1000  # largest number of messages that wait for the disk
+FLUSH_S = 1.0  # time between two flushes; a killed recorder loses at most the messages of this time
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RecorderSettings(NodeSettings):
 
     file: str = option("", "MCAP file of the whole run; empty: none")
     flight: str = option("", "MCAP file for the last seconds before a stop, a NaN or a crash; empty: none")
-    seconds: float = option(10.0, "how far the flight recorder remembers", 0.1, 600.0)
+    seconds: float = option(10.0, "seconds for which the flight recorder keeps a message", 0.1, 600.0)
 
 
 class RecorderNode(Shell):
@@ -97,8 +97,8 @@ class RecorderNode(Shell):
                 self._dump("a request was not finite")
             self._stopped = message.stopped
         elif topic == "status":
-            if (gone := set(message.silent) - self._silent) and self._runs:  # at the start, every node is silent
-                self._dump(f"silent: {', '.join(sorted(gone))}")
+            if (gone := set(message.silent) - self._silent) and self._runs:  # at the start, no node has reported
+                self._dump(f"no report from {', '.join(sorted(gone))}")
             self._silent = set(message.silent)
         elif (who := f"{message.name}/{message.pid}") not in self._known:
             self._known.add(who)

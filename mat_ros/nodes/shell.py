@@ -39,8 +39,8 @@ from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.topics import Topic
 
-DIAGNOSTICS_S = 1.0  # between two reports, which are also the node's heartbeat
-CONNECTED_S = 0.1  # between two checks whether all peers are connected
+DIAGNOSTICS_S = 1.0  # time between two reports, which are also the node's heartbeat
+CONNECTED_S = 0.1  # time between two checks whether all peers are connected
 # DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
 LEAN_NODE: Mapping[str, Any] = {
@@ -53,14 +53,14 @@ class NodeSettings:
     """Declare the parameters of every node."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder")
-    autostart: str = option("configure", "how far a node goes by itself; the supervisor does the rest",
+    autostart: str = option("configure", "transitions that the node makes by itself; the supervisor requests the rest",
                             choices=("none", "configure", "activate"))
     realtime: int = option(0, "SCHED_RR priority while active, where the system permits it; 0: none", 0, 99)
     inject: bool = option(False, "let the injector break messages on their way to this node")
-    reliable: bool = option(True, "hear the tick's messages reliably: what is lost comes again, at the price of CPU")
-    clock: str = option("monotonic", "clock of ticks and deadlines: this machine's, or the one that hosts share",
+    reliable: bool = option(True, "DDS sends a lost message of the tick again, which costs CPU time")
+    clock: str = option("monotonic", "clock of ticks and deadlines: of this host (monotonic) or of all hosts (system)",
                         choices=("monotonic", "system"))
-    peers: str = option("", "other ends that its topics must have before ticks start: observation=2,applied=1")
+    peers: str = option("", "number of other ends of each topic before ticks start, as in observation=2,applied=1")
 
 
 class Shell(LifecycleNode):
@@ -82,7 +82,8 @@ class Shell(LifecycleNode):
             try:
                 self.declare_parameter(o.name, o.default, _descriptor(o))
             except InvalidParameterValueException as error:  # the exception of ROS states no range
-                raise Refused(f"parameter {o.name}", f"a value in {o.range}", str(error), "set it to one") from error
+                raise Refused(f"parameter {o.name}", f"a value in {o.range}", str(error),
+                              "set it to a value in this range") from error
         for name, o in self._options.items():
             o.read(self.get_parameter(name).value)
         self.add_on_set_parameters_callback(self._refuse_change)

@@ -22,9 +22,9 @@ from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
-LOOK_S = 0.1  # between two searches for nodes to activate
-STATUS_EVERY = 10  # searches from one status message to the next
-PATIENCE_S = 5.0  # before the first log line that states why the graph waits, and between two of them
+LOOK_S = 0.1  # time between two searches for nodes to activate
+STATUS_EVERY = 10  # number of searches from one status message to the next
+PATIENCE_S = 5.0  # time before the first log line with the reason for which the graph waits, and between two such lines
 SILENCE_NS = 2_500_000_000  # longest time without a report: two reports in a row are missing then
 
 
@@ -32,7 +32,8 @@ SILENCE_NS = 2_500_000_000  # longest time without a report: two reports in a ro
 class SupervisorSettings(NodeSettings):
     """Set which nodes the supervisor activates and supervises."""
 
-    autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
+    autostart: str = option("activate", "transitions that the node makes by itself",
+                            choices=("none", "configure", "activate"))
     nodes: str = option("", "names of the graph's nodes, separated by commas")
 
 
@@ -72,7 +73,7 @@ class SupervisorNode(Shell):
             # On one machine `mat_ros.graph.claim` refuses a second graph earlier. A network has only this check.
             self.get_logger().error(f"another graph runs in namespace {self.get_namespace()}: expected to supervise "
                                     f"alone, got the supervisor of process {message.pid} on its host; end that graph, "
-                                    "or give this one a ROS_DOMAIN_ID or namespace:=... of its own")
+                                    "or give this graph its own ROS_DOMAIN_ID or namespace:=...")
             if not self.ends.done():
                 self.ends.set_result(REFUSED)
             return

@@ -16,7 +16,7 @@ from mat_ros.nodes.topics import Topic
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import MODES, GraphWatch
 
-LOOK_S = 0.1  # between two refreshes of the view
+LOOK_S = 0.1  # time between two refreshes of the view
 DEPTH = 1024  # messages that are kept while the viewer draws
 
 
@@ -24,7 +24,8 @@ DEPTH = 1024  # messages that are kept while the viewer draws
 class ViewerSettings(NodeSettings):
     """Set how the viewer shows the graph."""
 
-    autostart: str = option("activate", "how far a node goes by itself", choices=("none", "configure", "activate"))
+    autostart: str = option("activate", "transitions that the node makes by itself",
+                            choices=("none", "configure", "activate"))
     show: str = option("terminal", "where", choices=("terminal", "rerun"))
     seed: int = option(0, "seed of the simulated world, which Rerun shows", 0, 2**31 - 1)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mat_ros.view.page import Block
 
-WIDTH = 760.0  # of every chart in SVG units; the page scales the chart
+WIDTH = 760.0  # width of every chart in SVG units; the page scales the chart
 CHARACTER = 6.6  # mean width of a letter; capitals are wider
 
 
@@ -33,7 +33,7 @@ def tip(words: str) -> str:
 
 
 def drawing(height: float, description: str, *parts: str) -> Block:
-    """Return a drawing made of parts; screen readers speak the description."""
+    """Return a drawing made of parts; screen readers read the description aloud."""
     content = "".join(parts)
     return Block(element("svg", content, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=description))
 

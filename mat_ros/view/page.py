@@ -68,7 +68,7 @@ class Page:
 
     title: str
     lead: str = ""
-    opening: list[Block] = field(default_factory=list)  # between the title and the first section
+    opening: list[Block] = field(default_factory=list)  # blocks between the title and the first section
     sections: list[Section] = field(default_factory=list)
     foot: str = f"Made by mat_ros {__version__}."
 

@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "rerun":
         raise
-    raise Missing("rerun, with which runs are shown", f"run {install_command('viz')}") from error
+    raise Missing("rerun, which shows runs,", f"run {install_command('viz')}") from error
 
 HIDDEN_GROUPS = (3, 4, 5)  # groups of geometry that no camera shows
 

@@ -19,7 +19,7 @@ from mat_ros.core.tick.safety import Reason
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
 STATE_OF_VALIDITY = {int(Validity.OWN): "own", int(Validity.REDECIDED): "redecided", int(Validity.HELD): "held",
                      int(Validity.ZERO): "zero", NONE: "silent"}
-MODES = ("waiting", "running", "degraded", "stopped")  # in the order of their numbers in ChainStatus
+MODES = ("waiting", "running", "degraded", "stopped")  # modes in the order of their numbers in ChainStatus
 RATE_WINDOW_NS = 1_000_000_000
 RECENT = 600  # ticks over which the live table computes percentiles
 
@@ -31,7 +31,7 @@ class Tick:
     tick: int
     episode: int
     start_ns: int
-    latency_ms: float  # from the start of the tick until the command left the gate
+    latency_ms: float  # time from the start of the tick until the command left the gate
     signals: NDArray[np.float32]  # (signal,): the measurements on which the tick was decided
     applied: NDArray[np.float64]  # (joint,)
     states: tuple[str, ...]  # one of STATES for each agent

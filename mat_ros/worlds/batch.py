@@ -56,8 +56,8 @@ class World:
         limits = model.actuator_ctrlrange[self._motors].astype(np.float64)
         self.command_lower, self.command_upper = limits[:, 0], limits[:, 1]  # (joint,)
         if not (limits[:, 0] < limits[:, 1]).all():
-            raise Refused("actuators", "a control range each", dict(zip(actuators, limits.tolist(), strict=True)),
-                          "limit them in the model")
+            raise Refused("actuators", "a control range for each actuator",
+                          dict(zip(actuators, limits.tolist(), strict=True)), "set ctrlrange in the model")
         self._batch = mujoco.batch.Batch(model, count, threads, persistent=count <= PERSISTENT_UP_TO)
         self._ctrl: Float = self._batch.bind("ctrl")
         self._qpos: Float = self._batch.bind("qpos")
@@ -134,7 +134,7 @@ class World:
     def signal(self, term: str) -> Float:
         """Return one term of all simulations, (simulation, element)."""
         if term not in self._signals.slices:
-            raise Refused("term", f"one of {sorted(self._signals.slices)}", term, "ask for a measured term")
+            raise Refused("term", f"one of {sorted(self._signals.slices)}", term, "choose a measured term")
         return np.array(self._measured[:, self._signals.slices[term]])
 
     def joint_position(self, joint: str) -> Float:
@@ -232,5 +232,5 @@ class World:
         rows = np.asarray(ids)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
         if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.count or (np.diff(rows) < 1).any())):
-            raise Refused("simulations", f"ascending ids in [0, {self.count})", ids, "sort them, each once")
+            raise Refused("simulations", f"ascending ids in [0, {self.count})", ids, "sort the ids, each one once")
         return rows

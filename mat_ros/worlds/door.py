@@ -16,23 +16,23 @@ import numpy as np
 SIDES = ("left", "right")  # as seen from the hands: the left leaf is at -y, the right leaf at +y
 SIGN = {"left": -1.0, "right": 1.0}
 
-HEIGHT = 0.7  # of the door's middle above the floor
-HINGE = 0.4235  # from the door's middle to a hinge
+HEIGHT = 0.7  # height of the door's middle above the floor
+HINGE = 0.4235  # distance from the door's middle to a hinge
 LEAF_WIDTH, LEAF_HEIGHT, LEAF_THICKNESS = 0.417, 0.92, 0.018
 LEAF_MASS = 4.0
 RAIL_HALF = (0.03, 0.88, 0.022)
-RAIL_OFFSET = 0.485  # from the door's middle to a rail's middle
+RAIL_OFFSET = 0.485  # distance from the door's middle to a rail's middle
 POST_HALF, POST_OFFSET = (0.03, 0.022, 0.614), 0.858  # the posts carry the rails, far from the leaves
 # The handle point is the point that a task calls the handle. The point lies between the leaf and the bar.
-HANDLE_REACH = 0.39  # from the hinge to the handle point
-HANDLE_DEPTH = 0.04  # of the handle point in front of the leaf
-HANDLE_HEIGHT = -0.0167  # of the handle point above the door's middle
+HANDLE_REACH = 0.39  # distance from the hinge to the handle point
+HANDLE_DEPTH = 0.04  # distance by which the handle point lies in front of the leaf
+HANDLE_HEIGHT = -0.0167  # height of the handle point above the door's middle
 BAR_SPAN = (-0.19, 0.107)  # lowest and highest point of a bar, above the door's middle
 BAR_RADIUS, STUB_RADIUS = 0.011, 0.009
 BAR_MASS, STUB_MASS = 0.2, 0.05
 OPEN_ANGLE = 1.5708
 SPRING, SPRING_DAMPING = 5.0, 1.0  # N*m/rad and N*m*s/rad: the spring drives a leaf to its start angle
-FRICTION = (0.55, 0.005, 0.0001)  # between hand and door; 0.55 is the mean of their own coefficients 1.0 and 0.1
+FRICTION = (0.55, 0.005, 0.0001)  # friction between hand and door; 0.55 is the mean of their coefficients 1.0 and 0.1
 
 WOOD, STEEL, RAIL = (0.72, 0.52, 0.34, 1.0), (0.80, 0.81, 0.84, 1.0), (0.33, 0.35, 0.40, 1.0)
 
@@ -43,7 +43,7 @@ class DoubleDoor:
 
     swings: Literal["inward", "outward"]  # towards the hands, or away from them
     starts: Literal["closed", "open"]
-    standoff: float = 0.065  # from the middle of a leaf to the middle of its bars; a wider gap is easier to hook
+    standoff: float = 0.065  # distance from a leaf's middle to its bars' middle; a wider gap is easier to hook
 
     @property
     def start_angle(self) -> float:

@@ -59,7 +59,8 @@ class FaultyWorld:
         rows = self.world.rows(ids)
         schedules = [Schedule(0)] * len(rows) if schedules is None else schedules
         if len(schedules) != len(rows):
-            raise Refused("fault schedules", f"{len(rows)}, one per simulation", len(schedules), "give one for each")
+            raise Refused("fault schedules", f"{len(rows)}, one per simulation", len(schedules),
+                          "give a schedule for each")
         for row, schedule in zip(rows, schedules, strict=True):
             self._schedules[row] = schedule
             self._actuators.mend(row, schedule)
@@ -112,8 +113,8 @@ class FaultyWorld:
         """
         plain = "reported" not in state
         if plain and any(schedule.faults for schedule in schedules):
-            raise Refused("state", "that of a world with faults, as its schedules have some", "a plain world's",
-                          "continue it with empty schedules")
+            raise Refused("state", "a state of a world with faults, because the schedules have faults",
+                          "a state of a plain world", "continue it with empty schedules")
         self._schedules = list(schedules)
         for row, schedule in enumerate(self._schedules):
             self._actuators.mend(row, schedule)

@@ -65,7 +65,7 @@ def load_model(name: str) -> mujoco.MjModel:
         raise Refused("world", f"one of {sorted(TASKS)}", name, "choose one of them")
     spec = importlib.util.find_spec("gymnasium")
     if spec is None or spec.origin is None:
-        raise Missing("gymnasium, whose robot models this world uses", "pip install gymnasium")
+        raise Missing("gymnasium, whose robot models this world uses,", "run `pip install gymnasium`")
     found = mujoco.MjSpec.from_file(str(Path(spec.origin).parent / "envs/mujoco/assets" / TASKS[name].asset))
     for motor in found.actuators:
         gear = motor.gear[0]

@@ -48,12 +48,12 @@ PHYSICS: Mapping[str, Quantity] = {
     "mass": Quantity(("body_mass", "body_inertia"), OBJECT.mjOBJ_BODY, settles=True),
     "damping": Quantity(("dof_damping",), OBJECT.mjOBJ_JOINT),
     "armature": Quantity(("dof_armature",), OBJECT.mjOBJ_JOINT, settles=True),
-    "stiffness": Quantity(("actuator_gainprm", "actuator_biasprm"), OBJECT.mjOBJ_ACTUATOR),  # of position servos
+    "stiffness": Quantity(("actuator_gainprm", "actuator_biasprm"), OBJECT.mjOBJ_ACTUATOR),  # position servos
     "strength": Quantity(("actuator_forcerange",), OBJECT.mjOBJ_ACTUATOR),
     "gravity": Quantity(("opt.gravity",), None, 2),  # m/s^2, along z
 }
 DELAYS = ("observation_delay", "command_delay")  # ticks
-NOISES = ("observation", "command")  # in the term's unit
+NOISES = ("observation", "command")  # noise in the unit of the term or joint
 SIGNALS = (*NOISES, *DELAYS)
 WHENS, HOWS, DISTRIBUTIONS = ("startup", "reset", "interval"), ("absolute", "add", "scale"), ("uniform", "loguniform",
                                                                                                "normal")
@@ -190,7 +190,7 @@ class Randomiser:
                 owner = self.world.model.dof_jntid
                 places = np.flatnonzero(np.isin(owner, places))
         if not len(places):
-            raise Refused(f"randomisation of {row.what}", "a pattern that selects something", row.of,
+            raise Refused(f"randomisation of {row.what}", "a pattern that selects at least one name", row.of,
                           "correct the table")
         return places
 

@@ -35,7 +35,7 @@ class Camera:
         model = world.model
         largest = model.vis.global_.offwidth, model.vis.global_.offheight
         if width > largest[0] or height > largest[1]:
-            raise Refused("picture", f"at most {largest} pixels", (width, height), "take a smaller one")
+            raise Refused("picture", f"at most {largest} pixels", (width, height), "take a smaller picture")
         self.world = world
         self._graphics = _open_graphics(width, height)
         self._renderer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)

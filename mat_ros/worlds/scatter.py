@@ -25,7 +25,7 @@ class Scatter:
     def __post_init__(self) -> None:
         """Refuse an offset that is not a number of at least 0."""
         if not 0.0 <= self.joint_position < math.inf:
-            raise Refused("start, joint_position", "rad, at least 0", self.joint_position, "correct the grid")
+            raise Refused("start, joint_position", "at least 0 rad", self.joint_position, "correct the grid")
 
     @classmethod
     def read(cls, given: object) -> Scatter:
@@ -36,4 +36,4 @@ class Scatter:
         try:
             return cls(**{name: float(value) for name, value in given.items()})
         except (TypeError, ValueError) as error:
-            raise Refused("start", "a number each", given, "correct the grid") from error
+            raise Refused("start", "a number for each field", given, "correct the grid") from error

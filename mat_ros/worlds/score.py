@@ -38,7 +38,7 @@ class Worth:
 class Score(Protocol):
     """Define the score of an episode."""
 
-    name: str  # of the score, with its unit
+    name: str  # name of the score, with its unit
     horizon: int  # ticks
 
     def judge(self, actions: Float) -> Worth:

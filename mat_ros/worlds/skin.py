@@ -57,7 +57,8 @@ def dress(spec: mujoco.MjSpec, hands: Sequence[str]) -> None:
     """Add the meshes to the hands of a scene, and hide the geoms that the meshes cover."""
     folder = mesh_folder()
     if folder is None:
-        raise Missing("gymnasium-robotics, whose meshes are the skin", "pip install gymnasium-robotics, or go without")
+        raise Missing("gymnasium-robotics, whose meshes are the skin,",
+                      "run `pip install gymnasium-robotics`, or draw the hands without the skin")
     for file, scale in sorted({(patch.file, patch.scale) for patch in PATCHES}):
         spec.add_mesh(name=file, file=str(folder / f"{file}.stl"), scale=scale)
     for prefix in hands:

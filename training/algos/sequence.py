@@ -121,7 +121,7 @@ class SequencePpo:
     def imitate(self, rollout: Rollout, shown: Float32, generator: torch.Generator) -> dict[str, float]:
         """Learn the actions of a script (T, N, n, act) and the values of the states in a rollout.
 
-        Each slot is told the action that its predecessor did, whether the policy or the script decided it. Nothing is
+        Each slot receives the action that its predecessor did, whether the policy or the script decided it. Nothing is
         clipped, so the scores of PPO that measure clipping are zero.
         """
         whole = {name: self._tensor(rollout.flat(name)) for name in ("obs", "actions", "told", "returns")}

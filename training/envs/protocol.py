@@ -32,7 +32,7 @@ class Spec:
     act_mask: Bool  # (agent, act_dim)
     horizon: int  # ticks until an episode is truncated
     discrete: bool = False
-    information: str = "intent"  # what the chain is told about a broken joint: "intent" or "truth"
+    information: str = "intent"  # what successors receive for a broken joint: "intent" or "truth"
     faults: str = "none"  # name of the fault plan
 
     @property

@@ -62,7 +62,7 @@ def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float
     """Write and prove a bundle whose golden ticks are the decisions for raw observations (tick, n, obs_dim)."""
     if not isinstance(policy.actions, GaussianActions):
         raise Refused("policy", "continuous actions", "a choice among alternatives",
-                      "keep it in training: joints are commanded by numbers")
+                      "export a policy with continuous actions, because a joint needs a number")
     if folder.exists() and any(folder.iterdir()):
         raise Refused(f"folder {folder}", "an empty or a new one", "files in it", "choose another with -o")
     folder.parent.mkdir(parents=True, exist_ok=True)

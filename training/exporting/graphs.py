@@ -22,7 +22,7 @@ from training.models import Policy
 from training.models.wkv_reference import lengthened
 
 OPSET = 20  # the first opset with Gelu
-IR_VERSION = 10  # of the time of opset 20: every runtime that supports the opset reads this version
+IR_VERSION = 10  # version of the time of opset 20: every runtime that supports the opset reads this version
 BATCH, SLOTS = "batch", "slots"
 
 

@@ -30,7 +30,7 @@ from training.models import Policy, PolicyConfig, build_policy
 
 MILLISECOND = 1_000_000  # ns
 KINDS = {"mat": "attention", "rwkv4": "rwkv4"}  # policy -> its mixers
-OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4  # of the policies of several sizes
+OBS_DIM, ACT_DIM, GOLDEN_TICKS = 32, 1, 4  # constant sizes of `export_policies`
 ARM_HZ, ARM_WIDTH = 60, 64
 
 

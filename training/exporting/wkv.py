@@ -36,7 +36,7 @@ from training.models.wkv_reference import NEVER
 
 DOMAIN, NAME = "mat_ros", "WKV"
 VERSION = 1
-PLUGIN = {"plugin_namespace": DOMAIN, "plugin_version": str(VERSION)}  # for the plugin search of TensorRT's parser
+PLUGIN = {"plugin_namespace": DOMAIN, "plugin_version": str(VERSION)}  # TensorRT's parser searches by these
 
 
 class OperatorMix(TimeMix4):

@@ -162,7 +162,7 @@ class FusedLoop:
             share: NDArray[np.float32] | None = None) -> tuple[NDArray[np.float32], ...]:
         """Return actions, log_probs and values for obs (B, n, obs_dim), with normal noise (B, n, act_dim) or without.
 
-        `share` (B, n, act_dim) is the part of each action that its joint really does. The next slot is told action *
+        `share` (B, n, act_dim) is the part of each action that its joint really does. The next slot receives action *
         share, or the action where no share is given.
         """
         shape = obs.shape[:2]

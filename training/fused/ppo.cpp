@@ -49,7 +49,7 @@ class Learner {
     for (int w = 0; w < config.threads; ++w) workers_.push_back(std::make_unique<Worker>(*this));
   }
 
-  // `share` (sample, slot, act) is the part of each action that its joint really does. The next slot is told action *
+  // `share` (sample, slot, act) is the part of each action that its joint really does. The next slot receives action *
   // share, or the action where no share is given.
   void act(const float* obs, const float* noise, const float* share, int samples, float* actions, float* log_probs, float* values) {
     network_.pack(parameters_);

@@ -28,7 +28,7 @@ manifest.yaml holds:
     normaliser             {clip, mean, std}: (agent, obs_dim) lists, float32 values that read back bit-equal; columns
                            that are not normalised have mean 0 and std 1. obs -> clip((obs - mean) / std, -clip, clip);
                            id columns lie inside any clip, so the clip leaves them unchanged
-    information            intent | truth           what the chain was told about a broken joint
+    information            intent | truth           what successors received for a broken joint
     faults                 name of the fault plan, or none
     steps, updates, seed   environment steps and updates so far, and the seed
     returns                mean return and length of the last episodes, as in the training log

@@ -30,8 +30,8 @@ class Imitation:
     def __init__(self, environment: Environment, learner: Learner, ticks: int) -> None:
         spec = environment.spec
         if not hasattr(environment, "shown") or not isinstance(learner, ImitatingLearner):
-            raise Refused("setting imitate", "the algorithm mat on a task with a script, as door_close_outward_hand",
-                          spec.task, "leave it at 0")
+            raise Refused("setting imitate", "the algorithm mat and a task with a script, as door_close_outward_hand",
+                          spec.task, "leave imitate at 0")
         self._learner, self._show = learner, environment.shown
         self.shown = np.zeros((ticks, environment.count, *spec.act_mask.shape), np.float32)
         copies = np.arange(environment.count)[:, None, None]

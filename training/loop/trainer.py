@@ -148,7 +148,7 @@ class Trainer:
             np.savez_compressed(dump, **{name: getattr(self.whole, name) for name in
                                          ("obs", "actions", "log_probs", "values", "rewards", "returns", "advantages")})
             raise Diverged(f"{bad[0]} at step {self.steps}: expected a finite number, got {metrics[bad[0]]}; "
-                           f"the last batch is in {dump}, lower the learning rate or look there")
+                           f"lower the learning rate, or examine the last batch in {dump}")
 
     def train(self, log: MetricLog | None, stop: Callable[[], bool] = lambda: False) -> None:
         """Iterate until the steps are done or `stop` returns True. Save every few minutes and at the end.
@@ -206,8 +206,8 @@ class Trainer:
         self.learner.load_training(checkpoint.part("learner"))
         kept = _arrays(checkpoint, "environment")
         if len(kept["last_obs"]) != self.team.size:
-            raise Refused("checkpoint", f"{len(kept['last_obs'])} processes, as it was written by", self.team.size,
-                          "resume with the same number")
+            raise Refused("checkpoint", f"{len(kept['last_obs'])} processes, as when it was written", self.team.size,
+                          "resume with the same number of processes")
         mine = {name: array[self.team.rank] for name, array in kept.items()}
         self.obs = mine.pop("last_obs")
         self.environment.restore(mine)

@@ -22,8 +22,10 @@ from training.models.decoder import IndependentDecoder
 from training.models.policy import Policy, build_policy
 from training.models.rwkv6 import TimeMix6
 
-PUBLISHED = {"mat": 80_641, "mat_dec": 38_529, "marwkv4": 121_217}  # for observation 13, action 1, width 64, one block
-NEVER_USED = {"mat": 3_428, "mat_dec": 2_506, "marwkv4": 3_428}  # of those: layers that the published code never calls
+# Published counts of parameters for observation 13, action 1, width 64, one block. The counts of NEVER_USED belong to
+# layers that the published code never calls.
+PUBLISHED = {"mat": 80_641, "mat_dec": 38_529, "marwkv4": 121_217}
+NEVER_USED = {"mat": 3_428, "mat_dec": 2_506, "marwkv4": 3_428}
 PUBLISHED_SIZES = (13, 1, 64, 1)
 FLOAT_BYTES = 4
 

@@ -21,7 +21,7 @@ FORBIDDEN = -1e10  # a logit that the softmax turns into probability 0; it is fi
 class GaussianActions(nn.Module):
     """Draw from Normal(mean, sigmoid(log_std) * std_scale) per dimension. All agents share one learnt spread.
 
-    Actions are not squashed or clipped: the safety gate and the simulator do that. The successors are told the raw
+    Actions are not squashed or clipped: the safety gate and the simulator do that. The successors receive the raw
     sample. Padding dimensions are always 0, with log-probability and entropy 0.
     """
 

@@ -36,7 +36,7 @@ class PolicyConfig:
     decoder: str = "attention"  # one of DECODER_MIXERS
     width: int = 64  # d
     blocks: int = 1
-    heads: int = 1  # of attention, and of the matrix state of RWKV-5, 6 and 7
+    heads: int = 1  # number of heads of attention, and of the matrix state of RWKV-5, 6 and 7
     encoder_bidirectional: bool = False  # RWKV encoders only: let every agent see every other, as attention always does
     discrete: bool = False
     agent_id: bool = False  # append a one-hot agent number to the observation

@@ -140,7 +140,7 @@ class Policy(nn.Module):
         """Return actions, log-probabilities and values from given noise (None takes the mean action).
 
         Compiled forms may replace the two networks. `share` is the part of each action that its joint really does. Each
-        slot is then told action * share of the slot before it, and not the intended action. The returned actions and
+        slot then receives action * share of the slot before it, and not the intended action. The returned actions and
         their log-probabilities are the intended ones.
         """
         if share is not None and self.config.discrete:
@@ -177,7 +177,7 @@ class Policy(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-probabilities, entropy and values of known actions, all slots in parallel.
 
-        `told` is what each slot's successor was told. Without `told`, the successors were told the actions themselves.
+        `told` is what each slot's successor received. Without `told`, the successors received the actions themselves.
         """
         enc, values = self.encode_with_values(obs, order)
         decided = _to_slots(actions, order)
@@ -189,7 +189,7 @@ class Policy(nn.Module):
     def distribution(self, obs: Tensor, told: Tensor, order: Tensor | None = None) -> Tensor:
         """Return the parameters (means or logits, (B, n, act_dim)) of every slot.
 
-        `told` (B, n, act_dim) is what each slot's successor was told: the actions, unless a fault changed them.
+        `told` (B, n, act_dim) is what each slot's successor received: the actions, unless a fault changed them.
         """
         params = self.decoder.parallel(self.encode(obs, order), self._shifted(_to_slots(told, order)))
         return _to_agents(params, order)
@@ -227,7 +227,7 @@ class Policy(nn.Module):
         return None if mask is None else _to_slots(mask, order)
 
     def _shifted(self, told: Tensor) -> Tensor:
-        """Return what each slot was told by its predecessor: (B, n, ...) -> (B, n, action_input_dim)."""
+        """Return what each slot received from its predecessor: (B, n, ...) -> (B, n, action_input_dim)."""
         start = self.start_action(told.shape[0]).unsqueeze(1)
         return torch.cat([start, self.action_input(told[:, :-1])], dim=1)
 

@@ -98,7 +98,7 @@ class TrainConfig:
     faults: str = ""
     """This fault plan breaks things while training: a YAML file or a shipped plan. Empty breaks nothing."""
     information: Literal["intent", "truth"] = "intent"
-    """Successors of a broken joint are told its intended action (intent), or what it really does (truth)."""
+    """Successors of a broken joint receive its intended action (intent), or what it really does (truth)."""
     fault_flag: bool = False
     """Each agent observes whether its own joints are broken."""
     engine: Literal["auto", "torch", "fused"] = "auto"

@@ -42,7 +42,8 @@ class Team:
         """Return the number of this rank's copies of the environment."""
         if config.envs % self.size or (config.samples // config.minibatches) % self.size:
             raise Refused("setting envs", f"copies and minibatches that {self.size} ranks can share evenly",
-                          f"{config.envs} copies and {config.minibatches} minibatches", "change them or the ranks")
+                          f"{config.envs} copies and {config.minibatches} minibatches",
+                          "change them or the number of ranks")
         return config.envs // self.size
 
     def own(self, rows: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ class Learner(Protocol):
             share: Float32 | None = None) -> tuple[NDArray[Any], Float32, Float32]:
         """Return actions (B, n, act), log-probabilities (B, n, act) and values (B, n) for obs (B, n, obs_dim).
 
-        `share` (B, n, act) is the part of each action that its joint really does. Successors are told action * share.
-        Without a share they are told the action. The returned actions are the intended ones.
+        `share` (B, n, act) is the part of each action that its joint really does. Successors receive action * share.
+        Without a share they receive the action. The returned actions are the intended ones.
         """
 
     def values(self, obs: Float32) -> Float32:

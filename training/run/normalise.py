@@ -19,7 +19,7 @@ class ObservationNormaliser:
     every agent. Columns outside `mask` (ids, flags, padding) stay unchanged.
     """
 
-    LEAST_VARIANCE = 1e-8  # of a column; a column that never changed is shifted and not scaled
+    LEAST_VARIANCE = 1e-8  # least variance of a column; a column that never changed is shifted and not scaled
 
     def __init__(self, mask: NDArray[np.bool_], clip: float = 10.0) -> None:
         self.mask, self.clip = mask, clip  # (agent, obs_dim)
@@ -67,7 +67,7 @@ class ValueNormaliser:
     # The compiled loop updates the same moments and receives these three numbers.
     FORGET = 0.99999  # factor of the old moments at each batch
     LEAST_WEIGHT = 1e-5  # divisor of the moments before the first batch, whose weight is zero
-    LEAST_VARIANCE = 1e-2  # of returns
+    LEAST_VARIANCE = 1e-2  # least variance of returns
 
     def __init__(self) -> None:
         self.moments = torch.zeros(3, dtype=torch.float64)  # running mean, mean square, and weight (for debiasing)

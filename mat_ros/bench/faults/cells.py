@@ -25,15 +25,15 @@ from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
 from mat_ros.worlds.batch import World
 
-LEARNING_SEED = 977  # of the episodes from which the detector learns; no cell runs them
-RECOVERED = 0.8  # of the reward before the fault, over RECOVERY_S
-RECOVERY_S = 1.0
-INFLUENCE_TICKS = 60  # over which the influence of slots is averaged
+LEARNING_SEED = 977  # seed of the episodes from which the detector learns; no cell runs these episodes
+RECOVERED = 0.8  # share of the earlier reward from which on the reward counts as recovered
+RECOVERY_S = 1.0  # window over which both rewards are averaged
+INFLUENCE_TICKS = 60  # ticks over which the influence of slots is averaged
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs to run any cell of one policy."""
+    """Hold what a worker needs to run any cell of one policy."""
 
     policy: str  # folder
     backend: str
@@ -44,14 +44,14 @@ class Setup:
     mode: str
 
     def origin(self) -> dict[str, object]:
-        """Return what the rows of a table have in common, wherever policy and grid lie."""
+        """Return the settings that all rows of a table share. Digests stand for the policy and the grid."""
         grid = hashlib.sha256(Path(self.grid).read_bytes()).hexdigest()
         return {"policy": Bundle.load(Path(self.policy)).digest, "grid": grid, "backend": self.backend,
                 "mode": self.mode, "seed": self.seed, "ticks": self.ticks}
 
 
 class Worker:
-    """Run cells of one policy; it keeps the simulated robots from cell to cell."""
+    """Run cells of one policy, with the same simulated robots in every cell except gaps."""
 
     def __init__(self, setup: Setup, learn: bool = True) -> None:
         self.setup, self.bundle = setup, Bundle.load(Path(setup.policy))
@@ -66,16 +66,16 @@ class Worker:
 
     @property
     def world(self) -> World:
-        """Return the simulated robot to which no gap applies."""
+        """Return the simulated robots with the trained physics."""
         return self._whole.world.world
 
     def onset(self) -> int:
-        """Return the tick at which things break."""
+        """Return the tick at which the faults start."""
         return self.grid.onset(self.bundle.manifest.period_ns, self.setup.ticks or self._whole.score.horizon)
 
     def episodes(self, cell: Cell, ticks: int | None = None,
                  watch: Callable[[int], None] | None = None) -> EpisodeResults:
-        """Run the episodes of a cell, of so many ticks; `watch` is called after each tick."""
+        """Run the episodes of a cell for at most `ticks`; `watch` is called after each tick."""
         lockstep = self._whole
         if cell.level == GAP:
             lockstep = self._lockstep(cell.table)
@@ -122,15 +122,16 @@ class Worker:
 
 
 def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
-    """Return the ticks after the onset until the reward is for good what it was before.
+    """Return the ticks from the onset until the reward has recovered and does not fall again.
 
-    0: it never fell, -1: it never was, -2: it cannot be told, since the episode is too short before or after the onset.
+    0: the reward never fell. -1: the reward had not recovered at the end of the episode. -2: the episode is too short
+    before or after the onset.
     """
     window = max(1, round(RECOVERY_S * 1e9 / period_ns))
     if onset < window or len(rewards) < onset + window:
         return UNTOLD
     total = np.cumsum(np.append(0.0, rewards))
-    mean = (total[window:] - total[:-window]) / window  # [k]: of the ticks k .. k + window - 1
+    mean = (total[window:] - total[:-window]) / window  # mean[k]: over the ticks k .. k + window - 1
     before = mean[max(0, onset - 2 * window):onset - window + 1].mean()
     low = np.flatnonzero(mean[onset:] < before - (1 - RECOVERED) * abs(before))
     if not len(low):
@@ -138,11 +139,11 @@ def recovery(rewards: np.ndarray, onset: int, period_ns: int) -> int:
     return -1 if low[-1] == len(mean) - onset - 1 else int(low[-1]) + 1
 
 
-_worker: Worker | None = None  # of this process
+_worker: Worker | None = None  # worker of this process, used again for the next cell
 
 
 def rows_of(setup: Setup, cell: Cell) -> tuple[Cell, list[dict[str, Any]]]:
-    """Run a cell with the simulated robots that this process keeps."""
+    """Run a cell with the worker of this process, and return the cell and its rows."""
     global _worker
     if _worker is None or _worker.setup != setup:
         _worker = Worker(setup)

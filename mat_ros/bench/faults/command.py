@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", action="append", required=True, help="bundle, by name or folder; may be repeated")
     parser.add_argument("--grid", default="grid", help="grid of faults: a shipped name or a YAML file")
     parser.add_argument("--episodes", type=int, default=32, help="paired episodes per cell")
-    parser.add_argument("--ticks", type=int, help="ticks of an episode; default: those of the task")
+    parser.add_argument("--ticks", type=int, help="ticks of an episode; default: the length in the task")
     parser.add_argument("--only", default="*", help="run only cells whose level:kind:target matches this pattern")
     parser.add_argument("--mode", default="optimistic", choices=MODES,
                         help="mode of the chain where messages or nodes break")
@@ -35,8 +35,8 @@ def parser() -> argparse.ArgumentParser:
                         "graph of node processes over DDS, free-running against the wall clock; 0: no live graph")
     parser.add_argument("--live-only", action="append", metavar="PATTERN", help="pattern, as in --only, of cells to "
                         "run live beside the nominal cell; may be repeated; default: the first actuator that is off, "
-                        "the largest share of dropped messages, and the first node that crashes; gaps and oracles "
-                        "cannot run live")
+                        "the largest share of dropped messages, and the first node that crashes; cells of gaps and "
+                        "oracles cannot run live")
     parser.add_argument("--out", type=Path, required=True, help="folder of the tables and report.html")
     parser.add_argument("--json", action="store_true", help="print the headline table as JSON")
     return parser

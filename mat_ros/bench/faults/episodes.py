@@ -17,19 +17,19 @@ Float = NDArray[np.float64]
 
 @dataclass
 class EpisodeResults:
-    """One episode per row, filled tick by tick. Arrays are (row,) unless they say otherwise."""
+    """Hold the results of one episode per row, filled tick by tick. The shape is (row,) where no shape is stated."""
 
     returns: Float
     lengths: NDArray[np.int64]  # ticks
     rewards: Float  # (tick, row), NaN after the end
-    detected: NDArray[np.int64]  # tick at which a broken joint was first found in error, -1: never
-    alarmed: NDArray[np.bool_]  # (row, joint): healthy joints that were found in error
+    detected: NDArray[np.int64]  # tick at which the detector first found a broken joint in error; -1: never
+    alarmed: NDArray[np.bool_]  # (row, joint): healthy joints that the detector found in error
     missing: NDArray[np.int64]  # joints x ticks without a decision in time
-    outside_before: NDArray[np.int64]  # joints x ticks: what the policy wanted lay outside the joint's limits
-    outside_after: NDArray[np.int64]  # the same behind the gate
+    outside_before: NDArray[np.int64]  # joints x ticks with a decision outside the joint's limits
+    outside_after: NDArray[np.int64]  # joints x ticks with an applied command outside the joint's limits
     clamped: NDArray[np.int64]  # joints x ticks in which the gate changed the request
-    latency_ns: NDArray[np.int64]  # (tick, row) of the last decision in simulated time; 0 where decided centrally
-    computing_ns: NDArray[np.int64]  # (tick, row): what encoding, deciding and guarding took on this machine
+    latency_ns: NDArray[np.int64]  # (tick, row): simulated time until the last decision; 0 in a central tick
+    computing_ns: NDArray[np.int64]  # (tick, row): time of encoding, deciding and guarding on this machine
     signals: Float32 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))  # (tick + 1, row, signal)
     commands: Float = field(default_factory=lambda: np.zeros((0, 0, 0)))  # (tick, row, joint)
 
@@ -45,7 +45,7 @@ class EpisodeResults:
 
     def add_alarms(self, health: NDArray[np.int64], broken: NDArray[np.bool_], alive: NDArray[np.bool_], tick: int
                    ) -> None:
-        """Note when broken joints are first found in error, and healthy ones that are; health, broken (row, joint)."""
+        """Add the joints in error: the first tick of a broken joint, or a false alarm; health, broken (row, joint)."""
         found = (health >= Health.ERROR) & alive[:, None]
         first = (self.detected < 0) & (found & broken).any(axis=1)
         self.detected[first] = tick

@@ -55,7 +55,7 @@ def column(rows: Rows, name: str) -> Float:
 
 
 def condition(level: str, kind: str, severity: float) -> str:
-    """Return the words for a condition."""
+    """Return the text of a condition, as in `actuator weak 0.5`."""
     with_degree = level == GAP or bool(KINDS[level, kind].severity)
     return f"{level} {kind}" + (f" {severity:g}" if with_degree else "")
 
@@ -66,11 +66,11 @@ def named(line: dict[str, Any]) -> str:
 
 
 def cell_words(row: dict[str, Any]) -> str:
-    """Return the words for the cell of a row."""
+    """Return the text of a row's cell: condition, target and chain information."""
     if row["level"] == NOMINAL:
         return "nothing broken"
-    told = ", told the truth" if row["information"] == "truth" else ""
-    return f"{condition(row['level'], row['kind'], row['severity'])}: {row['target']}{told}"
+    truth = ", the chain receives the truth" if row["information"] == "truth" else ""
+    return f"{condition(row['level'], row['kind'], row['severity'])}: {row['target']}{truth}"
 
 
 def headline(rows: Rows) -> Rows:

@@ -44,7 +44,7 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """Return the words for the cell."""
+        """Return the text of the cell."""
         return " ".join(filter(None, (self.level, self.kind, f"{self.severity:g}", self.target, self.information)))
 
     def fits(self, pattern: str) -> bool:
@@ -111,7 +111,7 @@ def _faults(row: Mapping[str, Any], manifest: Manifest, information: tuple[str, 
         raise Refused("row of the grid", f"a pattern that selects one of {getattr(targets(manifest), level)}", pattern,
                       "correct the grid")
     severities = row.get("severity", [KINDS[level, kind].default])
-    # Only for a broken motor do intent and truth differ.
+    # Intent and truth differ only for a broken motor.
     told = information if level == "actuator" else information[:1]
     for severity in severities:
         for name in (pattern,) if TOGETHER in row else names:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how much the action of each slot moves the actions of its successors.
 
-Each slot is silenced in turn: its successors are told zero instead of its action, and decide the same tick again. The
-result compares decisions and not what the robot does: it says nothing about what an action was worth. A slot that moves
-no other slot may still matter most.
+For each slot in turn, the successors receive zero instead of the slot's action, and decide the same tick again. The
+result compares decisions only. It does not measure how much an action contributes to the return: a slot that moves no
+other slot may still matter most.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from mat_ros.core.tick.messages import Float32, Override, Validity
 
 
 def influence_on_successors(decider: Decider, enc: Float32) -> Float32:
-    """Return (slot, slot): by how much the column's action changes, in policy units, when the row's is told as zero.
+    """Return (slot, slot): the change of the column's action, in policy units, when the row's action is sent as zero.
 
-    The change is that of the column's action that changes most. The result is exact and costs one decision of the whole
-    chain per slot. It is zero on and below the diagonal, since no slot hears a successor.
+    An action may have several numbers; the number that changes most counts. The result is exact and costs one decision
+    of the whole chain per slot. It is zero on and below the diagonal, because no slot receives a successor's action.
     """
     slots = len(enc)
     _, healthy = decider.extend(decider.start(), 0, slots, enc, Validity.OWN)

@@ -43,7 +43,7 @@ from mat_ros.worlds.score import open_world, score_of
 
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
            "load")
-SUBSET = ("actuator:off:*", "message:drop:*", "node:crash:*")  # of each pattern, the first of the most severe cells
+SUBSET = ("actuator:off:*", "message:drop:*", "node:crash:*")  # the first of the most severe cells of each pattern runs
 DOMAIN = "88"  # ROS domain that only this benchmark uses
 START_S = 90.0  # longest wait for the start of all nodes
 SLOWER = 3.0  # factor by which a live episode may take longer than its simulated time
@@ -75,7 +75,7 @@ class Live:
             out: Path) -> None:
         """Run the cells that `out` lacks and append their rows; a cell that fails is left out, and the others run."""
         if importlib.util.find_spec("rclpy") is None:
-            raise Missing("ROS, in which --live runs its graphs,", 'pip install "mat_ros[ros]", or leave out --live')
+            raise Missing("ROS, which --live needs,", 'run `pip install "mat_ros[ros]"`, or leave out --live')
         table = Table(out, COLUMNS, episodes, setup.origin())
         done = table.finished()
         self.files.append(out)
@@ -134,10 +134,10 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
             while supervisor.status is None and time.monotonic() < end:
                 supervisor.pump(PUMP_S)
             load = os.getloadavg()[0]
-            heard = f"the last line of a log was `{said[-1]}`" if said else "no node wrote a line"
+            last = f"the last line of a log was `{said[-1]}`" if said else "no node wrote a line"
         results, trace = folder / "results.jsonl", folder / "trace.npy"
         if not results.exists() or not trace.exists():
-            return None, f"the graph finished no episode within {patience_s:.0f} s; {heard}."
+            return None, f"the graph finished no episode within {patience_s:.0f} s; {last}."
         result = json.loads(results.read_text(encoding="utf-8").splitlines()[0])
         measured = commands(np.load(trace), result["ticks"], onset, len(manifest.joints), manifest.period_ns)
         return {"policy": manifest.name, **dict(zip(KEY, cell.key, strict=True)), "episode": number,
@@ -145,7 +145,7 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
 
 
 def commands(trace: NDArray[np.int64], ticks: int, onset: int, joints: int, period_ns: int) -> dict[str, float]:
-    """Return the decisions (joints x ticks) that came too late for the robot, and the times of the commands.
+    """Return the number of decisions (joints x ticks) that came too late, and percentiles of the commands' times.
 
     The gate also sends commands without a new observation. Only the first command of a tick belongs to its observation.
     """

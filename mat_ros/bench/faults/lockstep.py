@@ -1,9 +1,9 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a policy in its simulated robot without any process or message: the core of the live graph, tick for tick.
+"""Run a policy in its simulated robot without processes and messages, with the same core code as the live graph.
 
-Many episodes run side by side, a row each, with a schedule of faults each. Actuators and sensors break in the physics,
-which steps all rows at once; `lockstep_row.py` decides and guards each row by itself.
+Many episodes run side by side. Each episode is one row and has its own schedule of faults. Actuators and sensors break
+in the physics, which steps all rows at once. `lockstep_row.py` decides and guards each row by itself.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.score import open_world, score_of
 
 Float = NDArray[np.float64]
-EXCITATION = 0.2  # policy units
-LEARNING_SHARE = 10  # ticks from which a model is learned, for each measurement and command
-INFORMATION = ("intent", "truth", "oracle")  # oracle: the truth at once and exactly, which no detector gives
+EXCITATION = 0.2  # standard deviation of the noise on the actions from which the model is learned, policy units
+LEARNING_SHARE = 10  # ticks per measurement and per command from which a model is learned
+INFORMATION = ("intent", "truth", "oracle")  # oracle: the schedule's exact truth at once, which no detector reports
 
 
 @dataclass(frozen=True)
 class LockStepSettings:
-    """How a policy runs in lock-step: what a launch would set, and how the robot differs from the trained one."""
+    """Set the chain, the gate and the detector, and the differences of the robot from the trained robot."""
 
     mode: str = "optimistic"  # patience of the chain where messages or nodes break, one of MODES
     wiring: str = "per_agent"
     gate: GuardSettings = field(default_factory=GuardSettings)
-    deadline: float = 0.8  # when the gate applies what it has, as a share of the period
+    deadline: float = 0.8  # share of the period after which the gate applies the decisions that have arrived
     detector: DetectorSettings = field(default_factory=DetectorSettings)
-    table: tuple[Variation, ...] = ()  # what differs from the robot that the policy was trained on
+    table: tuple[Variation, ...] = ()  # differences from the robot that the policy was trained on
     scatter: Scatter = field(default_factory=Scatter)
 
 
 class LockStep:
-    """A policy and its simulated robot."""
+    """Run a policy in its simulated robot."""
 
     def __init__(self, bundle: Bundle, backend: Backend, rows: int, settings: LockStepSettings | None = None) -> None:
         self.bundle, self.manifest, self.backend, self.rows = bundle, bundle.manifest, backend, rows
@@ -63,7 +63,7 @@ class LockStep:
         self.world.world.scatter = self.settings.scatter
         self.score = score_of(self.world.world)
         self._randomiser = Randomiser(self.world.world, table, 0) if table else None
-        self.model: Model | None = None  # of the healthy robot; without one nothing is detected
+        self.model: Model | None = None  # model of the healthy robot; None: no detector runs
         self.spans = spans(manifest, self.settings.wiring)
         self.joint_names = [joint.name for joint in manifest.joints]
         self._columns = Columns(manifest.layout.terms, self.world.world.terms)
@@ -71,7 +71,7 @@ class LockStep:
         self._lower, self._upper = np.array([[j.lower, j.upper] for j in manifest.joints]).T
 
     def learn(self, seed: int, ticks: int | None = None) -> Model:
-        """Learn how the healthy robot moves by running it, with noise that tells a command's effect from its reason."""
+        """Learn, store and return a model of the healthy robot; noise on the actions shows what each command causes."""
         noise = Sampling(seed, np.full(self.manifest.network.act_dim, EXCITATION, np.float32))
         enough = LEARNING_SHARE * (len(self._columns.places) + len(self.joint_names))
         signals: list[Float] = []
@@ -135,7 +135,7 @@ class LockStep:
         return out
 
     def _begin(self, seed: int | Sequence[int], schedules: Sequence[Schedule]) -> None:
-        """Reset every row, as another robot where a table says so."""
+        """Reset every row, and draw its physics from the table where the settings have one."""
         if self._randomiser is not None:
             self._randomiser.begin(np.arange(self.rows))
         self.world.reset(seed=seed, schedules=schedules)
@@ -155,20 +155,20 @@ class LockStep:
             for fault in schedule.faults:
                 joint = fault.target.rpartition("/")[2]
                 if fault.level in ("message", "node") and fault.start <= tick:
-                    broken[row] = True  # whose decisions it kept away is not told apart
+                    broken[row] = True  # the fault may have kept the decision of any joint from the gate
                 elif fault.start <= tick and joint in self.joint_names:
                     broken[row, self.joint_names.index(joint)] = True
         return broken
 
     def _signals(self) -> Float32:
-        """Measure as the messages carry it (row, signal)."""
+        """Return the measurements (row, signal) in the order of an Observation message."""
         measured = self.world.measure()
         if self._randomiser is not None:
             measured = self._randomiser.readings(measured)
         return self._columns.take(measured)
 
     def _count(self, out: EpisodeResults, row: int, done: RowTick, present: NDArray[np.bool_]) -> None:
-        """Add what the tick of a row has come to."""
+        """Add the latencies and the command of a row's tick to the results."""
         tick, actions = done.observation.tick, done.outcome.actions
         out.latency_ns[tick, row], out.computing_ns[tick, row] = done.latency_ns, done.computing_ns
         wanted = actions[self._map.slot_of_joint, self._map.column_of_joint] * self._map.scale + self._map.offset

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the ticks of one robot among those that run side by side in lock-step: its chain, its gate and its faults.
 
-Where the schedule of a robot breaks messages or nodes, its decisions come from a whole simulated chain, and the gate
-applies at the deadline what has reached it. Elsewhere they come from the central tick, which has the same bits.
+Where the schedule of a robot breaks messages or nodes, a whole simulated chain decides, and at the deadline the gate
+applies the decisions that have arrived. Elsewhere the central tick decides, with the same bits.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ EPISODE = 1  # the number of every episode in a recording
 
 
 class MessageSink(Protocol):
-    """Where messages are kept: a Recorder or a FlightRecorder."""
+    """Store messages; a Recorder and a FlightRecorder do so."""
 
     def write(self, topic: str, time_ns: int, message: object) -> None:
-        """Keep a message."""
+        """Store a message."""
         ...
 
 
 @dataclass(frozen=True)
 class RowContext:
-    """What all rows of a lock-step run have in common."""
+    """Hold what all rows of a lock-step run share."""
 
     manifest: Manifest
-    hash64: int  # of the bundle; every message carries it
+    hash64: int  # hash of the bundle, which every message contains
     central: Central
     action_map: ActionMap
-    spans: tuple[Span, ...]  # chain nodes
+    spans: tuple[Span, ...]  # slots of each chain node
     mode: str  # patience of the chain nodes, one of MODES
     gate: GuardSettings
-    deadline_ns: int  # from the start of a tick
+    deadline_ns: int  # time from the start of a tick to its deadline
 
 
 @dataclass(frozen=True)
 class RowTick:
-    """What one robot did in one tick."""
+    """Hold the messages and the times of one robot's tick."""
 
     observation: Observation
-    overrides: dict[int, Override]  # what the chain was told of broken joints
-    told_anew: bool  # the overrides are not those of the tick before
-    encoded: tuple[Encoding, Float32] | None  # with the values (n,); None where a measurement is not finite
-    decisions: tuple[Decision, ...]  # that reached the gate, in order
+    overrides: dict[int, Override]  # overrides of broken joints that the chain received
+    told_anew: bool  # the overrides differ from those of the tick before
+    encoded: tuple[Encoding, Float32] | None  # encodings and values (n,); None where a measurement is not finite
+    decisions: tuple[Decision, ...]  # decisions that reached the gate, in order of arrival
     outcome: Outcome
-    latency_ns: int  # of the last decision in simulated time; 0 where the central tick decided
-    computing_ns: int  # what encoding, deciding and guarding took on this machine
+    latency_ns: int  # simulated time until the last decision; 0 where the central tick decided
+    computing_ns: int  # time of encoding, deciding and guarding on this machine
 
 
 class LockStepRow:
-    """One robot: its keeper, its schedule of faults, and a chain of its own where messages or nodes break."""
+    """Decide and guard for one robot, with a simulated chain where its schedule breaks messages or nodes."""
 
     def __init__(self, context: RowContext, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -83,7 +83,7 @@ class LockStepRow:
         self._overrides: dict[int, Override] = {}
 
     def tick(self, tick: int, signals: Float32, overrides: dict[int, Override]) -> RowTick:
-        """Decide and guard one tick from its measurements (signal,)."""
+        """Decide and guard one tick from its measurements (signal,), and return its messages and times."""
         start_ns = tick * self._context.manifest.period_ns
         observation = Observation(tick, start_ns, start_ns + self._context.deadline_ns, start_ns, EPISODE, signals)
         told_anew = tick == 0 or not _same(self._overrides, overrides)
@@ -102,7 +102,7 @@ class LockStepRow:
 
     def _simulate(self, chain: SimulatedChain, observation: Observation, overrides: dict[int, Override]
                   ) -> tuple[tuple[Encoding, Float32] | None, list[Decision], int]:
-        """Let the nodes of a chain decide over messages that take time, up to the deadline."""
+        """Return a chain's encoding, the decisions that reached the gate up to the deadline, and the latency."""
         decisions: list[Decision] = []
         self._keeper.on_observation(observation, observation.start_ns)
         encoded = self._context.central.encode(observation)
@@ -114,7 +114,7 @@ class LockStepRow:
         return encoded, decisions, chain.latency_ns
 
     def told(self, tick: int, information: str, detector: Detector | None, row: int) -> dict[int, Override]:
-        """Return what the chain is told of broken joints: nothing, what the detector finds, or the schedule's truth."""
+        """Return the overrides for the chain: none, those of the detector, or those of the schedule (oracle)."""
         action_map = self._context.action_map
         if information == "oracle":
             return self._oracle(tick)
@@ -136,7 +136,7 @@ class LockStepRow:
         return found
 
     def record(self, sink: MessageSink, done: RowTick) -> None:
-        """Keep the messages that a live graph would have sent in a tick."""
+        """Store the messages that a live graph would have sent in a tick."""
         observation, outcome, manifest = done.observation, done.outcome, self._context.hash64
         tick, start_ns = observation.tick, observation.start_ns
         stamp = time_of(start_ns)

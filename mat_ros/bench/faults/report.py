@@ -219,5 +219,5 @@ def _shown_words(shown: ShownCell) -> str:
     level, kind, severity, target, information = shown.key
     if level == NOMINAL:
         return shown.name
-    return (f"{shown.name}: {condition(level, kind, severity)} {target}, chain told {information}, "
+    return (f"{shown.name}: {condition(level, kind, severity)} {target}, chain information {information}, "
             f"retention {shown.retention:.2f}")

@@ -73,7 +73,7 @@ class DetectorSettings:
     confirm_ticks: int = 3  # ticks in a row before a level rises; ten times as many before a level falls
 
     def __post_init__(self) -> None:
-        """Refuse settings with which every joint, or no joint, is broken."""
+        """Refuse settings with which the detector would find every joint broken, or none."""
         if min(self.memory_ticks, self.certainty, self.frozen_ticks, self.confirm_ticks) < 1 or not (
                 0.0 < self.share_error <= self.share_warn < 1.0):
             raise Refused("detector settings", "memory, certainty, ticks >= 1 and 0 < error <= warn < 1", self,
@@ -140,7 +140,8 @@ class Model:
         y = np.concatenate([places.motion(s[:-1], s[1:]) for s in signals])
         c = np.concatenate([places.contradiction(s[:-1], s[1:]) for s in signals])
         if len(x) < 3 * x.shape[1]:
-            raise Refused("learning a healthy robot", f"at least {3 * x.shape[1]} ticks", len(x), "run it for longer")
+            raise Refused("learning a healthy robot", f"at least {3 * x.shape[1]} ticks", len(x),
+                          "run the robot for longer")
         mean, std = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
         a = np.hstack([(x - mean) / std, np.ones((len(x), 1))])
         weights = np.linalg.solve(a.T @ a + RIDGE * len(x) * np.eye(a.shape[1]), a.T @ y)

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, Fault, Schedule, Targets
 
-NAMED = 12  # greatest number of targets that a refusal lists
+NAMED = 12  # largest number of targets that a refusal lists
 
 
 class Answer(enum.IntEnum):
@@ -48,7 +48,7 @@ class Requests:
     def __init__(self, targets: Targets, supported: Sequence[str], enabled: bool, period_ns: int) -> None:
         self.targets, self.supported, self.enabled = targets, tuple(supported), enabled
         self._period_ns = period_ns
-        self.active: dict[str, Request] = {}  # by id
+        self.active: dict[str, Request] = {}  # accepted requests by id of the fault
 
     def ask(self, id_: str, level: str, kind: str, target: str, severity: float, duration_s: float, now_ns: int
             ) -> tuple[Answer, str, list[Fault]]:
@@ -57,23 +57,24 @@ class Requests:
         A pattern may select several targets. Each target becomes a fault of its own.
         """
         if not self.enabled:
-            return Answer.DENIED, "injection is off; expected a graph started with inject:=true", []
+            return Answer.DENIED, "expected a graph with inject:=true, got one without; start it with inject:=true", []
         if (level, kind) not in KINDS:
             known = ", ".join(f"{a}:{b}" for a, b in KINDS)
-            return Answer.DENIED, f"expected one of {known}, got {level}:{kind}; correct it", []
+            return Answer.DENIED, f"expected one of {known}, got {level}:{kind}; choose one of them", []
         if level not in self.supported:
             return (Answer.UNSUPPORTED,
-                    f"this graph can break {', '.join(self.supported) or 'nothing'}, not {level}s", [])
+                    f"expected one of the levels {', '.join(self.supported) or 'nothing'} of this graph, got {level}; "
+                    "choose one of them", [])
         names = self.targets.matching(level, target)
         if not names:
             known = ", ".join(getattr(self.targets, level)[:NAMED])
             more = len(getattr(self.targets, level)) - NAMED
             return (Answer.DENIED, f"expected one of the {level}s {known}{f' and {more} more' if more > 0 else ''}, "
-                    f"got {target}; `mat-ros faults list` names all", [])
+                    f"got {target}; `mat-ros faults list --policy ...` lists all", [])
         if not id_ or any(known == id_ or known.startswith(f"{id_}/") for known in self.active):
-            return Answer.DENIED, f"expected an id that is not in use, got {id_!r}; clear it or choose another", []
+            return Answer.DENIED, f"expected an id that is not in use, got {id_!r}; clear it or choose another id", []
         if math.isnan(duration_s) or duration_s <= 0.0:
-            return Answer.DENIED, f"expected a positive duration or infinity, got {duration_s}", []
+            return Answer.DENIED, f"expected a positive duration or infinity, got {duration_s}; correct it", []
         strength = KINDS[level, kind].default if math.isnan(severity) else severity
         end = None if math.isinf(duration_s) else max(1, round(duration_s * 1e9 / self._period_ns))
         try:
@@ -114,14 +115,15 @@ class Lease:
               severities: Sequence[float], ticks: Sequence[int], lease_ms: int, tick: int, now_ns: int) -> None:
         """Replace the faults by the injector's list. An invalid list is refused and changes nothing."""
         if len({len(x) for x in (ids, levels, kinds, targets, severities, ticks)}) != 1 or len(set(ids)) != len(ids):
-            raise Refused("injection", "lists of one length with distinct ids", [len(ids), len(kinds)], "drop it")
+            raise Refused("injection", "lists of one length with distinct ids", [len(ids), len(kinds)],
+                          "drop the injection")
         wanted: dict[str, Fault] = {}
         for id_, level, kind, target, severity, lasts in zip(ids, levels, kinds, targets, severities, ticks,
                                                              strict=True):
             if level not in self._levels:
                 continue
             if target not in getattr(self._targets, level):
-                raise Refused(f"injection of {id_}", f"a known {level}", target, "drop it")
+                raise Refused(f"injection of {id_}", f"a known {level}", target, "drop the injection")
             known = self._faults.get(id_)
             start = known.start if known is not None else tick
             wanted[id_] = Fault(id_, level, kind, target, float(severity), start, start + int(lasts) if lasts else None)

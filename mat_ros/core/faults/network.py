@@ -46,9 +46,9 @@ class SimulatedChain:
 
     def __init__(self, decider: Decider, spans: Sequence[Span], slots: int, mode: str = "optimistic", *,
                  baton: str = "", reach: int = BATON_REACH) -> None:
-        """Lay the slots over nodes. A baton goes to the next `reach` nodes.
+        """Make a node for each span of slots. A node sends its baton to the next `reach` nodes.
 
-        `baton` is one of `chain.BATONS`; empty: the usual one of the mode.
+        `baton` is one of `chain.BATONS`, or empty for the usual choice of the mode.
         """
         self.spans, self.slots = tuple(spans), slots
         self._decider, self._reach = decider, reach
@@ -56,8 +56,8 @@ class SimulatedChain:
         self._baton = baton or usual_baton(mode)
         self.nodes = [self._make(k) for k in range(len(self.spans))]
         self.now_ns = 0  # arrival time of the message that is being delivered
-        self.latency_ns = 0  # from the start of the tick until every slot has a decision; else until the deadline
-        self._heard: Callable[[Decision], None] | None = None
+        self.latency_ns = 0  # time from the start of the tick until every slot has a decision, else until the deadline
+        self._arrived: Callable[[Decision], None] | None = None
         self._down_until = [0] * len(self.spans)
         self._events: list[tuple[int, int, int | None, Encoding | Baton | Decision | None]] = []
         self._numbers = itertools.count()
@@ -72,12 +72,12 @@ class SimulatedChain:
         self.nodes[k] = self._make(k)
 
     def tick(self, encoding: Encoding, schedule: Schedule, collector: Collector,
-             heard: Callable[[Decision], None] | None = None) -> None:
+             arrived: Callable[[Decision], None] | None = None) -> None:
         """Run a tick up to its deadline. The collector, which must be at this tick, receives the decisions in time.
 
-        `heard` is called with each decision that reaches the gate, late decisions of earlier ticks included.
+        `arrived` is called with each decision that reaches the gate, also with late decisions of earlier ticks.
         """
-        self._collector, self._heard = collector, heard
+        self._collector, self._arrived = collector, arrived
         self._break_nodes(encoding, schedule)
         self.latency_ns = encoding.deadline_ns - encoding.start_ns
         for k in range(len(self.spans)):
@@ -112,8 +112,8 @@ class SimulatedChain:
                  schedule: Schedule) -> None:
         if target is None:
             assert isinstance(message, Decision)
-            if self._heard is not None:
-                self._heard(message)
+            if self._arrived is not None:
+                self._arrived(message)
             if self._collector.add(message) and self._collector.complete:
                 self.latency_ns = min(self.latency_ns, now - encoding.start_ns)
             return

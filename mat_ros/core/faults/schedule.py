@@ -96,7 +96,7 @@ class Fault:
                           "leave it out")
         if not kind.lower <= self.severity <= kind.upper or (kind.lower == 0.0 and self.severity == 0.0):
             raise Refused(f"fault {self.id}, severity", f"{kind.severity} in [{kind.lower}, {kind.upper}]",
-                          self.severity, "give one in range")
+                          self.severity, "give a severity in this range")
         if self.start < 0 or (self.end is not None and self.end <= self.start):
             raise Refused(f"fault {self.id}, time", "0 <= start < end", f"ticks {self.start} to {self.end}",
                           "give a start of at least 0 and a positive duration")
@@ -112,7 +112,7 @@ class Fault:
 
 
 def followed_share(fault: Fault) -> float:
-    """Return the share of an intended action that a broken motor does. A motor that is only late does all of it."""
+    """Return the share of an intended action that a broken motor performs. A motor that is only late performs all."""
     if fault.kind in ("off", "stuck"):
         return 0.0
     if fault.kind == "weak":
@@ -131,8 +131,8 @@ class Schedule:
                 if earlier.id == fault.id:
                     raise Refused("schedule", "distinct fault ids", f"{fault.id} twice", "rename one")
                 if earlier.overlaps(fault):
-                    raise Refused(f"fault {fault.id}", f"{fault.target} unbroken from tick {fault.start}",
-                                  f"{earlier.id} on it at the same time", "move or remove one of them")
+                    raise Refused(f"fault {fault.id}", f"no other fault of {fault.target} from tick {fault.start} on",
+                                  f"fault {earlier.id} at the same time", "move or remove one of them")
         self._keys = {fault.id: randomness.stream(seed, f"fault/{fault.id}") for fault in self.faults}
         self._edges = sorted({0, *(f.start for f in self.faults), *(f.end for f in self.faults if f.end is not None)})
         self._active = [tuple(f for f in self.faults if f.active(edge)) for edge in self._edges]

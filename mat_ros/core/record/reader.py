@@ -105,7 +105,7 @@ class _Walk:
         self.path = path
         self.schemas: dict[int, str] = {}
         self.channels: dict[int, tuple[str, str]] = {}  # topic and type
-        self.truncated = True  # until the end of the data is reached
+        self.truncated = True  # False once the end of the data is reached
 
     def records(self) -> Iterator[tuple[int, memoryview]]:
         """Yield opcode and content of every record up to the last whole one, records inside of chunks included."""

@@ -55,13 +55,13 @@ def _record(opcode: int, content: bytes) -> bytes:
 
 
 def _create(path: Path) -> BinaryIO:
-    """Return a new open file. An existing file that is not empty is evidence, and is refused."""
+    """Return a new open file. Refuse an existing file that is not empty, because it may be an earlier recording."""
     try:
         return path.open("xb")
     except FileExistsError:
         if size := path.stat().st_size:
-            raise Refused(f"recording {path}", "a new file", f"one of {size / 1e6:.1f} MB that is there",
-                          "give another name, or remove it") from None
+            raise Refused(f"recording {path}", "a new file", f"an existing file of {size / 1e6:.1f} MB",
+                          "give another name, or remove the file") from None
         return path.open("wb")
 
 

@@ -133,7 +133,7 @@ def _write(out: bytearray, name: str, message: Any) -> None:
         count = len(value)
         if field.size is not None and (count > field.size or (field.fixed and count != field.size)):
             raise Refused(f"{name}.{field.name}", f"{'' if field.fixed else 'at most '}{field.size} values", count,
-                          "send fewer")
+                          "send fewer values")
         if not field.fixed:
             _write_number(out, "uint32", count)
         if field.type in DTYPES:

@@ -95,7 +95,7 @@ def test_the_demo_opens_the_door_although_a_node_is_killed(tmp_path: Path):
     assert found["compared"] > 400 and found["differing"] == 0 and found["killed"] == "chain_robot0_ff"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "chain_robot0_ff killed" in page
-    if "It has no pictures: a way to draw off screen" in done.stdout:  # a machine without any OpenGL
+    if "The report has no pictures: a way to draw off screen" in done.stdout:  # a machine without any OpenGL
         assert "No pictures: a way to draw off screen" in page
     else:
         assert "data:image/png;base64," in page

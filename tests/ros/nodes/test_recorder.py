@@ -57,7 +57,7 @@ def test_a_recorder_that_is_configured_again_never_writes_over_what_it_recorded(
     assert node.trigger_cleanup() == SUCCESS
     before = (tmp_path / "run.mcap").read_bytes()
     assert node.trigger_configure() == FAILURE
-    assert "run.mcap: expected a new file, got one of 0.0 MB that is there" in node.reason
+    assert "run.mcap: expected a new file, got an existing file of 0.0 MB" in node.reason
     assert (tmp_path / "run.mcap").read_bytes() == before
 
 

@@ -71,6 +71,8 @@ def filled(message_type):
             setattr(message, name, array.array("f", FLOAT32_CORNERS.tobytes()))
         elif kind.startswith("sequence<uint8"):
             setattr(message, name, array.array("B", [0, 1, 254, 255]))
+        elif kind == "uint32[4]":
+            setattr(message, name, np.array([1, 2**16, 2**31, 2**32 - 1], np.uint32))
         elif kind == "uint64":
             setattr(message, name, 2**64 - 1)
         elif kind == "int64":
@@ -88,7 +90,7 @@ def filled(message_type):
 def bits(message) -> dict:
     """Return every field as what compares bit by bit: NaN is not equal to itself."""
     values = {name: getattr(message, name) for name in message.get_fields_and_field_types()}
-    return {name: value.tobytes() if isinstance(value, array.array) else value for name, value in values.items()}
+    return {name: value.tobytes() if hasattr(value, "tobytes") else value for name, value in values.items()}
 
 
 @pytest.mark.parametrize("type_name", ["Observation", "Encoding", "Baton"])

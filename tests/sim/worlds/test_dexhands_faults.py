@@ -91,7 +91,7 @@ def test_the_state_of_a_plain_world_continues_where_nothing_breaks_and_is_refuse
     plain.step(command)
     faulty.step(command)
     assert faulty.measure().tobytes() == plain.measure().tobytes()
-    with pytest.raises(Refused, match="expected that of a world with faults"):
+    with pytest.raises(Refused, match="expected a state of a world with faults"):
         faulty.set_state(plain.state(), [Schedule(0), Schedule(0, [actuator("off")])])
 
 

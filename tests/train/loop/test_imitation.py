@@ -70,5 +70,5 @@ def test_a_run_resumed_while_imitating_equals_the_uninterrupted_one_bit_for_bit(
                          ids=lambda settings: "-".join(settings.values()))
 def test_a_task_without_a_script_and_an_algorithm_that_cannot_imitate_are_refused(settings: dict, tmp_path: Path
                                                                                  ) -> None:
-    with pytest.raises(Refused, match="script.*leave it at 0|script.*train it without"):
+    with pytest.raises(Refused, match="script.*leave imitate at 0|script.*train without"):
         Trainer(replace(SMALL, run=tmp_path, **settings)).iterate()

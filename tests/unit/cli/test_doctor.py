@@ -36,7 +36,7 @@ def test_a_missing_extra_is_told_but_does_not_fail(diagnose, capsys):
 def test_without_a_simulator_only_hardware_can_be_run(diagnose, capsys):
     diagnose(Finding("mujoco", False, "no module", "pip install it"))
     assert doctor.main([]) == 0
-    assert capsys.readouterr().out.endswith("A graph can run here on hardware; a simulated one needs mujoco.\n")
+    assert capsys.readouterr().out.endswith("A graph can run here with a real robot; a simulated robot needs mujoco.\n")
 
 
 def test_json_holds_every_finding(diagnose, capsys):
@@ -53,7 +53,7 @@ def test_json_holds_every_finding(diagnose, capsys):
 def test_a_probe_that_dies_is_a_finding_and_not_a_crash():
     finding = doctor._probe("fragile", "import os; os.abort()", "replace it")
     assert not finding.found
-    assert finding.detail.startswith("died with status")
+    assert finding.detail.startswith("ended with status")
 
 
 def test_a_probe_that_hangs_is_given_up(monkeypatch):

@@ -38,7 +38,7 @@ def test_an_unknown_argument_is_refused_with_the_nearest_known_one():
 def test_an_argument_without_a_value_or_given_twice_is_refused():
     with pytest.raises(Refused, match="expected name:=value, got wiring=central"):
         deployment.parse(["wiring=central"], "dexhands")
-    with pytest.raises(Refused, match="expected one value, got 1 and 2; give it once"):
+    with pytest.raises(Refused, match="expected one value, got 1 and 2; give the argument once"):
         deployment.parse(["seed:=1", "seed:=2"], "dexhands")
 
 
@@ -125,7 +125,7 @@ def test_an_absent_adapter_and_a_place_that_cannot_be_recorded_into_are_refused_
     deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path / "new" / "run.mcap")}))
     assert list((tmp_path / "new").iterdir()) == []
     (tmp_path / "kept.mcap").write_bytes(b"evidence")
-    with pytest.raises(Refused, match=r"kept.mcap: expected a new file, got one of 0.0 MB that is there; give another"):
+    with pytest.raises(Refused, match=r"kept.mcap: expected a new file, got an existing file of 0.0 MB; give another"):
         deployment.check_start(deployment.plan("mamujoco", {"record": str(tmp_path / "kept.mcap")}))
 
 
@@ -143,14 +143,14 @@ def test_a_robot_of_another_rate_than_the_policy_is_refused_unless_a_rate_is_ask
     file = tmp_path / "halfcheetah.yaml"
     file.write_text(re.sub("rate_hz: .*", "rate_hz: 60", shipped_file.read_text(encoding="utf-8")), encoding="utf-8")
     real = {"policy": "halfcheetah_mat", "robot": str(file), "sim": "none", "hardware": "fake"}
-    with pytest.raises(Refused, match="rate_hz: expected 20, the policy's own, got 60; correct it, train at this rate"):
+    with pytest.raises(Refused, match="rate_hz: expected 20, the policy's own, got 60; correct the file, train at"):
         deployment.plan("robot", real)
     assert deployment.plan("robot", {**real, "rate": "60"}).graph
 
 
 @pytest.mark.parametrize(("kind", "sim", "said"), [
     ("offf", "lockstep", "line .*: expected one of .*'off'.*, got offf"),
-    ("off", "none", r"expected faults of messages and nodes on a real robot, got \['actuator'\]"),
+    ("off", "none", r"expected only faults of messages and nodes, because the robot is real, got \['actuator'\]"),
 ])
 def test_a_fault_plan_that_cannot_be_carried_out_is_refused_before_any_node(kind: str, sim: str, said: str,
                                                                            tmp_path: Path):

@@ -196,7 +196,7 @@ def test_a_second_graph_of_the_same_names_is_refused_until_the_first_has_ended()
 
     only_a, only_b = (Graph("", (NodeSpec(name, "shell", {}),)) for name in "ab")
     with supervise(lines, a=STAYS):
-        with pytest.raises(Refused, match=rf"one that process {os.getpid()} has started, with a node a"):
+        with pytest.raises(Refused, match=rf"got a graph of process {os.getpid()} that also has a node a"):
             second(only_a).__enter__()
         for elsewhere in (second(only_b), second(replace(only_a, namespace="left")), second(only_a, ROS_DOMAIN_ID="3")):
             with elsewhere:

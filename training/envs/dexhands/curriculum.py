@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mat_ros.worlds.dexhands import DexHands
 
 FIRST = 0.05  # share of the demonstration, counted from its end, in which the first episodes begin
-STEP = 0.05  # by which that share grows after a mastered lesson
+STEP = 0.05  # growth of that share after a mastered lesson
 MASTERED = 0.6  # share of a lesson's episodes that must succeed before the next lesson
 LESSON = 100  # episodes per lesson, at least
 

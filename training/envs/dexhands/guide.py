@@ -31,4 +31,4 @@ def guide_of(task: Task) -> Guide:
     if task.name == "over":
         return Throw()
     raise Refused(f"script of {task.name}", f"a task that has one: {sorted([*WAYS, 'over'])}", "none",
-                  "train it without one")
+                  "train without a script")

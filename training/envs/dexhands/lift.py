@@ -19,7 +19,7 @@ from mat_ros.worlds.score import LIFTED, goal_distance
 from training.envs.dexhands.task import Judgement, Task
 
 BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
-WEIGHT, HEIGHT = 3.0, 0.385  # per m, m from the table to the goal
+WEIGHT, HEIGHT = 3.0, 0.385  # reward per m, m from the table to the goal
 RISE = 2.0  # reward per m, shaped
 DROPPED = 0.3  # m above the floor, at or below which the pot counts as dropped
 

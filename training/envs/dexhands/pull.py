@@ -34,8 +34,8 @@ class Leg:
 
     ticks: int
     palm: tuple[float, float]  # x, y; the height is always that of the bars
-    yaw: float  # about the vertical, from the orientation at the start
-    bend: float = 0.0  # of the last driven joint of each long finger
+    yaw: float  # angle about the vertical, from the orientation at the start
+    bend: float = 0.0  # angle of the last driven joint of each long finger
 
 
 WAYS: Mapping[str, tuple[Leg, ...]] = {
@@ -92,7 +92,8 @@ class Pull:
 def demonstrate(task: Task) -> Float:
     """Return the positions (moment, nq) of a door's script, up to the tick before the task is done."""
     if task.name not in WAYS:
-        raise Refused(f"curriculum of {task.name}", f"a door to pull: {sorted(WAYS)}", task.name, "leave it at 0")
+        raise Refused(f"curriculum of {task.name}", f"a door to pull: {sorted(WAYS)}", task.name,
+                      "leave curriculum at 0")
     guide, world = Pull(task), DexHands(task.name, 1)
     world.reset(seed=0)
     moments: list[Float] = []

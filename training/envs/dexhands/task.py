@@ -20,7 +20,7 @@ Float = NDArray[np.float64]
 class Judgement:
     """Hold the reward and the outcome of one tick. Arrays are (env,)."""
 
-    reward: Float  # by the published formula, unchanged
+    reward: Float  # reward by the published formula, unchanged
     progress: Float  # the term that the shaped reward adds
     success: Bool  # True where the task is done in this tick
     failed: Bool  # True where the episode ends early

@@ -28,9 +28,9 @@ class Posture:
     """Hold the angles of a hand's joints, in rad."""
 
     wrist: float = 0.0  # a smaller angle bends the wrist upwards
-    knuckles: float = 0.0  # of the long fingers
+    knuckles: float = 0.0  # angle of the knuckles of the long fingers
     middles: float = 0.0
-    thumb: float = 0.0  # across the palm
+    thumb: float = 0.0  # angle of the thumb across the palm
     thumb_bend: float = 0.0
 
 

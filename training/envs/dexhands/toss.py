@@ -30,7 +30,7 @@ class TossTask(Task):
     """Judge the state of a throw, in the same way for the three throwing tasks."""
 
     horizon = 75
-    weight: ClassVar[float] = 50.0  # per m
+    weight: ClassVar[float] = 50.0  # weight of the distance in the reward, per m
     lost: ClassVar[float]  # m, height at or below which the object counts as dropped
     tethered: ClassVar[bool] = False  # True where the hands must stay near their start
 

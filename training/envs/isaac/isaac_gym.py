@@ -92,7 +92,7 @@ class IsaacGymHands:
         try:
             found: tuple[str, dict[str, NDArray[Any]], dict[str, Any]] = server.receive(self._connection)
         except (EOFError, ConnectionError) as error:
-            raise Missing(f"the process of {self._published}", "it has ended; read its output above") from error
+            raise Missing(f"the process of {self._published}", "read the reason in its output above") from error
         return found
 
     def reset(self, seed: int) -> Float32:

@@ -92,7 +92,7 @@ class IsaacLabTeam:
 def make(task: str, count: int) -> IsaacLabTeam:
     """Make copies of a task such as `isaaclab_Isaac-Shadow-Hand-Over-Direct-v0`; the simulator starts headless."""
     if any(importlib.util.find_spec(package) is None for package in ("isaacsim", "isaaclab", "isaaclab_tasks")):
-        raise Missing("Isaac Lab", "install Isaac Sim and Isaac Lab into this Python, as their pages say")
+        raise Missing("Isaac Lab", "install Isaac Sim and Isaac Lab into this Python by their own instructions")
     importlib.import_module("isaaclab.app").AppLauncher(headless=True)  # every other import must follow this launch
     importlib.import_module("isaaclab_tasks")  # this import registers the tasks
     name = task.removeprefix("isaaclab_")

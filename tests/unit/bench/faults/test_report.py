@@ -90,7 +90,7 @@ def test_the_page_shows_each_film_or_says_why_there_is_none(rows, tmp_path):
     write_report(tmp_path / "report.html", findings(rows, close_ups=(CloseUp("toy", influence, strips),)))
     page = (tmp_path / "report.html").read_text()
     assert page.count('<img alt="nothing broken"') == 1
-    assert "worst: actuator off b, chain told intent, retention 0.10. no way to draw" in page
+    assert "worst: actuator off b, chain information intent, retention 0.10. no way to draw" in page
     assert "left, right: 0.50" in page
 
 

@@ -136,6 +136,6 @@ def test_a_refusal_names_the_kinds_as_they_are_typed_and_says_that_there_are_mor
     many = Requests(Targets(node=tuple(f"n{k}" for k in range(20))), ("node",), True, 1_000_000)
     _, words, _ = many.ask("x", "node", "crash", "m", 1.0, 1.0, 0)
     assert words == ("expected one of the nodes n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11 and 8 more, got m; "
-                     "`mat-ros faults list` names all")
+                     "`mat-ros faults list --policy ...` lists all")
     _, words, _ = many.ask("x", "node", "of", "m", 1.0, 1.0, 0)
-    assert words.endswith(", node:crash, node:hang, node:restart, got node:of; correct it")
+    assert words.endswith(", node:crash, node:hang, node:restart, got node:of; choose one of them")

@@ -40,7 +40,7 @@ def test_off_is_a_kind_and_not_false():
     ("faults:\n  - {actuator: off, target: left/FFJ1, severity: 0.5}", r"line 2: .*no degrees"),
     ("faults:\n  - {actuator: weak, target: left/FFJ1, severity: nan}", r"line 2: expected a number"),
     ("faults:\n  - {actuator: off, target: left/FFJ1}\n  - {actuator: weak, target: left/FFJ1}",
-     r"line 3: .*off.* on it at the same time"),
+     r"line 3: .*off.* at the same time"),
     ("faults:\n  - {actuator: off, node: crash, target: chain}", r"line 2: expected exactly one of"),
     ("faults:\n  - {actuator: off, target: left/FFJ1, when: 3}", r"line 2: .*when"),
     ("faults: 3", r"line 1: expected a list"),

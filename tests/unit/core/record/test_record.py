@@ -16,7 +16,7 @@ from support.recorded import BUNDLE, record
 def test_a_file_that_holds_anything_is_never_written_over(tmp_path):
     record(tmp_path / "run.mcap")
     before = (tmp_path / "run.mcap").read_bytes()
-    with pytest.raises(Refused, match=r"run.mcap: expected a new file, got one of 0.0 MB that is there; give another"):
+    with pytest.raises(Refused, match=r"run.mcap: expected a new file, got an existing file of 0.0 MB; give another"):
         Recorder(tmp_path / "run.mcap", {})
     assert (tmp_path / "run.mcap").read_bytes() == before
     (tmp_path / "empty.mcap").touch()
