@@ -25,7 +25,7 @@ from mat_ros.core.wire import tick as wire
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.topics import Topic
-from mat_ros.view.watch import MODES, GraphWatch
+from mat_ros.view.watch import GRAPH_MODES, GraphWatch
 
 DEPTH = 1024  # messages that may wait: a viewer must not lose a tick while it draws
 LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
@@ -79,7 +79,7 @@ class Listener:
         self._node.create_subscription(topic.type, topic.name, heard, qos, raw=True)
 
     def _on_status(self, status: ChainStatus) -> None:
-        self.watch.health.take(MODES[status.mode], status)
+        self.watch.health.take(GRAPH_MODES[status.mode], status)
 
     def _on_diagnostics(self, array: Any) -> None:
         for status in array.status:

@@ -19,7 +19,7 @@ from mat_ros.core.tick.safety import Reason
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
 STATE_OF_VALIDITY = {int(Validity.OWN): "own", int(Validity.REDECIDED): "redecided", int(Validity.HELD): "held",
                      int(Validity.ZERO): "zero", NONE: "silent"}
-MODES = ("waiting", "running", "degraded", "stopped")  # modes in the order of their numbers in ChainStatus
+GRAPH_MODES = ("waiting", "running", "degraded", "stopped")  # modes in the order of their numbers in ChainStatus
 RATE_WINDOW_NS = 1_000_000_000
 RECENT = 600  # ticks over which the live table computes percentiles
 

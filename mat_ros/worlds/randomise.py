@@ -12,6 +12,7 @@ from a stream of their own. The readings of the other simulations therefore stay
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -81,6 +82,9 @@ class Variation:
         if (self.distribution != "normal" and low > high) or (self.distribution == "loguniform" and low <= 0.0):
             raise Refused(f"randomisation of {self.what}, range", "least <= greatest, positive where loguniform",
                           self.range, "correct the table")
+        if self.what in DELAYS and (self.distribution == "normal" or low < 0.0 or not math.isfinite(high)):
+            raise Refused(f"randomisation of {self.what}", "a uniform or loguniform number of ticks from 0 up",
+                          (self.distribution, self.range), "correct the table")
 
     def draw(self, key: int, number: int, size: int) -> Float:
         """Return `size` drawn values; `number` counts the draws of this row in this simulation."""
@@ -121,7 +125,7 @@ class Randomiser:
         self._nominal = {name: world.vary(name).copy() for row in self.table if row.what in PHYSICS
                          for name in PHYSICS[row.what].fields}
         late = [row for row in self.table if row.what in DELAYS]
-        longest = max((int(row.range[1]) for row in late), default=0)
+        longest = max((round(row.range[1]) for row in late), default=0)
         widths = dict(zip(DELAYS, (world.measure().shape[1], len(world.joint_names)), strict=True))
         self._delays = {row.what: np.zeros(world.count, dtype=np.int64) for row in late}  # ticks
         self._past = {row.what: np.zeros((longest + 1, world.count, widths[row.what])) for row in late}

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from mat_ros.backends.choose import open_backend
 from mat_ros.bench.faults.episodes import EpisodeResults
@@ -45,7 +47,8 @@ class Setup:
 
     def origin(self) -> dict[str, object]:
         """Return the settings that all rows of a table share. Digests stand for the policy and the grid."""
-        grid = hashlib.sha256(Path(self.grid).read_bytes()).hexdigest()
+        content = yaml.safe_load(Path(self.grid).read_text(encoding="utf-8"))  # comments change no cell
+        grid = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
         return {"policy": Bundle.load(Path(self.policy)).digest, "grid": grid, "backend": self.backend,
                 "mode": self.mode, "seed": self.seed, "ticks": self.ticks}
 

@@ -90,6 +90,18 @@ def test_a_delay_gives_the_reading_of_that_many_ticks_ago():
     assert seen == [start[0, 0], start[0, 0], 10.0, 11.0]
 
 
+def test_a_delay_may_have_any_bound_and_is_a_whole_number_of_ticks():
+    hands = world(8)
+    varied = Randomiser(hands, [Variation("observation_delay", "absolute", "uniform", (0.0, 2.7))], seed=0)
+    delays = set()
+    for _ in range(8):
+        varied.begin(np.arange(8))
+        varied.arrive(np.arange(8))
+        varied.readings(hands.measure())
+        delays |= set(varied.state()["randomiser/observation_delay"])
+    assert delays == {0, 1, 2, 3}
+
+
 def test_an_episode_that_begins_within_a_tick_is_read_beside_the_others_whose_delay_and_noise_stay():
     table = [Variation("observation_delay", "absolute", "uniform", (2, 2)),
              Variation("observation", "add", "normal", (0.0, 0.1), of="joint_velocity")]
@@ -153,6 +165,8 @@ def test_noise_touches_only_the_terms_that_it_names():
     ({"what": "colour"}, "what"), ({"how": "multiply"}, "how"), ({"distribution": "cauchy"}, "distribution"),
     ({"when": "sometimes"}, "when"), ({"range": (2.0, 1.0)}, "range"),
     ({"distribution": "loguniform", "range": (0.0, 1.0)}, "range"),
+    ({"what": "command_delay", "distribution": "normal"}, "number of ticks from 0 up"),
+    ({"what": "observation_delay", "range": (-1.0, 2.0)}, "number of ticks from 0 up"),
 ])
 def test_a_row_that_makes_no_sense_is_refused(row, reason):
     with pytest.raises(Refused, match=reason):

@@ -132,6 +132,17 @@ def test_a_pattern_that_selects_no_cell_of_the_grid_is_refused_with_those_that_t
         matching(cells, "actuator:offf:*")
 
 
+def test_a_comment_in_the_grid_changes_no_origin_and_a_value_does(bundle, tmp_path):
+    text = shipped.config_file("grids", "grid_hands").read_text()
+    grids = {"as_shipped": text, "commented": f"# a comment\n{text}",
+             "other": text.replace("onset_s: 0.5", "onset_s: 0.6")}
+    origins = []
+    for name, grid in grids.items():
+        (tmp_path / name).write_text(grid)
+        origins.append(Setup(str(bundle.folder), "auto", str(tmp_path / name), 2, 0, 8, "optimistic").origin())
+    assert origins[0] == origins[1] != origins[2]
+
+
 def test_a_benchmark_that_was_cut_short_goes_on_where_it_was(bundle, tmp_path):
     grid = shipped.config_file("grids", "grid_hands")
     setup = Setup(str(bundle.folder), "auto", str(grid), 2, 0, 8, "optimistic")
