@@ -39,7 +39,7 @@ class Description:
 
 
 class HardwareIO(Protocol):
-    """A robot. Only the safety node may write."""
+    """A robot. Only the driver may write."""
 
     def read(self) -> Reading | None:
         """Return the newest measurements, or None while any of them is missing or too old."""
@@ -104,7 +104,7 @@ class SimulatedRobotIO(HardwareIO, Protocol):
         ...
 
 
-# The protocols below are optional for an adapter. The observer uses those that the adapter has.
+# The protocols below are optional for an adapter. The process that owns the adapter uses those that the adapter has.
 
 
 @runtime_checkable
@@ -126,6 +126,15 @@ class HearsCommands(Protocol):
 
     def applied(self, command: Float) -> None:
         """Take the command (joint,) that the gate has applied."""
+        ...
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """A robot whose drive has a timeout of its own, which also acts when the driver hangs or its machine stops."""
+
+    def expire_after(self, seconds: float) -> None:
+        """Let the drive end every speed and effort when no command comes for so long."""
         ...
 
 

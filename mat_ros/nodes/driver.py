@@ -30,9 +30,11 @@ from mat_ros.core.tick.latch import StopLatch
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
-from mat_ros.hardware.io import Float, HardwareIO, HearsCommands, Listening
+from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening
 from mat_ros.hardware.open import ADAPTERS, open_hardware
 from mat_ros.hardware.ros_robot import RobotTopics
+
+DRIVE_PERIODS = 5  # periods without a command after which the drive itself ends every speed and effort
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
                              RobotTopics(command=settings.command_topic))
     if measures and isinstance(hardware, Listening):
         hardware.listen()
+    if isinstance(hardware, Expiring):
+        hardware.expire_after(DRIVE_PERIODS * period_ns * 1e-9)
+    elif settings.hardware != "fake":
+        print(f"driver: {settings.hardware} sets no timeout of the drive. Without one, the hardware keeps the last "
+              "command when this process hangs; see SAFETY.md", flush=True)
     driving = Driving(drive, _write(hardware), StopLatch(robot.name if robot is not None else manifest.robot),
                       _where(hardware, manifest) if measures else lambda: None)
     serve(driver_address(namespace), driving, hardware, ended)

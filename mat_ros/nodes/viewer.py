@@ -14,7 +14,7 @@ from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 from mat_ros.nodes.topics import Topic
 from mat_ros.view.terminal import Screen
-from mat_ros.view.watch import MODES, GraphWatch
+from mat_ros.view.watch import GRAPH_MODES, GraphWatch
 
 LOOK_S = 0.1  # time between two refreshes of the view
 DEPTH = 1024  # messages that are kept while the viewer draws
@@ -55,7 +55,7 @@ class ViewerNode(Shell):
         self._entities.append(lambda: self.destroy_timer(timer))
 
     def _told(self, status: Any) -> None:
-        self.watch.health.take(MODES[status.mode], status)
+        self.watch.health.take(GRAPH_MODES[status.mode], status)
 
     def _look(self) -> None:
         self._screen.refresh()

@@ -43,7 +43,7 @@ def fingertip(angles: Float) -> Float:
 
 
 class Arm:
-    """Describe and reach this arm for mat_ros. Each process that needs the arm makes its own adapter."""
+    """Describe and reach this arm for mat_ros. In a graph, the driver makes the only adapter."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._description = description_of(manifest)
