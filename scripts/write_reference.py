@@ -191,7 +191,8 @@ ROBOT_FIELDS = {
     "joint_defaults": "fields that all joints share unless they say otherwise",
     "joints": "name -> the fields below, in command order",
     "splits": "name -> agent -> joints, in chain order; `joint` needs no entry",
-    "guard": "how the robot is guarded: `hold_ticks`, `stop_ticks`, `stop_all`, `blend_s`, `agree_samples`, `outside`; "
+    "guard": "how the robot is guarded: `hold_ticks`, `stop_ticks`, `stop_all`, `blend_s`, `agree_samples`, `outside`, "
+             "and `motion`, which measured motion stops the robot; "
              "`mat_ros/core/robot/guard.py` explains each",
     "hardware": "name -> what other hardware calls the joints, with sign, offset and coupling",
     "extends": "a robot file beside this one, without `.yaml`, from which this one says only what differs",

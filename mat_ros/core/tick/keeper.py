@@ -6,8 +6,9 @@ Nothing waits past the deadline. Nothing is applied that came after it, or that 
 keeper is told what arrives and what time it is, as a chain node is; it has no thread and no socket.
 
 A robot is taken over, and found again after an outage, only where several samples in a row agree on where it stands. A
-latched stop is an operator's to undo (`release`). A simulated robot is different: each episode places it anew, so its
-first observation activates the gate at once.
+latched stop is an operator's to undo (`release`). Between these two its measured motion is watched
+(`mat_ros.core.tick.motion`). A simulated robot is different: each episode places it anew, so its first observation
+activates the gate at once.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import HORIZON
 from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
+from mat_ros.core.tick.motion import POSITIONS, Monitor
 from mat_ros.core.tick.order import Order, Turn
 from mat_ros.core.tick.safety import Gate
 
 REST_NS = 2_000_000_000  # the longest way to a fallback that is walked at once
 AHEAD = 4096  # decisions that are kept for a tick whose observation has not come yet
-POSITIONS = "joint_position"  # the term that holds where joints are
 AGREE = 0.02  # share of its range within which a joint must be found by samples that agree
 
 
@@ -48,7 +49,7 @@ class Keeper:
     def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping) -> None:
         self.gate, self.keeping = gate, keeping
         self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
-        # ticks, missed, redecided, late, early, old, refused, unheard, settling
+        # ticks, missed, redecided, late, early, old, refused, unheard, settling, motion
         self.counts: Counter[str] = Counter()
         self.stopped = False  # a stop was latched in the last tick
         self.refusal = ""  # why the robot is not taken over; empty where it is
@@ -70,12 +71,17 @@ class Keeper:
         self._ahead: list[Decision] = []
         self._unheard = 0  # ticks in a row
         self._taken_ns: int | None = None  # when the hardware took the last command
+        self._moved = ""  # which measured motion has latched the stop; empty where another cause did
+        motion = gate.settings.motion
+        monitor = Monitor(manifest.layout, gate.joints, self._period_ns, motion)
+        watched = motion.watch == "all" or (motion.watch == "real" and not keeping.simulated)
+        self._monitor = monitor if watched and monitor.watches else None
 
     # -- taking over, stopping, releasing ------------------------------------------------------------------------
 
     def take_over(self, latched: bool = False) -> None:
         """Activate the gate when the robot is found; a latched stop stays latched, and the robot then only holds."""
-        self._active, self._latched = False, latched
+        self._active, self._latched, self._moved = False, latched, ""
         self._samples.clear()
         if not self.keeping.simulated:
             self.gate.stop()  # until the robot is found it holds; that is no new stop to be latched
@@ -95,6 +101,11 @@ class Keeper:
         """Return the joints that nobody has decided for, for longer than the gate waits."""
         late = self.gate.missed > self.gate.settings.hold_ticks
         return [name for name, is_late in zip(self.gate.joint_names, late, strict=True) if is_late]
+
+    @property
+    def cause(self) -> str:
+        """Return why the gate has latched a stop by itself."""
+        return self._moved or f"missed ticks: {', '.join(self.overdue)}"
 
     def rest(self) -> Iterator[Outcome]:
         """Stop, and give tick by tick what walks every joint to its fallback; each step takes a period."""
@@ -132,9 +143,11 @@ class Keeper:
         if turn is not Turn.NEW:
             self.counts[turn.value] += 1
             return []
+        asked = self.gate.last  # the command under which the measurements were taken
         done = [] if self._applied else [self._apply(now_ns, self._elapsed_ns(now_ns))]
         if not self._find(observation):
             return done
+        self._watch(observation, asked)
         self._order.note(observation.start_ns)
         self._unheard = 0
         self._observation, self._applied = observation, False
@@ -175,6 +188,16 @@ class Keeper:
         self._lost |= self._unheard > self.gate.settings.hold_ticks
         self.collector.begin(self._observation.tick)
         return [self._apply(now_ns, self._elapsed_ns(now_ns))]
+
+    def _watch(self, observation: Observation, asked: NDArray[np.float64]) -> None:
+        """Latch a stop where the measured motion is not the one that is allowed."""
+        if self._monitor is None or (stopped := self.gate.stopped).all():
+            return
+        breach = self._monitor.judge(observation.signals, asked, observation.source_ns)
+        if breach is not None and (breach.joints & ~stopped).any():
+            self.counts["motion"] += 1
+            self._moved = self._moved or breach.cause
+            self.gate.distrust(breach.joints)
 
     def _elapsed_ns(self, now_ns: int) -> int:
         """Return the time since the hardware took the last command; a lock-step robot counts in periods."""
@@ -220,6 +243,7 @@ class Keeper:
             return self._activate(present, observation)
         self._lost = False
         self._samples.clear()
+        self._begin_watch()
         # A joint that lags a little is where it was asked to be: taking that for its place would let it sink.
         elsewhere = self._placed & (np.abs(present - self.gate.last) > self._agree)
         if elsewhere.any():
@@ -241,12 +265,19 @@ class Keeper:
             return False
         if not self.keeping.simulated:
             self.gate.settle(np.where(self._placed, present, np.nan))
+        self._moved = ""
+        self._begin_watch()
         if self._latched:
             self.gate.stop()
         self._active, self._lost, self.refusal = True, False, ""
         self._episode = observation.episode
         self._samples.clear()
         return True
+
+    def _begin_watch(self) -> None:
+        """Watch the motion anew: the robot has been found, or placed."""
+        if self._monitor is not None:
+            self._monitor.begin()
 
     def _agreed(self) -> bool:
         """Say whether the newest samples agree on where every placed joint stands."""
@@ -264,6 +295,5 @@ class Keeper:
 
 def joint_places(manifest: Manifest) -> NDArray[np.intp]:
     """Return where each position-controlled joint's measured position stands in the signals, -1 where nowhere."""
-    names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
-    place = {element: k for k, (term, element) in enumerate(names) if term == POSITIONS}
-    return np.array([place.get(joint.name, -1) if joint.quantity == "position" else -1 for joint in manifest.joints])
+    places = manifest.layout.places(POSITIONS, [joint.name for joint in manifest.joints])
+    return np.where([joint.quantity == "position" for joint in manifest.joints], places, -1)
