@@ -369,6 +369,19 @@ def test_a_joint_that_does_not_do_as_asked_latches_a_stop_on_disk_before_anybody
     assert told[-1][1].cause == node.keeper.cause and node.keeper.counts["motion"] == 1
 
 
+def test_a_gate_that_ends_leaves_the_robot_at_rest_and_latches_no_stop(bench, driver):
+    node = bench.open(SafetyNode, autostart="activate", hardware="cables:LooseCable", lockstep="false", stop_ticks="0",
+                      rate_hz=str(1e9 / SLOW_NS))
+    for tick in range(1, 10):
+        now_ns = time.monotonic_ns()
+        observation = Observation(tick, now_ns, now_ns + 10**7, now_ns, 0, np.zeros(8, np.float32))
+        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+        bench.until(lambda: False, spins=2)
+    assert bench.until(lambda: driver.counts["written"] > 0)
+    assert node.trigger_deactivate() == SUCCESS
+    assert StopLatch(BUNDLE.manifest.robot).read() is None and node.reason == ""
+
+
 def test_ends_that_dds_has_forgotten_to_count_are_seen_all_the_same(bench, monkeypatch):
     monkeypatch.setattr(rclpy.publisher.Publisher, "get_subscription_count", lambda self: 0)
     monkeypatch.setattr(rclpy.subscription.Subscription, "get_publisher_count", lambda self: 0)
