@@ -3,13 +3,14 @@
 """Healthy robots in made-up time, whose motion is watched: how many stops are false?
 
 `PYTHONPATH=tests python -m support.motion_hour` drives the simulated hands with a shipped policy for an hour of their
-time, under the checks of their file. `--every-check` adds the checks that the file turns off. `--arm FOLDER` drives the
+time, under the checks of their file. `--default-limits` takes the default limits instead. `--arm FOLDER` drives the
 tutorial's arm with a policy that `docs/tutorials/arm/train_arm.py` has packed. `--cost` measures a judgement's time.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import itertools
 import json
@@ -53,7 +54,7 @@ def stops_of_simulated(policy: str, ticks: int, seed: int = 0, **motion: object)
 
     chain = Chain(policy, seed=seed)
     file = Description.load(config_file("robots", chain.manifest.robot))
-    guard = replace(file.guard, motion=replace(file.guard.motion, watch="all", **motion))
+    guard = replace(file.guard, motion=replace(file.guard.motion, **{"watch": "all", **motion}))
     robot = Robot(Episodes(chain.manifest, seed=seed), file, guard, lockstep=True)
     return list(_causes(robot, chain, ticks))
 
@@ -107,7 +108,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0, help="of the robot's time")
     parser.add_argument("--policy", default="dexhands_door_mat", help="a shipped policy")
     parser.add_argument("--arm", type=Path, help="folder of a policy of the tutorial's arm")
-    parser.add_argument("--every-check", action="store_true", help="also those that the robot's file turns off")
+    parser.add_argument("--default-limits", action="store_true", help="in place of those of the robot file")
     parser.add_argument("--cost", action="store_true", help="measure the time of a judgement instead")
     given = parser.parse_args()
     if given.cost:
@@ -117,8 +118,8 @@ def main() -> None:
     begun = time.monotonic()
     chain = Chain(given.arm or given.policy)
     ticks = round(given.seconds * 1e9 / chain.manifest.period_ns)
-    every = {"error": MotionSettings.error, "stall": MotionSettings.stall} if given.every_check else {}
-    stops = stops_of_arm(given.arm, ticks) if given.arm else stops_of_simulated(given.policy, ticks, **every)
+    limits = dataclasses.asdict(MotionSettings(watch="all")) if given.default_limits else {}
+    stops = stops_of_arm(given.arm, ticks) if given.arm else stops_of_simulated(given.policy, ticks, **limits)
     print(json.dumps({"policy": chain.manifest.name, "robot_s": given.seconds, "ticks": ticks,
                       "false_stops": len(stops), "first": stops[:1],
                       "seconds": round(time.monotonic() - begun, 1)}))
