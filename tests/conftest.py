@@ -7,6 +7,7 @@ A run that leaves something on the machine fails, and names it.
 
 from __future__ import annotations
 
+import ctypes
 import getpass
 import importlib.util
 import multiprocessing.util
@@ -34,6 +35,7 @@ RUN = os.environ[MARK] if IS_WORKER else uuid.uuid4().hex
 FOLDER = Path(tempfile.mkdtemp(prefix="mat_ros_test_"))
 LOGS, TEMPORARY = FOLDER / "log", FOLDER / "tmp"
 DOMAIN = ros_domain.claim()
+M_MMAP_THRESHOLD = -3  # number of this parameter in malloc.h
 
 # pytest keeps the folders of its last runs, and torch what it has compiled, where they always do.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
@@ -54,6 +56,9 @@ multiprocessing.util.Finalize(None, shutil.rmtree, args=(FOLDER, True), exitprio
 for folder in (LOGS, TEMPORARY):
     folder.mkdir()
 tempfile.tempdir = None  # it is read anew
+if sys.platform == "linux":
+    # Otherwise glibc keeps the address space of freed simulators, and a process with too much of it cannot fork.
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
 ros_environment.keep_to_loopback()
 

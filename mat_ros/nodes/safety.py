@@ -172,7 +172,11 @@ class SafetyNode(Shell):
         if outcome.applied.stopped == self.keeper.stopped:
             return
         if outcome.applied.stopped and self._latch is not None:
-            self._latch.write(f"missed ticks: {', '.join(self.keeper.overdue)}")
+            self._latch.write(self.keeper.cause)
+        if outcome.applied.stopped:
+            self.fail(f"stopped: {self.keeper.cause}")
+        elif self.reason.startswith("stopped: "):
+            self.reason = ""  # a simulated robot has begun another episode
         self.keeper.stopped = outcome.applied.stopped
         self.report()
 

@@ -151,7 +151,7 @@ class GuardWorld:
                 if self.driving.cause:
                     self.keeper.stop()
             if outcome.applied.stopped and not self.keeper.stopped:
-                self.latch.write("missed ticks")
+                self.latch.write(self.keeper.cause)
             self.keeper.stopped = outcome.applied.stopped
 
     def _write(self, command: np.ndarray) -> None:

@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from mat_ros import Chain, Robot  # noqa: E402
 from mat_ros.core.errors import Refused  # noqa: E402
+from support.motion_hour import stops_of_arm  # noqa: E402
 from support.places import ROOT  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -87,6 +88,10 @@ def test_plain_python_drives_the_arm_to_its_target_and_leaves_it_there(arm, poli
     moved = np.abs(np.diff([step.applied.applied for step in steps], axis=0))
     assert moved.max() <= 4.0 / 50 + 1e-9  # rad: the rate of the robot file, per tick
     assert moved[-20:].max() < STILL_RAD
+
+
+def test_two_minutes_of_the_watched_arm_have_no_false_stop(arm, policy):
+    assert stops_of_arm(policy, 120 * 50) == []
 
 
 def test_an_adapter_of_other_joints_or_another_order_is_refused(arm, policy, monkeypatch):

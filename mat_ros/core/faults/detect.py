@@ -92,13 +92,8 @@ class Places:
     @classmethod
     def of(cls, manifest: Manifest) -> Places:
         """Return the places of a policy's joints, found by name."""
-        names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
-        place = {name: k for k, name in enumerate(names)}
-
-        def find(term: str) -> NDArray[np.intp]:
-            return np.array([place.get((term, joint.name), -1) for joint in manifest.joints])
-
-        return cls(find("joint_position"), find("joint_velocity"),
+        names, layout = [joint.name for joint in manifest.joints], manifest.layout
+        return cls(layout.places("joint_position", names), layout.places("joint_velocity", names),
                    np.array([joint.quantity == "effort" for joint in manifest.joints]), manifest.period_ns * 1e-9)
 
     @property

@@ -58,6 +58,11 @@ class Layout:
         """Return the number of values in the measurement vector."""
         return sum(len(term.elements) for term in self.terms)
 
+    def places(self, term: str, elements: Sequence[str]) -> NDArray[np.intp]:
+        """Return the place of each element of a term in the measurement vector, -1 where it is not measured."""
+        place = _places(self.terms)
+        return np.array([place.get((term, element), -1) for element in elements], dtype=np.intp)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the layout as plain values. `from_dict` restores an equal layout."""
         return {

@@ -6,8 +6,9 @@ The keeper never waits past the deadline. It applies no decision that comes afte
 measurements. As in `chain`, the caller passes in each message and the time; the keeper has no thread and no socket.
 
 The keeper takes over a robot, and finds it again after an outage, only when several samples in a row agree on its
-position. Only an operator undoes a latched stop (`release`). A simulated robot is different: each episode places it
-anew, so the first observation of an episode activates the gate at once.
+position. Only an operator undoes a latched stop (`release`). In between, `mat_ros.core.tick.motion` watches the
+measured motion. A simulated robot is different: each episode places it anew, so the first observation of an episode
+activates the gate at once.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import HORIZON
 from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
+from mat_ros.core.tick.motion import POSITIONS, Monitor
 from mat_ros.core.tick.order import Order, Turn
 from mat_ros.core.tick.safety import Gate
 
 REST_NS = 2_000_000_000  # longest ramp to the fallback that `rest` returns
 AHEAD = 4096  # decisions that the keeper stores for ticks whose observation has not come yet
-POSITIONS = "joint_position"  # the term that holds the joints' positions
 AGREE = 0.02  # samples of a joint agree if they lie within this share of the joint's range
 
 
@@ -48,7 +49,7 @@ class Keeper:
     def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping) -> None:
         self.gate, self.keeping = gate, keeping
         self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
-        # ticks, missed, redecided, late, early, old, refused, unheard, settling
+        # ticks, missed, redecided, late, early, old, refused, unheard, settling, motion
         self.counts: Counter[str] = Counter()
         self.stopped = False  # a stop was latched at the last tick
         self.refusal = ""  # why the keeper does not take over the robot; empty when nothing prevents it
@@ -70,12 +71,17 @@ class Keeper:
         self._ahead: list[Decision] = []
         self._unheard = 0  # ticks in a row
         self._taken_ns: int | None = None  # when the hardware took the last command
+        self._moved = ""  # which measured motion has latched the stop; empty where another cause did
+        motion = gate.settings.motion
+        monitor = Monitor(manifest.layout, gate.joints, self._period_ns, motion)
+        watched = motion.watch == "all" or (motion.watch == "real" and not keeping.simulated)
+        self._monitor = monitor if watched and monitor.watches else None
 
     # -- taking over, stopping, releasing ------------------------------------------------------------------------
 
     def take_over(self, latched: bool = False) -> None:
         """Activate the gate as soon as the robot is found. With a latched stop, the robot then only holds."""
-        self._active, self._latched = False, latched
+        self._active, self._latched, self._moved = False, latched, ""
         self._samples.clear()
         if not self.keeping.simulated:
             self.gate.stop()  # the robot holds until it is found; this is no stop that has to be put on disk
@@ -96,11 +102,17 @@ class Keeper:
         late = self.gate.missed > self.gate.settings.hold_ticks
         return [name for name, is_late in zip(self.gate.joint_names, late, strict=True) if is_late]
 
+    @property
+    def cause(self) -> str:
+        """Return why the gate has latched a stop by itself."""
+        return self._moved or f"missed ticks: {', '.join(self.overdue)}"
+
     def rest(self) -> Iterator[Outcome]:
         """Stop, and yield one outcome per period that moves every joint to its fallback."""
         if self._observation is None or not self._active:
             return
         self.gate.stop()
+        self.stopped = True  # the robot is only brought to rest; that is no new stop to be latched
         before = None
         for step in range(REST_NS // self._period_ns + 1):
             self.collector.begin(self._observation.tick)
@@ -132,9 +144,11 @@ class Keeper:
         if turn is not Turn.NEW:
             self.counts[turn.value] += 1
             return []
+        asked = self.gate.last  # the command under which the measurements were taken
         done = [] if self._applied else [self._apply(now_ns, self._elapsed_ns(now_ns))]
         if not self._find(observation):
             return done
+        self._watch(observation, asked)
         self._order.note(observation.start_ns)
         self._unheard = 0
         self._observation, self._applied = observation, False
@@ -180,6 +194,16 @@ class Keeper:
         self.collector.begin(self._observation.tick)
         return [self._apply(now_ns, self._elapsed_ns(now_ns))]
 
+    def _watch(self, observation: Observation, asked: NDArray[np.float64]) -> None:
+        """Latch a stop where the measured motion is not the one that is allowed."""
+        if self._monitor is None or (stopped := self.gate.stopped).all():
+            return
+        breach = self._monitor.judge(observation.signals, asked, observation.source_ns)
+        if breach is not None and (breach.joints & ~stopped).any():
+            self.counts["motion"] += 1
+            self._moved = self._moved or breach.cause
+            self.gate.distrust(breach.joints)
+
     def _elapsed_ns(self, now_ns: int) -> int:
         """Return the time since the hardware took the last command; for a lock-step robot, one period."""
         if self.keeping.lockstep or self._taken_ns is None:
@@ -224,6 +248,7 @@ class Keeper:
             return self._activate(present, observation)
         self._lost = False
         self._samples.clear()
+        self._begin_watch()
         # A joint that lags a little counts as being at its last command. Otherwise it would sink at each outage.
         elsewhere = self._placed & (np.abs(present - self.gate.last) > self._agree)
         if elsewhere.any():
@@ -245,12 +270,19 @@ class Keeper:
             return False
         if not self.keeping.simulated:
             self.gate.settle(np.where(self._placed, present, np.nan))
+        self._moved = ""
+        self._begin_watch()
         if self._latched:
             self.gate.stop()
         self._active, self._lost, self.refusal = True, False, ""
         self._episode = observation.episode
         self._samples.clear()
         return True
+
+    def _begin_watch(self) -> None:
+        """Watch the motion anew: the robot has been found, or placed."""
+        if self._monitor is not None:
+            self._monitor.begin()
 
     def _agreed(self) -> bool:
         """Return whether the newest samples agree on the position of every position-controlled joint."""
@@ -268,6 +300,5 @@ class Keeper:
 
 def joint_places(manifest: Manifest) -> NDArray[np.intp]:
     """Return the index in the signals of each position-controlled joint's position; -1 where it is not measured."""
-    names = [(term.name, element) for term in manifest.layout.terms for element in term.elements]
-    place = {element: k for k, (term, element) in enumerate(names) if term == POSITIONS}
-    return np.array([place.get(joint.name, -1) if joint.quantity == "position" else -1 for joint in manifest.joints])
+    places = manifest.layout.places(POSITIONS, [joint.name for joint in manifest.joints])
+    return np.where([joint.quantity == "position" for joint in manifest.joints], places, -1)

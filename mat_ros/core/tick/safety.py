@@ -34,6 +34,7 @@ class Reason(enum.IntFlag):
     STOPPED = 64  # a stop is latched
     BLEND = 128  # still blending in after activation
     SETTLED = 256  # the joint was found elsewhere by several samples and is commanded to where it stands
+    MOTION = 512  # a stop is latched because the measured motion of this joint is not the one that is allowed
 
 
 class Gate:
@@ -41,6 +42,7 @@ class Gate:
 
     def __init__(self, joints: Sequence[Joint], period_ns: int, settings: GuardSettings | None = None) -> None:
         self.settings = settings or GuardSettings()
+        self.joints = tuple(joints)
         self.joint_names = tuple(joint.name for joint in joints)
         self.period_ns = period_ns
         self._lower, self._upper = (np.array([getattr(j, side) for j in joints]) for side in ("lower", "upper"))
@@ -56,6 +58,7 @@ class Gate:
         self._missed: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._stopped = np.ones(len(joints), dtype=bool)
         self._settled = np.zeros(len(joints), dtype=bool)  # joints that were found elsewhere since the last command
+        self._distrusted = np.zeros(len(joints), dtype=bool)  # joints that were stopped for their measured motion
         self._blend = 0.0  # 0: all present position, 1: all request
 
     @property
@@ -95,7 +98,7 @@ class Gate:
                           "move the joint inside its limits by hand")
         self._last = self._before = inside
         self._missed[:] = 0
-        self._stopped[:] = self._settled[:] = False
+        self._stopped[:] = self._settled[:] = self._distrusted[:] = False
         self._blend = 0.0
 
     def settle(self, present: NDArray[np.float64]) -> None:
@@ -117,6 +120,11 @@ class Gate:
             if name not in self.joint_names:
                 raise Refused("stop", f"one of {self.joint_names}", name, "name a joint of this robot")
             self._stopped[self.joint_names.index(name)] = True
+
+    def distrust(self, joints: NDArray[np.bool_]) -> None:
+        """Latch a stop because of the measured motion of some joints (joint,), of these or of all (`stop_all`)."""
+        self._distrusted |= joints
+        self._stopped |= True if self.settings.stop_all else joints
 
     def apply(
         self,
@@ -159,6 +167,7 @@ class Gate:
         kept = np.where(self._settled, self._last, kept)  # one command for the place itself, before the joint moves on
         _mark(reasons, self._stopped, Reason.STOPPED)
         _mark(reasons, self._settled, Reason.SETTLED)
+        _mark(reasons, self._distrusted, Reason.MOTION)
         wanted = self._limit_effort(kept, measured)
         _mark(reasons, wanted != kept, Reason.EFFORT)
 

@@ -36,6 +36,7 @@ SLOW = """
 extends: robot
 name: slow
 joints: {"*": {rate: 0.5, fallback: default}}
+guard: {motion: {speed: 0}}  # the speeds that this arm measures are made up
 """
 
 

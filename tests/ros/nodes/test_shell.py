@@ -344,6 +344,44 @@ def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, m
     assert node.active and node.facts()
 
 
+def test_a_joint_that_does_not_do_as_asked_latches_a_stop_on_disk_before_anybody_is_told(bench, monkeypatch, driver):
+    node = bench.open(SafetyNode, autostart="activate", hardware="cables:LooseCable", lockstep="false", stop_ticks="0",
+                      rate_hz=str(1e9 / SLOW_NS))
+    told, write = [], wire.write_applied  # of each tick: whether it is stopped, and the stop on disk when it is told
+
+    def written(outcome, *more):
+        told.append((outcome.applied.stopped, StopLatch(BUNDLE.manifest.robot).read()))
+        return write(outcome, *more)
+
+    monkeypatch.setattr(wire, "write_applied", written)
+    signals, begun_ns = np.zeros(8, np.float32), time.monotonic_ns()
+    for tick in range(1, 30):
+        if tick > 8:
+            signals[2] += 0.2  # the elbow
+        now_ns = time.monotonic_ns()
+        observation = Observation(tick, now_ns, now_ns + 10**7, begun_ns + tick * SLOW_NS, 0, signals.copy())
+        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+        bench.until(lambda: False, spins=2)
+        if node.keeper.stopped and tick > 8:
+            break
+    assert bench.until(lambda: node.reason.startswith("stopped: joint elbow "))
+    assert [latch is not None for stopped, latch in told] == [stopped for stopped, _ in told]
+    assert told[-1][1].cause == node.keeper.cause and node.keeper.counts["motion"] == 1
+
+
+def test_a_gate_that_ends_leaves_the_robot_at_rest_and_latches_no_stop(bench, driver):
+    node = bench.open(SafetyNode, autostart="activate", hardware="cables:LooseCable", lockstep="false", stop_ticks="0",
+                      rate_hz=str(1e9 / SLOW_NS))
+    for tick in range(1, 10):
+        now_ns = time.monotonic_ns()
+        observation = Observation(tick, now_ns, now_ns + 10**7, now_ns, 0, np.zeros(8, np.float32))
+        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+        bench.until(lambda: False, spins=2)
+    assert bench.until(lambda: driver.counts["written"] > 0)
+    assert node.trigger_deactivate() == SUCCESS
+    assert StopLatch(BUNDLE.manifest.robot).read() is None and node.reason == ""
+
+
 def test_ends_that_dds_has_forgotten_to_count_are_seen_all_the_same(bench, monkeypatch):
     monkeypatch.setattr(rclpy.publisher.Publisher, "get_subscription_count", lambda self: 0)
     monkeypatch.setattr(rclpy.subscription.Subscription, "get_publisher_count", lambda self: 0)

@@ -10,7 +10,7 @@ import pytest
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.robot.description import Robot
-from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.guard import GuardSettings, MotionSettings
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import rules, ruling_joints
 
@@ -68,9 +68,16 @@ def test_the_guard_of_a_robot_file_is_read_and_its_mistakes_are_refused():
     data = {"name": "arm", "rate_hz": 50, "joints": {"a": joint}}
     assert Robot.from_dict(data).guard == GuardSettings()
     assert Robot.from_dict({**data, "guard": {"hold_ticks": 1, "stop_all": False}}).guard.hold_ticks == 1
+    motion = {"motion": {"watch": "all", "error": 0, "stall_s": 2}}
+    assert Robot.from_dict({**data, "guard": motion}).guard.motion == MotionSettings("all", error=0, stall_s=2)
     for wrong, message in (({"hold": 1}, "guard: expected a mapping with some of"), ([], "guard: expected a mapping"),
                            ({"hold_ticks": 1.5}, "guard, hold_ticks: expected a whole number, got 1.5"),
                            ({"stop_all": 1}, "guard, stop_all: expected true or false, got 1"),
-                           ({"agree_samples": 1}, "guard, agree_samples: expected a number of at least 2, got 1")):
+                           ({"agree_samples": 1}, "guard, agree_samples: expected a number of at least 2, got 1"),
+                           ({"motion": {"watch": "some"}}, r"guard, motion, watch: expected one of \('real', 'all', "),
+                           ({"motion": {"error": -1}}, "guard, motion, error: expected a number of at least 0, got -1"),
+                           ({"motion": {"speed": True}}, "guard, motion, speed: expected a number, got True"),
+                           ({"motion": {"lag": 1}}, "guard, motion: expected a mapping with some of"),
+                           ({"motion": 1}, "guard, motion: expected a mapping with some of")):
         with pytest.raises(Refused, match=message):
             Robot.from_dict({**data, "guard": wrong})
