@@ -71,7 +71,7 @@ class SimulatedRobot:
         worth = self._score.judge(self._actions[None].astype(np.float64))
         self._actions = self._no_actions
         self._total += float(worth.reward[0])
-        self._completion.note(worth.done)
+        self._completion.note(worth.done & ~worth.over)  # a simulation that has diverged has done nothing
         self._over = bool(worth.over[0]) or self.tick >= self._horizon
 
     @property

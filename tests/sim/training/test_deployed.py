@@ -38,10 +38,10 @@ def evaluated(chain: Chain, deterministic: bool, gated: bool = True):
     return run_bundle(chain.bundle, environment, SEED, deterministic, gated), np.array(commands)
 
 
-def deployed(chain: Chain, copy: int):
+def deployed(chain: Chain, copy: int, ticks: int = 250):
     """Return the result of an episode of the lock-step deployment, and its commands (tick, joint)."""
     hardware = SimulatedRobot(chain.manifest, seed=SEED, number=copy, scatter=SCATTER)
-    steps = chain.run(Robot(hardware, lockstep=True), ticks=250)
+    steps = chain.run(Robot(hardware, lockstep=True), ticks)
     commands = np.array([step.applied.applied for step in steps])
     return hardware.result(), commands
 
@@ -58,6 +58,16 @@ def test_an_evaluation_behind_the_gate_has_the_commands_of_the_lock_step_deploym
         assert (found.lengths[copy], found.reached[copy], found.success[copy]) == (
             result.ticks, result.reached, result.success)
     assert not np.array_equal(commands[0, 0], commands[0, 1])  # or the copies would prove one episode
+
+
+def test_a_running_robot_has_the_commands_of_its_deployment_too_and_no_goal():
+    chain = Chain("halfcheetah_mat")
+    found, commands = evaluated(chain, deterministic=True)
+    for copy in range(COPIES):
+        result, expected = deployed(chain, copy, ticks=1000)
+        assert commands[:, copy].tobytes() == expected.tobytes()
+        assert found.lengths[copy] == result.ticks
+    assert (len(found.reached), len(found.success)) == (0, 0)
 
 
 def test_without_the_gate_the_first_commands_are_not_blended_in():
