@@ -109,11 +109,11 @@ def _bare(axes: pyplot.Axes) -> None:
 
 
 def main() -> int:
-    """Run the demonstration, and draw the picture if the door opened."""
+    """Run the demonstration, and draw the picture if the door was open at the end."""
     found = run()
     if not found.success:
-        print(f"draw_readme_picture: the door did not open ({found.trouble or found.summary()}); run it again",
-              file=sys.stderr)
+        reason = found.trouble or found.summary()
+        print(f"draw_readme_picture: the door was not open at the end ({reason}); run it again", file=sys.stderr)
         return 1
     draw(found, OUT)
     print(OUT)

@@ -69,6 +69,7 @@ def sentence(found: DemoRun) -> str:
     if found.trouble:
         return f"The run broke off: {found.trouble}."
     health = found.watch.health
-    opened = f"The door opened in {sum(e.success for e in found.episodes)} of {len(found.episodes)} episodes"
+    open_at_end = sum(episode.success for episode in found.episodes)
+    opened = f"The door was open at the end of {open_at_end} of {len(found.episodes)} episodes"
     killed = f", although {found.killed} was killed at tick {found.killed_tick}" if found.killed else ""
     return f"{opened}{killed}; {health.compared} ticks were decided again in one process, {health.differing} differ."

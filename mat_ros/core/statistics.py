@@ -1,11 +1,13 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarise few and noisy returns: the interquartile mean, and the interval of a statistic by bootstrap."""
+"""Summarise few and noisy returns: the interquartile mean, the interval of a statistic by bootstrap, and of a share."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,3 +55,17 @@ def estimate(groups: Sequence[Float], statistic: Callable[[Float], Float] = inte
     if np.isnan(drawn).all():
         return Estimate(middle, *np.full((2, *middle.shape), np.nan))
     return Estimate(middle, *np.nanquantile(drawn, ENDS, axis=0))
+
+
+def share_interval(hits: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval (Wilson) of the share behind `hits` in `count` trials. No trial tells nothing: NaN.
+
+    A bootstrap of equal trials has no width, and 64 successes in 64 trials do not prove a share of one.
+    """
+    if not count:
+        return float("nan"), float("nan")
+    z = NormalDist().inv_cdf(ENDS[1])
+    share, turn = hits / count, z * z / count
+    middle = share + turn / 2.0
+    half = z * math.sqrt(share * (1.0 - share) / count + turn / (4.0 * count))
+    return max(0.0, (middle - half) / (1.0 + turn)), min(1.0, (middle + half) / (1.0 + turn))

@@ -55,7 +55,7 @@ class DemoRun:
 
     @property
     def success(self) -> bool:
-        """Return whether the door opened in every episode and every tick has the bits of a decision in one process."""
+        """Return whether every episode ended with an open door, and every tick has the bits of one process."""
         health = self.watch.health
         return (not self.trouble and bool(self.episodes) and all(episode.success for episode in self.episodes)
                 and health.compared > 0 and health.differing == 0)
@@ -64,7 +64,8 @@ class DemoRun:
         """Return the figures of the last line of output."""
         health = self.watch.health
         latencies = [tick.latency_ms for tick in self.watch.ticks]
-        return {"success": self.success, "ticks": len(self.watch.ticks), "missed": health.missed,
+        reached = bool(self.episodes) and all(episode.reached for episode in self.episodes)
+        return {"reached": reached, "success": self.success, "ticks": len(self.watch.ticks), "missed": health.missed,
                 "compared": health.compared, "differing": health.differing,
                 "p50_ms": _rounded(latencies, 50), "p99_ms": _rounded(latencies, 99), "killed": self.killed}
 

@@ -65,7 +65,8 @@ class EpisodeResult:
     number: int
     ticks: int
     total: float  # sum of the task's rewards
-    success: bool
+    reached: bool  # the task was done at least once
+    success: bool  # the task was done at the end, and had been for half a second
 
 
 class SimulatedRobotIO(HardwareIO, Protocol):

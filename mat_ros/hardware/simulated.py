@@ -14,6 +14,7 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.observe import Columns
 from mat_ros.core.tick.messages import Float32
 from mat_ros.hardware.io import Description, EpisodeResult, Float, Reading, check_command, description_of
+from mat_ros.worlds.completion import Completion
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.scatter import Scatter
 from mat_ros.worlds.score import open_world, score_of
@@ -35,6 +36,7 @@ class SimulatedRobot:
                           (world.joint_names, world.control_period_ns), "choose the task of the policy")
         self._columns = Columns(manifest.layout.terms, world.terms)
         self._score = score_of(world)
+        self._completion = Completion(1, world.control_period_ns)
         self._horizon = ticks or self._score.horizon
         self._no_actions: Float32 = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)
         self._actions = self._no_actions
@@ -45,7 +47,8 @@ class SimulatedRobot:
         """Begin the next episode; a seed restarts the sequence of episodes."""
         self._faulty.reset(seed=seed)
         self.episode += 1
-        self._total, self._success, self._over = 0.0, False, False
+        self._completion.begin(np.arange(1))
+        self._total, self._over = 0.0, False
 
     @property
     def tick(self) -> int:
@@ -68,7 +71,7 @@ class SimulatedRobot:
         worth = self._score.judge(self._actions[None].astype(np.float64))
         self._actions = self._no_actions
         self._total += float(worth.reward[0])
-        self._success |= bool(worth.success[0])
+        self._completion.note(worth.done & ~worth.over)  # a simulation that has diverged has done nothing
         self._over = bool(worth.over[0]) or self.tick >= self._horizon
 
     @property
@@ -78,7 +81,8 @@ class SimulatedRobot:
 
     def result(self) -> EpisodeResult:
         """Return the result of the present episode so far."""
-        return EpisodeResult(self.episode, self.tick, self._total, self._success)
+        reached, success = bool(self._completion.reached[0]), bool(self._completion.success[0])
+        return EpisodeResult(self.episode, self.tick, self._total, reached, success)
 
     def follow(self, schedule: Schedule) -> None:
         """Apply a fault schedule to motors and sensors, from the present tick on."""

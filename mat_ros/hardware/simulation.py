@@ -63,7 +63,7 @@ class Simulation:
             return
         self.episodes += 1
         self._tell(f"episode {ended.number}: return {ended.total:.1f} in {ended.ticks} ticks"
-                   + (", success" if ended.success else ""))
+                   + (", success" if ended.success else ", reached but not held" if ended.reached else ""))
         if self._results:
             with Path(self._results).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(ended)) + "\n")

@@ -31,7 +31,7 @@ class Worth:
     """Hold the score of the tick that has just passed, (simulation,) each."""
 
     reward: Float
-    success: Bool  # the task is done in this tick
+    done: Bool  # the task is done in this tick
     over: Bool  # the episode cannot go on
 
 

@@ -85,6 +85,7 @@ class MultiAgentMujoco:
                          obs_mask=visible, normalise_mask=normalised, act_mask=self.action_map.mask,
                          horizon=self._score.horizon, information=information, faults=plan.name)
         self._return = np.zeros(count)
+        self._seen = np.zeros((count, self.observer.layout.signal_count))
 
     def reset(self, seed: int) -> Float32:
         """Start all copies anew and return observations (env, agent, obs_dim)."""
@@ -94,7 +95,12 @@ class MultiAgentMujoco:
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
-        self._faulty.step(self._command(actions))
+        return self.drive(self._command(actions), actions)
+
+    def drive(self, command: NDArray[np.float64], actions: NDArray[Any]
+              ) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
+        """Take a step by commands (env, joint); the reward charges for actions, and a fall ends an episode."""
+        self._faulty.step(command)
         worth = self._score.judge(np.where(self.spec.act_mask, actions, 0.0))
         self._return += worth.reward
         terminated = worth.over
@@ -125,10 +131,15 @@ class MultiAgentMujoco:
         signals = self._faulty.measure()
         if self._flagged:
             signals = np.concatenate([signals, self._faults.joints(self.world.ticks)[0]], axis=1)
+        self._seen = signals
         obs = self.observer.observe(signals)
         if self.legacy:
             obs = (obs - obs.mean(axis=-1, keepdims=True)) / obs.std(axis=-1, keepdims=True)
         return obs
+
+    def signals(self) -> Float32:
+        """Return the measurements (env, signal) behind the newest observations, as messages carry them."""
+        return self._seen.astype(np.float32)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return everything that the future of the copies depends on."""

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.robot.observe import Layout
+from mat_ros.worlds.batch import World
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+GOALS = ("reached", "success")
+RESULTS = ("episode_return", "episode_length", *GOALS)  # what an info may tell of ended episodes
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Environment(Protocol):
 
     An episode that ends restarts in the same step. `obs` then holds the first observation of the new episode. The info
     holds `ended`, the rows whose episodes ended. For these rows it holds `final_obs` (row, agent, obs_dim), the last
-    observation of the old episode, `episode_return`, `episode_length` and, where the task has one, `success`.
+    observation of the old episode, `episode_return` and `episode_length`. Where the task has a goal, it also holds
+    `reached`: the task was done at least once. Where this project steps the world, it holds `success` as well: the task
+    was done at the end of the episode, and had been for half a second.
     """
 
     spec: Spec
@@ -69,3 +74,20 @@ class Environment(Protocol):
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
+
+
+@runtime_checkable
+class RobotEnvironment(Environment, Protocol):
+    """Step many copies of a robot, which can also be measured and commanded as the runtime does it."""
+
+    world: World
+
+    def signals(self) -> Float32:
+        """Return the measurements (env, signal) behind the newest observations, as messages carry them."""
+
+    def drive(self, command: NDArray[np.float64], actions: NDArray[Any]
+              ) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
+        """Take a step by commands (env, joint), as the runtime does; the reward may charge for the actions behind them.
+
+        An episode lasts as long as the runtime's. So it may outlast a failure by which a training ends it.
+        """

@@ -16,6 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
+from training.envs.protocol import GOALS
+
+MEANS = ("return", "length", *GOALS)  # the columns of the means of RESULTS
+# The names in a checkpoint. `successes` is older than the word `reached` and has its meaning: the task was done once.
+SAVED = ("returns", "lengths", "successes", "held")
+
 
 class RecentEpisodes:
     """Keep the results of the last finished episodes."""
@@ -23,23 +29,30 @@ class RecentEpisodes:
     def __init__(self, window: int = 100) -> None:
         self.returns: deque[float] = deque(maxlen=window)
         self.lengths: deque[float] = deque(maxlen=window)
-        self.successes: deque[float] = deque(maxlen=window)
+        self.reached: deque[float] = deque(maxlen=window)
+        self.held: deque[float] = deque(maxlen=window)
 
     def take(self, finished: NDArray[np.float64]) -> None:
-        """Add returns, lengths and successes (3, tick, copy). An entry is NaN where no episode ended."""
-        for kept, block in zip((self.returns, self.lengths, self.successes), finished, strict=True):
+        """Add the results (result, tick, copy), in the order of `MEANS`. An entry is NaN where no episode ended."""
+        for kept, block in zip(self._kept, finished, strict=True):
             kept.extend(block[np.isfinite(block)].tolist())
 
-    def restore(self, returns: NDArray[np.float64], lengths: NDArray[np.float64],
-                successes: NDArray[np.float64]) -> None:
-        """Add the episodes of a checkpoint."""
-        self.returns.extend(returns.tolist())
-        self.lengths.extend(lengths.tolist())
-        self.successes.extend(successes.tolist())
+    def snapshot(self) -> dict[str, NDArray[np.float64]]:
+        """Return the episodes, for a checkpoint."""
+        return {name: np.array(kept) for name, kept in zip(SAVED, self._kept, strict=True)}
+
+    def restore(self, kept: Mapping[str, NDArray[np.float64]]) -> None:
+        """Add the episodes of a checkpoint. Older checkpoints hold nothing of whether a task stayed done."""
+        for name, values in zip(SAVED, self._kept, strict=True):
+            values.extend(kept[name].tolist() if name in kept else [])
+
+    @property
+    def _kept(self) -> tuple[deque[float], ...]:
+        return self.returns, self.lengths, self.reached, self.held
 
     def summary(self) -> dict[str, float]:
-        """Return their means. A mean is NaN before an episode has ended; success is NaN where a task has none."""
-        return {"return": _mean(self.returns), "length": _mean(self.lengths), "success": _mean(self.successes)}
+        """Return their means. A mean is NaN before an episode has ended, and where a task has no goal."""
+        return {name: _mean(kept) for name, kept in zip(MEANS, self._kept, strict=True)}
 
 
 def _mean(values: deque[float]) -> float:
@@ -69,6 +82,9 @@ class MetricLog:
             return
         lines = self.path.read_text(encoding="utf-8").splitlines()
         kept = lines[:1] + [line for line in lines[1:] if int(line.split(",", 1)[0]) <= steps]
+        columns = kept[0].split(",") if kept else []
+        if "success" in columns and "reached" not in columns:  # an older run, whose column has the other meaning
+            kept[0] = ",".join("reached" if name == "success" else name for name in columns)
         self.path.write_text("\n".join(kept) + "\n" if kept else "", encoding="utf-8")
 
     def write(self, steps: int, metrics: Mapping[str, float]) -> None:
@@ -81,15 +97,15 @@ class MetricLog:
             csv.writer(self._file).writerow(self._columns)
         csv.writer(self._file).writerow([_short(row.get(name, "")) for name in self._columns])
         self._file.flush()
-        for name, value in metrics.items():
-            self._events.add_scalar(name, value, steps)  # type: ignore[no-untyped-call]
+        for name in metrics.keys() & set(self._columns):
+            self._events.add_scalar(name, metrics[name], steps)  # type: ignore[no-untyped-call]
         self._show(steps, row, elapsed)
 
     def _show(self, steps: int, row: Mapping[str, float], elapsed: float) -> None:
         rate = float(row["steps_per_s"])
         left = max(0, self.total - steps) / max(rate, 1e-9)
-        success = f"   success {100 * row['success']:3.0f} %" if row["success"] == row["success"] else ""
-        text = (f"{steps:>10,} / {self.total:,} steps   return {row['return']:9.1f}{success}   {rate:7.0f} steps/s   "
+        goal = "".join(f"   {name} {100 * row[name]:3.0f} %" for name in GOALS if row[name] == row[name])
+        text = (f"{steps:>10,} / {self.total:,} steps   return {row['return']:9.1f}{goal}   {rate:7.0f} steps/s   "
                 f"left {int(left // 3600)}:{int(left % 3600 // 60):02d}:{int(left % 60):02d}")
         if self._terminal:
             sys.stderr.write("\r" + text)

@@ -22,10 +22,10 @@ from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
 from training.algos import build_learner
 from training.envs import make
-from training.envs.protocol import Environment
+from training.envs.protocol import RESULTS, Environment
 from training.loop.checkpoint import Checkpoint, write_checkpoint
 from training.loop.imitation import Imitation
-from training.loop.metrics import MetricLog, RecentEpisodes
+from training.loop.metrics import MEANS, MetricLog, RecentEpisodes
 from training.loop.provenance import manifest_of
 from training.run.config import TrainConfig
 from training.run.distributed import ALONE, Team
@@ -60,7 +60,7 @@ class Trainer:
         self.episodes = RecentEpisodes()
         self.steps = self.updates = 0
         self.rollout = Rollout.empty(spec, config.ticks, copies)
-        self._finished = np.full((3, config.ticks, copies), np.nan)  # return, length and success of ended episodes
+        self._finished = np.full((len(RESULTS), config.ticks, copies), np.nan)  # of ended episodes
         self.obs = self.environment.reset(config.seed)  # (env, agent, obs_dim), not normalised
 
     def generator(self, purpose: str) -> torch.Generator:
@@ -93,7 +93,7 @@ class Trainer:
         self.episodes.take(self.team.gather(self._finished, axis=2))
 
     def _note(self, t: int, info: Mapping[str, Any]) -> None:
-        for k, name in enumerate(("episode_return", "episode_length", "success")):
+        for k, name in enumerate(RESULTS):
             if name in info:
                 self._finished[k, t, info["ended"]] = info[name]
 
@@ -141,7 +141,7 @@ class Trainer:
     def _check(self, metrics: Mapping[str, float]) -> None:
         """Stop at the first number that is not finite, and save the last batch."""
         bad = [name for name, value in metrics.items()
-               if name not in ("return", "length", "success") and not math.isfinite(value)]
+               if name not in MEANS and not math.isfinite(value)]
         if bad:
             self.config.run.mkdir(parents=True, exist_ok=True)
             dump = self.config.run / f"diverged_{self.steps}.npz"
@@ -177,9 +177,7 @@ class Trainer:
         training = {f"learner/{k}": v for k, v in self.learner.training_tensors().items()}
         for prefix, arrays in (("environment", environment),
                                ("normaliser", self.normaliser.snapshot()),
-                               ("episodes", {"returns": np.array(self.episodes.returns),
-                                             "lengths": np.array(self.episodes.lengths),
-                                             "successes": np.array(self.episodes.successes)})):
+                               ("episodes", self.episodes.snapshot())):
             training |= {f"{prefix}/{name}": torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         manifest = manifest_of(self.config, self.spec, self.normaliser, self.learner, self.steps, self.updates,
                                self.episodes.summary())
@@ -212,8 +210,7 @@ class Trainer:
         self.obs = mine.pop("last_obs")
         self.environment.restore(mine)
         self.normaliser.restore(_arrays(checkpoint, "normaliser"))
-        kept = _arrays(checkpoint, "episodes")
-        self.episodes.restore(kept["returns"], kept["lengths"], kept["successes"])
+        self.episodes.restore(_arrays(checkpoint, "episodes"))
         self.steps, self.updates = int(checkpoint.manifest["steps"]), int(checkpoint.manifest["updates"])
 
     def begin_from(self, checkpoint: Checkpoint) -> None:

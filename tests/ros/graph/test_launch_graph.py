@@ -90,7 +90,7 @@ def test_the_demo_opens_the_door_although_a_node_is_killed(tmp_path: Path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert {"success", "ticks", "missed", "compared", "differing", "p99_ms", "killed"} <= set(found)
+    assert {"reached", "success", "ticks", "missed", "compared", "differing", "p99_ms", "killed"} <= set(found)
     assert found["success"] is True and found["ticks"] == 500 and found["missed"] == 0
     assert found["compared"] > 400 and found["differing"] == 0 and found["killed"] == "chain_robot0_ff"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from mat_ros.core.statistics import estimate, interquartile_mean
+from mat_ros.core.statistics import estimate, interquartile_mean, share_interval
 
 RUNS, TASKS = 24, 5
 DRAWS = 5000
@@ -61,6 +61,13 @@ def test_groups_are_not_traded_for_each_other():
     """Two groups without any spread leave nothing to draw, however far apart they lie."""
     found = estimate([np.full(6, 1.0), np.full(6, 9.0)], np.mean)
     assert (found.low, found.middle, found.high) == (5.0, 5.0, 5.0)
+
+
+def test_the_interval_of_a_share_is_wilsons_and_stays_open_where_every_trial_had_one_end():
+    assert share_interval(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)  # Newcombe 1998, method 3
+    assert share_interval(64, 64) == pytest.approx((0.943375, 1.0), abs=1e-6)
+    assert share_interval(0, 64) == pytest.approx((0.0, 0.056625), abs=1e-6)
+    assert np.isnan(share_interval(0, 0)).all()
 
 
 def test_rliable_finds_the_same_interquartile_mean(scores):

@@ -27,7 +27,7 @@ class ThreeTicks(FakeBus):
 
     @property
     def ended(self):
-        return EpisodeResult(self.episode, 3, 1.5, True) if self.tick == 3 else None
+        return EpisodeResult(self.episode, 3, 1.5, reached=True, success=self.episode > 0) if self.tick == 3 else None
 
 
 def simulation(robot=FakeBus, **settings):
@@ -92,7 +92,7 @@ faults:
     sim = Simulation(robot, breaking, MANIFEST, lockstep=True, allowed_ns=10, episodes=2, tell=said.append)
     while not sim.done:
         sim.answer(command(sim.observe(0)), 0)
-    assert said == [f"episode 0: {words}", "episode 0: return 1.5 in 3 ticks, success",
+    assert said == [f"episode 0: {words}", "episode 0: return 1.5 in 3 ticks, reached but not held",
                     f"episode 1: {words}", "episode 1: return 1.5 in 3 ticks, success"]
 
 

@@ -30,14 +30,14 @@ class Curriculum:
         self._tried = self._succeeded = 0
         world.begin_at(moments, share, FIRST)
 
-    def learn(self, ended: NDArray[np.intp], success: NDArray[np.bool_]) -> None:
+    def learn(self, ended: NDArray[np.intp], reached: NDArray[np.bool_]) -> None:
         """Count the ended episodes that began along the demonstration.
 
-        A mastered lesson is followed by the next one, which begins earlier.
+        A mastered lesson is followed by the next one, which begins earlier. An episode counts that was done once.
         """
         along = self._world.along[ended]
         self._tried += int(along.sum())
-        self._succeeded += int(success[along].sum())
+        self._succeeded += int(reached[along].sum())
         if self._tried < LESSON:
             return
         if self._succeeded >= MASTERED * self._tried:
@@ -59,7 +59,7 @@ class Curriculum:
 class FromTheStart:
     """Begin every episode at the start of its task: the curriculum of a training without one."""
 
-    def learn(self, ended: NDArray[np.intp], success: NDArray[np.bool_]) -> None:
+    def learn(self, ended: NDArray[np.intp], reached: NDArray[np.bool_]) -> None:
         """Change nothing: the outcome of an episode moves no beginning."""
 
     def snapshot(self) -> dict[str, NDArray[Any]]:

@@ -47,7 +47,7 @@ class DoorTask(Task):
         return Judgement(
             reward=self.bonus - right - left + np.where(near, pull, 0.0),
             progress=PROGRESS * (apart if self.opening else SHUT - apart),
-            success=door_moved(world, self.opening),
+            done=door_moved(world, self.opening),
             failed=(right >= self.far) | (left >= self.far),
         )
 

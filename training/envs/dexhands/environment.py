@@ -17,6 +17,7 @@ from mat_ros.core.faults.schedule import Schedule
 from mat_ros.core.faults.targets import find_plan
 from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.observe import Observer
+from mat_ros.worlds.completion import Completion
 from mat_ros.worlds.dexhands import HANDS, DexHands
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.randomise import Randomiser, Variation, load_table
@@ -25,7 +26,7 @@ from training.envs.dexhands.curriculum import Curriculum, FromTheStart
 from training.envs.dexhands.guide import Guide, guide_of
 from training.envs.dexhands.layout import layout_of
 from training.envs.dexhands.pull import demonstrate
-from training.envs.dexhands.task import Task
+from training.envs.dexhands.task import Float, Task
 from training.envs.protocol import Bool, Float32, Spec
 
 REWARDS = ("paper", "shaped")
@@ -70,11 +71,13 @@ class HandsEnvironment:
         place = {joint: (i, k) for i, agent in enumerate(agents) for k, joint in enumerate(agent.joints)}
         self._agent_column = tuple(np.array([place[joint] for joint in self.world.joint_names]).T)
         self._return = np.zeros(count)
-        self._succeeded = np.zeros(count, dtype=bool)
+        self._completion = Completion(count, self.world.control_period_ns)
+        self._seen: Float = np.zeros((count, len(self._columns)))
 
     def reset(self, seed: int) -> Float32:
         """Start all copies anew and return observations (env, agent, obs_dim)."""
-        self._return[:], self._succeeded[:] = 0.0, False
+        self._return[:] = 0.0
+        self._completion.begin(np.arange(self.count))
         self._begin(np.arange(self.count), seed, self._faults.restart())
         return self._observe()
 
@@ -85,15 +88,22 @@ class HandsEnvironment:
 
     def step(self, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
         """Apply actions (env, agent, act_dim); return obs, reward (env,), terminated (env,), truncated (env,), info."""
-        command = self._randomiser.command(self.action_map.to_command(actions))
+        return self._advance(self.action_map.to_command(actions), early=True)
+
+    def drive(self, command: Float, actions: NDArray[Any]) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
+        """Take a step by commands (env, joint); hands pay nothing for actions, and no failure ends an episode early."""
+        return self._advance(command, early=False)
+
+    def _advance(self, command: Float, early: bool) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
+        command = self._randomiser.command(command)
         self._faulty.step(np.clip(command, self.world.command_lower, self.world.command_upper))
         judgement = self.task.judge(self.world)
         reward = judgement.reward + judgement.progress if self._shaped else judgement.reward
         broken = self.world.warnings() > 0  # a simulation that has diverged earns no reward and no success
         reward = np.where(broken, 0.0, reward)
         self._return += np.where(broken, 0.0, judgement.reward)
-        self._succeeded |= judgement.success & ~broken
-        terminated = judgement.failed | broken
+        self._completion.note(judgement.done & ~broken)
+        terminated = judgement.failed & early | broken
         truncated = (self.world.ticks >= self.task.horizon) & ~terminated
         obs, info = self._observe(), {"ended": np.flatnonzero(terminated | truncated)}
         if info["ended"].size:
@@ -103,17 +113,25 @@ class HandsEnvironment:
     def _restart(self, obs: Float32, ended: NDArray[np.intp]) -> dict[str, Any]:
         """Begin the next episode of ended copies, put their first observations into `obs`, and return the info."""
         info = {"ended": ended, "final_obs": obs[ended].copy(), "episode_return": self._return[ended].copy(),
-                "episode_length": self.world.ticks[ended].copy(), "success": self._succeeded[ended].copy()}
-        self._curriculum.learn(ended, self._succeeded[ended])
-        self._return[ended], self._succeeded[ended] = 0.0, False
+                "episode_length": self.world.ticks[ended].copy(), "reached": self._completion.reached[ended],
+                "success": self._completion.success[ended]}
+        self._curriculum.learn(ended, info["reached"])
+        self._return[ended] = 0.0
+        self._completion.begin(ended)
         self._begin(ended, None, self._faults.next(ended))
         first = self._randomiser.first_readings(self._faulty.measure()[ended], ended)
-        obs[ended] = self.observer.observe(first[:, self._columns])
+        self._seen[ended] = first[:, self._columns]
+        obs[ended] = self.observer.observe(self._seen[ended])
         return info
 
     def _observe(self) -> Float32:
         """Return the observations of all copies in this tick."""
-        return self.observer.observe(self._randomiser.readings(self._faulty.measure())[:, self._columns])
+        self._seen = self._randomiser.readings(self._faulty.measure())[:, self._columns]
+        return self.observer.observe(self._seen)
+
+    def signals(self) -> Float32:
+        """Return the measurements (env, signal) behind the newest observations, as messages carry them."""
+        return self._seen.astype(np.float32)
 
     @cached_property
     def _guide(self) -> Guide:
@@ -133,12 +151,13 @@ class HandsEnvironment:
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return everything that the future of the copies depends on."""
         return {**self._faulty.state(), **self._randomiser.state(), **self._curriculum.snapshot(),
-                "returns": self._return.copy(), "succeeded": self._succeeded.copy(),
+                **self._completion.snapshot(), "returns": self._return.copy(),
                 "fault_episodes": self._faults.snapshot()}
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
-        self._return[:], self._succeeded[:] = kept["returns"], kept["succeeded"]
+        self._return[:] = kept["returns"]
+        self._completion.restore(kept)
         self._randomiser.set_state(kept)
         self._curriculum.restore(kept)
         self._faults.restore(kept["fault_episodes"])

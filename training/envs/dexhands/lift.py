@@ -40,6 +40,6 @@ class LiftUnderarm(Task):
         return Judgement(
             reward=BONUS - gap.sum(axis=1) + np.where(near, WEIGHT * (HEIGHT - distance), 0.0),
             progress=RISE * (HEIGHT - distance),
-            success=distance < LIFTED,
+            done=distance < LIFTED,
             failed=(place[:, 2] <= DROPPED) | (gap > FAR).any(axis=1),
         )

@@ -99,7 +99,7 @@ def demonstrate(task: Task) -> Float:
     moments: list[Float] = []
     for _ in range(len(guide)):
         world.step(guide.command(world))
-        if task.judge(world).success[0]:
+        if task.judge(world).done[0]:
             break
         moments.append(world.positions[0])
     return np.array(moments)

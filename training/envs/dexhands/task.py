@@ -22,7 +22,7 @@ class Judgement:
 
     reward: Float  # reward by the published formula, unchanged
     progress: Float  # the term that the shaped reward adds
-    success: Bool  # True where the task is done in this tick
+    done: Bool  # True where the task is done in this tick
     failed: Bool  # True where the episode ends early
 
 

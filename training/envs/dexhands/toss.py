@@ -45,7 +45,7 @@ class TossTask(Task):
         return Judgement(
             reward=np.exp(-DECAY * (self.weight * distance + turn)),
             progress=APPROACH * np.exp(-distance / REACH),
-            success=distance < CAUGHT,
+            done=distance < CAUGHT,
             failed=failed,
         )
 

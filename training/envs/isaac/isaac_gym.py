@@ -126,7 +126,7 @@ class IsaacGymHands:
         info: dict[str, Any] = {"ended": ended}
         if ended.size:
             info |= {"final_obs": obs[ended].copy(), "episode_return": self._return[ended].copy(),
-                     "episode_length": self._length[ended].copy(), "success": found["success"][ended].copy()}
+                     "episode_length": self._length[ended].copy(), "reached": found["reached"][ended].copy()}
             self._return[ended], self._length[ended] = 0.0, 0
         return obs, reward, done & ~truncated, truncated, info
 

@@ -102,7 +102,7 @@ class Hands:
         return {"obs": self._array(obs), "reward": self._array(rewards[:, 0, 0]),
                 "done": self._array(dones[:, 0]).astype(bool),
                 "timed_out": self._array(task.progress_buf >= task.max_episode_length).astype(bool),
-                "success": never if successes is None else self._array(successes) > 0}
+                "reached": never if successes is None else self._array(successes) > 0}
 
     @staticmethod
     def _array(tensor):

@@ -153,13 +153,13 @@ def test_hands_near_their_handles_are_paid_for_the_opening():
     opened, closed = DoorOpenOutward().judge(world), DoorCloseOutward().judge(world)
     np.testing.assert_allclose(opened.reward, 2.0 + 2.0 * apart)
     np.testing.assert_allclose(closed.reward, 6.0 + 1.0 - 2.0 * apart)
-    assert opened.success.all()
-    assert not closed.success.any()
+    assert opened.done.all()
+    assert not closed.done.any()
 
 
-@pytest.mark.parametrize(("angle", "success"), [(0.0, False), (0.4, False), (1.4, True)])
-def test_a_door_is_open_when_its_handles_are_half_a_metre_apart(angle, success):
-    assert DoorOpenOutward().judge(door_world(angle)).success[0] == success
+@pytest.mark.parametrize(("angle", "done"), [(0.0, False), (0.4, False), (1.4, True)])
+def test_a_door_is_open_when_its_handles_are_half_a_metre_apart(angle, done):
+    assert DoorOpenOutward().judge(door_world(angle)).done[0] == done
 
 
 def test_an_egg_at_its_goal_is_caught_and_one_at_the_start_is_not():
@@ -169,7 +169,7 @@ def test_an_egg_at_its_goal_is_caught_and_one_at_the_start_is_not():
     world.reset(seed=0)
     outcome = Over().judge(world)
     distance = np.linalg.norm(world.signal("object_position") - world.signal("goal_position"))
-    assert not outcome.success[0]
+    assert not outcome.done[0]
     assert outcome.reward[0] <= np.exp(-0.2 * 50.0 * distance)
 
 
@@ -244,7 +244,7 @@ def test_an_episode_is_cut_off_at_its_horizon_and_that_is_no_failure():
     assert terminated != truncated
     assert truncated == (tick == 74)
     assert info["final_obs"].shape == (len(info["ended"]), 2, 211)
-    assert set(info) >= {"success", "episode_return", "episode_length"}
+    assert set(info) >= {"reached", "success", "episode_return", "episode_length"}
 
 
 def test_a_finger_that_is_off_swings_freely_and_its_successors_can_be_told():
@@ -284,7 +284,7 @@ def test_a_demonstration_takes_hold_of_the_bars_and_moves_the_leaves_without_bei
     world.begin_at(moments, 1.0)
     world.reset(seed=0)
     outcome = TASKS[task]().judge(world)
-    assert not outcome.success.any()
+    assert not outcome.done.any()
     assert not outcome.failed.any()
     assert len(np.unique(world.positions, axis=0)) > len(moments) / 3  # episodes begin all along the way
     assert np.ptp(world.signal("door_angle")) > 0.3
@@ -302,7 +302,7 @@ def test_the_script_of_a_throw_brings_the_object_to_the_other_hand_in_most_episo
         info = environment.step(environment.shown())[-1]
         if len(info["ended"]):
             first = info["ended"][started[info["ended"]]]
-            arrived[first] = info["success"][started[info["ended"]]]
+            arrived[first] = info["reached"][started[info["ended"]]]
             started[first] = False
     assert not started.any()
     assert arrived.mean() > 0.55

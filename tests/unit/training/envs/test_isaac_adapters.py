@@ -61,7 +61,7 @@ def test_isaac_gym_hands_have_the_shape_of_our_own_task_and_obey_by_name(hands):
     assert obs.max() == 5.0  # observations are clipped as published
 
 
-def test_a_time_limit_is_told_from_a_failure_and_success_is_reported():
+def test_a_time_limit_is_told_from_a_failure_and_a_goal_that_was_reached_is_reported():
     environment, ends = serve_here(isaac_stand_ins.MultiVecTask(3, horizon=4))
     environment.reset(0)
     still, push = actions_of(environment), actions_of(environment, **{"robot0:base_force_x": 1.0})
@@ -69,7 +69,7 @@ def test_a_time_limit_is_told_from_a_failure_and_success_is_reported():
     _, _, terminated, truncated, info = environment.step(push)  # the second tick: the reset took one
     assert (terminated.tolist(), truncated.tolist()) == ([False, True, False], [False] * 3)
     assert info["ended"].tolist() == [1]
-    assert info["success"].tolist() == [True]
+    assert info["reached"].tolist() == [True]
     assert info["episode_length"].tolist() == [1]
     ends.failing[1] = False
     environment.step(still)
