@@ -36,6 +36,16 @@ class Reason(enum.IntFlag):
     SETTLED = 256  # the joint was found elsewhere by several samples and is commanded to where it stands
 
 
+class GateEvent(enum.IntFlag):
+    """Name what happens to a gate between two commands. A replay repeats the events in the order of this list."""
+
+    NOT_TAKEN = 1  # `not_taken`
+    ACTIVATED = 2  # `activate`: the robot was taken over where it stood
+    FOUND = 4  # `settle`: several samples found joints elsewhere
+    TAKEN_BACK = 8  # `not_taken`, after the robot was taken over or found
+    LATCHED = 16  # `stop` of every joint, after the last activation
+
+
 class Gate:
     """Guard the joints of one robot. Every joint is stopped until `activate` is called."""
 
@@ -57,6 +67,7 @@ class Gate:
         self._stopped = np.ones(len(joints), dtype=bool)
         self._settled = np.zeros(len(joints), dtype=bool)  # found elsewhere since the last command
         self._blend = 0.0  # 0: all present position, 1: all request
+        self._number, self._events = 0, GateEvent(0)  # commands so far; what happened since the last one
 
     @property
     def last(self) -> Float:
@@ -97,6 +108,7 @@ class Gate:
         self._missed[:] = 0
         self._stopped[:] = self._settled[:] = False
         self._blend = 0.0
+        self._events = (self._events | GateEvent.ACTIVATED) & ~GateEvent.LATCHED
 
     def settle(self, present: NDArray[np.float64]) -> None:
         """Take joints (joint,) for where they are found: that is their next command, and from there they go on.
@@ -104,14 +116,17 @@ class Gate:
         Whoever calls this has seen several samples agree. NaN leaves a joint as it is.
         """
         found = np.isfinite(present)
-        self._last = np.where(found, np.clip(present, self._lower, self._upper), self._last)
+        place = np.clip(present, self._lower, self._upper)
+        self._last, self._before = np.where(found, place, self._last), np.where(found, place, self._before)
         self._settled |= found
         self._blend = 0.0
+        self._events |= GateEvent.FOUND
 
     def stop(self, joints: Sequence[str] | None = None) -> None:
         """Latch a stop of the named joints, or of all. Each joint ramps to its fallback and stays until `activate`."""
         if joints is None:
             self._stopped[:] = True
+            self._events |= GateEvent.LATCHED
             return
         for name in joints:
             if name not in self.joint_names:
@@ -168,11 +183,23 @@ class Gate:
         self._before = self._last
         self._last = np.clip(near, self._lower, self._upper)  # rounding of the line above may leave the limits by a bit
         self._settled[:] = False
-        return Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()))
+        applied = Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()), self._number,
+                          elapsed_ns, self._blend, int(self._events))
+        self._number, self._events = self._number + 1, GateEvent(0)
+        return applied
 
     def not_taken(self) -> None:
         """Take the last command back: the hardware did not take it, so the next one starts from the one before."""
         self._last = self._before
+        placed = self._events & (GateEvent.ACTIVATED | GateEvent.FOUND)
+        self._events |= GateEvent.TAKEN_BACK if placed else GateEvent.NOT_TAKEN
+
+    def continue_from(self, applied: Applied) -> None:
+        """Take over the state that a command of another gate left, in which no joint lacked a request."""
+        self._last = self._before = applied.applied.copy()
+        self._stopped = (applied.reasons & Reason.STOPPED) != 0
+        self._settled[:], self._missed[:] = False, 0
+        self._blend, self._number, self._events = applied.blend, applied.number + 1, GateEvent(0)
 
     def _blend_step(self, elapsed_ns: int) -> float:
         return 1.0 if self.settings.blend_s == 0.0 else elapsed_ns * 1e-9 / self.settings.blend_s
