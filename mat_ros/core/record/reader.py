@@ -144,7 +144,7 @@ class _Walk:
             file.seek(len(MAGIC))
             while len(head := file.read(RECORD_HEAD.size)) == RECORD_HEAD.size:
                 opcode, length = RECORD_HEAD.unpack(head)
-                left = size - file.tell()
+                left = max(0, size - file.tell())  # a file that is still written may have grown
                 if length > left or opcode == 0:  # no record has opcode 0: a power cut leaves zeros
                     if was_finished:
                         raise struct.error(f"a record of opcode {opcode} and {length} bytes, {left} before the end")
