@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a backend by name, or open the fastest installed backend that reproduces the golden ticks.
+"""Open a backend by name, or open the fastest installed backend. No backend runs that differs from the golden ticks.
 
 Each backend is imported only when it is opened, because its libraries are large or not installed.
 """
@@ -19,7 +19,7 @@ from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 
-AUTO_TICKS = 20  # golden ticks that an automatically chosen backend must reproduce before it runs
+GOLDEN_TICKS = 20  # golden ticks that a backend must reproduce before it runs
 REGISTERED = "mat_ros.backend"  # group of the entry points under which a package registers a backend
 Opener = Callable[[Bundle], Backend]
 
@@ -83,7 +83,15 @@ class Choice:
 
 
 def open_backend(name: str, bundle: Bundle) -> Backend:
-    """Open a backend by its name or "auto"; only "auto" verifies the backend against golden ticks."""
+    """Open a backend by its name or "auto", and refuse it where it does not reproduce the golden ticks."""
+    backend = load_backend(name, bundle)
+    if name != "auto":
+        require(backend, bundle, GOLDEN_TICKS)
+    return backend
+
+
+def load_backend(name: str, bundle: Bundle) -> Backend:
+    """Open a backend for a caller that compares it with the golden ticks by itself."""
     if name == "auto":
         return choose(bundle).backend
     if name not in BACKENDS:
@@ -97,10 +105,10 @@ def choose(bundle: Bundle) -> Choice:
     for name, opener in AUTOMATIC.items():
         try:
             backend = opener(bundle)
-            require(backend, bundle, AUTO_TICKS)
+            require(backend, bundle, GOLDEN_TICKS)
         except (Missing, Refused) as error:
             reasons.append(f"{name}: {error}")
             continue
-        passed = f"the fastest that reproduces {AUTO_TICKS} golden ticks"
+        passed = f"the fastest that reproduces {GOLDEN_TICKS} golden ticks"
         return Choice(backend, f"{name} ({passed})" + "".join(f"; not {reason}" for reason in reasons))
     raise Missing(f"a backend that can run {bundle.folder} ({'; '.join(reasons)})", "run `pip install mat_ros[onnx]`")

@@ -18,6 +18,7 @@ from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 
 MIXER_NUMBERS = {"attention": 0, "rwkv4": 4, "rwkv5": 5, "rwkv6": 6, "rwkv7": 7, "none": -1}
+WEIGHTS = "weights.safetensors"
 CACHE_LINE = 64  # bytes
 LONGEST_SENTENCE = 1024
 
@@ -116,8 +117,9 @@ def _open(library: ctypes.PyDLL, bundle: Bundle, path: str) -> int:
         **{name: array.ctypes.data_as(FloatPointer) for name, array in arrays.items()},
     )
     sentence = ctypes.create_string_buffer(LONGEST_SENTENCE)
-    weights = str(bundle.path("weights.safetensors")).encode()
-    policy = library.mat_ros_open(weights, ctypes.byref(struct), path.encode(), sentence, LONGEST_SENTENCE)
+    weights = bundle.read(WEIGHTS)  # the library never opens the file, which may have changed since the hash check
+    policy = library.mat_ros_open(str(bundle.path(WEIGHTS)).encode(), weights, len(weights), ctypes.byref(struct),
+                                  path.encode(), sentence, LONGEST_SENTENCE)
     if not policy:
         what, _, rest = sentence.value.decode(errors="replace").replace("\n", " ").partition(": expected ")
         expected, _, rest = rest.partition(", got ")

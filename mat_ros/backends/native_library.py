@@ -40,7 +40,8 @@ def native_library() -> ctypes.PyDLL:
         raise Missing(f"a native backend for this machine ({error})", "run `pip install -e .` to compile it") from error
     address, size = ctypes.c_void_p, ctypes.c_size_t
     for name, result, arguments in (
-        ("open", address, [ctypes.c_char_p, ctypes.POINTER(NetworkStruct), ctypes.c_char_p, ctypes.c_char_p, size]),
+        ("open", address, [ctypes.c_char_p, ctypes.c_char_p, size, ctypes.POINTER(NetworkStruct), ctypes.c_char_p,
+                           ctypes.c_char_p, size]),
         ("close", None, [address]),
         ("paths", ctypes.c_char_p, []),
         ("path", ctypes.c_char_p, [address]),

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mat_ros.backends.choose import BACKENDS, installed, open_backend
+from mat_ros.backends.choose import BACKENDS, installed, load_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
 from mat_ros.core.errors import Missing, Refused
@@ -116,7 +116,7 @@ def _nothing_to_check(given: str, folder: Path) -> CheckReport:
 
 
 def _run(name: str, bundle: Bundle) -> BackendCheck:
-    backend = open_backend(name, bundle)
+    backend = load_backend(name, bundle)
     verdict, timing, info = verify(backend, bundle), time_backend(backend, bundle), backend.info()
     return BackendCheck(
         device=f"{info.version} on {info.device}", step_us_p50=timing.step.p50, step_us_p99=timing.step.p99,

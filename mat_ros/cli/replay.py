@@ -17,13 +17,14 @@ from mat_ros.core.record.comparison import Report
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.replay import replay
 
-HEADLINE = ("ticks", "compared", "differing", "first", "equality", "truncated", "unmatched")
+HEADLINE = ("ticks", "compared", "undecided", "differing", "first", "equality", "truncated", "unmatched", "gate")
 
 
 def parser() -> argparse.ArgumentParser:
     """Declare the arguments of `mat-ros replay`."""
     parser = argparse.ArgumentParser(prog="mat-ros replay", description="Decide every recorded tick again from its "
-                                     "observation, with the same backend, and compare the bits.")
+                                     "observation, with the same backend, run the safety gate again, and compare the "
+                                     "bits.")
     parser.add_argument("file", type=Path, help="recording (.mcap)")
     parser.add_argument("--policy", default="",
                         help="bundle, by name or folder; default: the recorded one, if it is shipped")
@@ -82,8 +83,11 @@ def show(report: Report, as_json: bool, done: str, name: str) -> None:
     print(f"{name}: {report.ticks} ticks, {report.compared} {done}, {same} equal {held} ({report.values} numbers)")
     if report.first is not None:
         where = "" if report.first["slot"] < 0 else f", slot {report.first['slot']}"
+        where += f", joint {report.first['joint']}" if report.first.get("joint") else ""
         print(f"first difference: tick {report.first['tick']}{where}, {report.first['field']}"
               + (f" (by at most {report.worst:.3g} anywhere)" if report.worst else ""))
+    if report.undecided:
+        print(f"{report.undecided} ticks not compared, since no node decided in them")
     if report.unmatched:
         print(f"{report.unmatched} messages or ticks have no counterpart")
     for note in report.notes:

@@ -123,8 +123,7 @@ def nodes_beside_it(settings: LaunchSettings, manifest: Manifest, common: Parame
             "simulated": settings.sim != "none"})
     yield NodeSpec("detector", "detector", {**common, "chain_information": settings.information(manifest)})
     if settings.record or settings.flight:
-        yield NodeSpec("recorder", "recorder", {**common, "file": settings.record, "flight": settings.flight},
-                       respawn=False)
+        yield NodeSpec("recorder", "recorder", {**common, "file": settings.record, "flight": settings.flight})
 
 
 def chosen(nodes: Sequence[NodeSpec], patterns: str) -> tuple[NodeSpec, ...]:

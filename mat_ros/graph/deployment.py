@@ -117,7 +117,7 @@ def check_start(planned: Planned) -> None:
     if settings.sim == "none" and here & {"observer", "safety"}:
         check_adapter(settings.hardware)
     if "recorder" in here:
-        if settings.record and (file := Path(settings.record)).is_file() and file.stat().st_size:
+        if settings.record and (file := Path(settings.record)).is_file():
             raise Refused(f"record {file}", "a new file", f"an existing file of {file.stat().st_size / 1e6:.1f} MB",
                           "give another name, or remove the file")
         for name in filter(None, (settings.record, settings.flight)):

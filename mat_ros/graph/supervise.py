@@ -41,6 +41,7 @@ class Member:
     role: str = ""
     digest: str = ""
     pid: int = 0
+    backend: str = ""  # name and version; empty where the node runs no policy
     first_slot: int = 0
     stop_slot: int = 0
     connected: bool = False  # all other ends of its topics are connected
@@ -69,6 +70,7 @@ class Supervision:
     def __init__(self, names: Sequence[str], digest: str, silence_ns: int) -> None:
         self.members = {name: Member() for name in names}
         self._digest = digest
+        self._backend = ""  # of every node that runs the policy, from the start of the graph on
         self._silence_ns = silence_ns
         self._strangers: set[str] = set()  # names under which nodes of other launches have reported
         self._searched_ns = self._awake_ns = 0  # the last search for hung nodes; since when the supervisor runs
@@ -77,7 +79,7 @@ class Supervision:
         self._stopped = False  # a stop is latched; the stop outlives the node that latched it
 
     def on_descriptor(self, name: str, role: str, digest: str, pid: int, slots: tuple[int, int], connected: bool,
-                      now_ns: int) -> None:
+                      now_ns: int, backend: str = "") -> None:
         """Take the descriptor of a node; a new process of the same name has to be activated again."""
         member = self.members.get(name)
         if member is None:
@@ -85,7 +87,7 @@ class Supervision:
         if member.pid and pid != member.pid:
             member.active, member.asked_ns, member.pending, member.restarted = False, None, False, True
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
-        (member.first_slot, member.stop_slot), member.connected = slots, connected
+        (member.first_slot, member.stop_slot), member.connected, member.backend = slots, connected, backend
         member.reason = "" if member.reason == UNREPORTED else member.reason
 
     def on_stranger(self, name: str) -> None:
@@ -111,7 +113,9 @@ class Supervision:
             if self.refusal(now_ns):
                 return []
             self.begun = True
-        ready = {name: m for name, m in self.members.items() if m.digest == self._digest}
+            self._backend = next((m.backend for m in self.members.values() if m.backend), "")
+        ready = {name: m for name, m in self.members.items()
+                 if m.digest == self._digest and m.backend in ("", self._backend)}
         stages: dict[int, list[str]] = {}
         for name, member in ready.items():
             if not member.active and not (self._stopped and member.role == "safety"):
@@ -150,12 +154,25 @@ class Supervision:
                 troubles.append(f"{_named(strangers)}: expected a node of this launch, got one with another secret; "
                                 f"give the launches of all hosts the same {SECRET}")
             return "; ".join(troubles) or f"waiting for {_named(absent)}"
+        if mixed := self._mixed_backends():
+            return mixed
         if lonely := [name for name, member in self.members.items() if not member.connected]:
             return f"waiting until all topics of {_named(lonely)} are connected"
         # A restarted supervisor finds active nodes, and must not request their activation again.
         if unreported := [name for name, member in self.members.items() if not member.reported]:
             return f"waiting for a first report of {_named(unreported)}"
         return ""
+
+    def _mixed_backends(self) -> str:
+        """Return a refusal of nodes with different backends, whose decisions would differ in bits; empty for one."""
+        nodes: dict[str, list[str]] = {}
+        for name, member in self.members.items():
+            if member.backend:
+                nodes.setdefault(member.backend, []).append(name)
+        if len(nodes) < 2:
+            return ""
+        found = "; ".join(f"{backend} in {_named(names)}" for backend, names in nodes.items())
+        return f"backend: expected one in every node, got {found}; start all hosts with the same backend:=..."
 
     def silent(self, now_ns: int) -> tuple[str, ...]:
         """Return the names of the nodes whose last report is too old."""
@@ -193,6 +210,10 @@ class Supervision:
             awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
             return Status(Mode.WAITING, "; ".join([awaited, *self._troubles()]), silent)
         troubles = [f"no report from {', '.join(silent)}"] if silent else []
+        troubles += [f"{name}: {member.reason}" for name, member in self.members.items()
+                     if member.active and member.reason]
+        troubles += [f"{name}: expected the backend {self._backend}, got {member.backend}"
+                     for name, member in self.members.items() if member.backend not in ("", self._backend)]
         late = self._deciding(self.value("safety", "silent_slots"))
         whose = {"redecided": f" for {_named(late)}"} if late else {}
         troubles += [f"{GROWING[name]}{whose.get(name, '')}" for name in grown]

@@ -12,6 +12,7 @@ from mat_ros.core.options import option
 from mat_ros.core.tick.checker import Checker
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.wire import tick as wire
+from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.chain_node import make_decider
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -36,16 +37,21 @@ class CheckerNode(Shell):
 
     def set_up(self) -> None:
         """Open the backend and the topics."""
-        backend = open_backend(self.settings.backend, self.bundle)
-        decider = make_decider(self.settings, backend, self.manifest)
-        self._checker = Checker(Encoder(backend, self.manifest), decider, self.manifest.network.agents)
+        self._backend = open_backend(self.settings.backend, self.bundle)
+        decider = make_decider(self.settings, self._backend, self.manifest)
+        self._checker = Checker(Encoder(self._backend, self.manifest), decider, self.manifest.network.agents)
         self._signals = self.manifest.layout.signal_count
         self.hear(replace(topics.OBSERVATION, depth=DEPTH), self._heard_observation)
         self.hear(replace(topics.APPLIED, depth=DEPTH), self._heard_applied)
 
+    def describe(self, descriptor: NodeDescriptor) -> None:
+        """Write the backend into the descriptor."""
+        info = self._backend.info()
+        descriptor.backend = f"{info.name} {info.version}"[:64]
+
     def facts(self) -> Mapping[str, object]:
-        """Return the numbers of compared and of differing ticks, and the first difference."""
-        return {} if self.reason else {"compared": 0, "differing": 0, **self._checker.counts,
+        """Return the numbers of compared, of differing and of undecided ticks, and the first difference."""
+        return {} if self.reason else {"compared": 0, "differing": 0, "undecided": 0, **self._checker.counts,
                                        "difference": self._checker.difference}
 
     def _heard_observation(self, data: bytes) -> None:

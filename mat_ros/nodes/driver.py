@@ -25,8 +25,8 @@ from mat_ros.core.robot.description import Robot
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.shipped import config_file, policy_folder
-from mat_ros.core.tick.keeper import joint_places
 from mat_ros.core.tick.latch import StopLatch
+from mat_ros.core.tick.placement import joint_places
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.srv import GetParameters, ListParameters
@@ -17,9 +16,11 @@ from rclpy.parameter import parameter_value_to_python
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
-from mat_ros.core.record.record import TYPES, FlightRecorder, Recorder, facts, plain
+from mat_ros.core.record.evidence import Evidence
+from mat_ros.core.record.record import TYPES, facts, plain
 from mat_ros.core.tick.safety import Reason
 from mat_ros.core.wire import cdr
+from mat_ros.core.wire.seal import Seal, launch_mark
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 
@@ -47,11 +48,10 @@ class RecorderNode(Shell):
         s = self.settings
         if not s.file and not s.flight:
             raise Refused("recorder", "a file, a flight file, or both", "neither", "set file or flight")
-        self._facts = facts(self.bundle, ("", "", ""))
-        self._file = Recorder(Path(s.file), self._facts) if s.file else None
-        if self._file is not None:
-            self._entities.append(self._file.close)  # closed last, so that a cleanup leaves a complete file
-        self._ring = FlightRecorder(self._facts, s.seconds) if s.flight else None
+        self.evidence = Evidence(facts(self.bundle, ("", "", "")), s.file, s.flight, s.seconds,
+                                 launch_mark(self._secret))
+        self._entities.append(self.evidence.close)  # closed last, so that a cleanup leaves a complete file
+        self._seals = {topic.name: Seal(self._secret, topic.name) for topic in (topics.APPLIED, topics.DESCRIPTOR)}
         self._known: set[str] = set()
         self._silent: set[str] = set()
         self._stopped = self._runs = False
@@ -64,27 +64,31 @@ class RecorderNode(Shell):
 
     def facts(self) -> Mapping[str, object]:
         """Return the file, and the number of messages in the flight recorder."""
-        return {"file": self.settings.file, "remembered": 0 if self.reason or self._ring is None else len(self._ring)}
+        if not self.configured:
+            return {"file": "", "remembered": 0}
+        return {"file": self.evidence.file, "remembered": len(self.evidence)}
 
     def leave(self) -> None:
         """Close the file, so that it is complete."""
-        if self._file is not None:
-            self._file.close()
+        self.evidence.close()
 
     def _flush(self) -> None:
-        if self._file is not None:
-            self._file.flush()
+        self.evidence.flush()
+        self._tell_trouble()
+
+    def _tell_trouble(self) -> None:
+        """Report once that a part of the evidence is not on disk."""
+        if self.evidence.trouble:
+            self.fail(self.evidence.trouble)
 
     def _heard(self, topic: str, data: bytes) -> None:
         now = time.time_ns()
         self.counts["messages"] += 1
-        for kept in (self._file, self._ring):
-            if kept is not None:
-                kept.raw(topic, now, data)
+        self.evidence.raw(topic, now, data)
         try:
-            if topic in ("applied", "status", "descriptor"):
+            if topic == "status" or (topic in self._seals and self._seals[topic].holds(data)):
                 self._look(topic, cdr.decode(TYPES[plain(topic)], data))
-        except Refused:
+        except (Refused, ValueError):
             self.counts["refused"] += 1
 
     def _look(self, topic: str, message: Any) -> None:
@@ -104,22 +108,17 @@ class RecorderNode(Shell):
             self._known.add(who)
             if message.role == "chain_node":
                 name, _, version = message.backend.partition(" ")
-                self._say(backend=[name, version, ""])
+                self.evidence.say(backend=[name, version, ""])
+            if message.role == "safety" and message.gate:
+                self.evidence.say(gate=json.loads(message.gate))
             self._ask(message.name)
 
     def _dump(self, reason: str) -> None:
-        if self._ring is not None and len(self._ring):
-            path = self._ring.dump(Path(self.settings.flight), reason)
+        path = self.evidence.dump(reason)
+        self._tell_trouble()
+        if path is not None:
             self.counts["dumps"] += 1
             self.get_logger().warning(f"{reason}: the last {self.settings.seconds:g} s are in {path}")
-
-    def _say(self, **more: object) -> None:
-        """Add facts to the recording; a later value of a fact replaces an earlier one."""
-        self._facts |= {name: json.dumps(value) for name, value in more.items()}
-        if self._file is not None:
-            self._file.facts(self._facts)
-        if self._ring is not None:
-            self._ring.said = dict(self._facts)
 
     def _ask(self, node: str) -> None:
         """Request a node's parameters and store them in the recording."""
@@ -132,11 +131,10 @@ class RecorderNode(Shell):
 
         def got(names: list[str], answer: Any) -> None:
             values = dict(zip(names, map(parameter_value_to_python, answer.result().values), strict=False))
-            if self._file is not None:
-                self._file.parameters(node, values)
+            self.evidence.parameters(node, values)
             if "sampled" in values and "first_slot" in values:
-                self._say(seed=values["seed"], sampled=values["sampled"],
-                          encoder="replicated" if values.get("replicated") else "central")
+                self.evidence.say(seed=values["seed"], sampled=values["sampled"],
+                                  encoder="replicated" if values.get("replicated") else "central")
 
         listing.call_async(ListParameters.Request()).add_done_callback(listed)
         self._entities += [partial(self.destroy_client, listing), partial(self.destroy_client, getting)]

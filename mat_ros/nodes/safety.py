@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,18 +14,20 @@ import numpy as np
 
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import option
+from mat_ros.core.record.gate import GateSetup
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.latch import StopLatch
 from mat_ros.core.tick.messages import Outcome
-from mat_ros.core.tick.safety import Gate, Reason
+from mat_ros.core.tick.safety import Reason
 from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import SECRET
 from mat_ros.hardware.guest import Guest, driver_address
 from mat_ros.hardware.open import find_robot
+from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.latency import Latency
@@ -67,9 +70,10 @@ class SafetyNode(Shell):
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         robot = find_robot(s.robot, self.manifest) if s.robot else None
         guard = _settings(robot.guard if robot is not None else GuardSettings(), s)
-        gate = Gate(ruling_joints(self.manifest.joints, robot), period_ns, guard)
         simulated = s.hardware == "sim"
-        self.keeper = Keeper(self.manifest, gate, Keeping(s.lockstep and simulated, simulated, period_ns))
+        self._setup = GateSetup(ruling_joints(self.manifest.joints, robot), period_ns, guard, s.lockstep and simulated,
+                                simulated)
+        self.keeper = Keeper(self.manifest, self._setup.gate(), Keeping(self._setup.lockstep, simulated, period_ns))
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
         # Tick, joints without a decision, and times in ns from the tick's start: observation, first decision, applied.
         self._trace: list[tuple[int, ...]] = []
@@ -88,6 +92,10 @@ class SafetyNode(Shell):
         self._publish = self.announce(topics.APPLIED)
         self.hear(topics.OBSERVATION, self._heard_observation)
         self.hear(topics.DECISION, self._heard_decision)
+
+    def describe(self, descriptor: NodeDescriptor) -> None:
+        """Write the limits and settings of the gate into the descriptor, so that a replay has them."""
+        descriptor.gate = json.dumps(self._setup.to_dict(), separators=(",", ":"))
 
     def start(self) -> None:
         """Take over the robot as soon as it is found. A stop that is latched on disk stays latched."""

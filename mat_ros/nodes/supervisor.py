@@ -79,7 +79,8 @@ class SupervisorNode(Shell):
             return
         self._processes.pids[message.name] = message.pid
         self.supervision.on_descriptor(message.name, message.role, message.digest, message.pid,
-                                       (message.first_slot, message.stop_slot), message.connected, self.now_ns())
+                                       (message.first_slot, message.stop_slot), message.connected, self.now_ns(),
+                                       message.backend)
 
     def _reported(self, message: Any) -> None:
         for status in message.status:
@@ -126,7 +127,7 @@ class SupervisorNode(Shell):
             reason=status.reason[:256], silent=[name[:64] for name in status.silent],
             **{name: int(watched.value("safety", name) or 0) for name in ("ticks", "missed", "redecided")},
             late=watched.total("late"), refused=watched.total("refused") + watched.total("other_policy"),
-            **{name: int(watched.value("checker", name) or 0) for name in ("compared", "differing")},
+            **{name: int(watched.value("checker", name) or 0) for name in ("compared", "differing", "undecided")},
             **{name: float(watched.value("safety", name) or 0.0) for name in ("p50_ms", "p99_ms")}))
 
     def facts(self) -> Mapping[str, object]:

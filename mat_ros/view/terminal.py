@@ -92,7 +92,8 @@ class Screen:
         trouble = "" if health.mode in ("running", "waiting") else f"{health.mode}: {health.reason}"
         parts = [f"tick {watch.tick}", f"{self._rate_hz():.0f} Hz", f"p50 {p50:.2f} ms", f"p99 {p99:.2f} ms", states,
                  f"missed {health.missed}", f"compared {health.compared}", f"differing {health.differing}",
-                 self.progress(watch), health.detected, trouble]
+                 f"undecided {health.undecided}" if health.undecided else "", self.progress(watch), health.detected,
+                 trouble]
         return "  ".join(part for part in parts if part)
 
     def draw(self) -> Group:
@@ -107,7 +108,8 @@ class Screen:
             ("latency p50", f"{p50:.2f} ms", "bold"), ("p99", f"{p99:.2f} ms", "bold"),
             ("missed", str(health.missed), "red" if health.missed else "green"),
             ("compared", str(health.compared), ""),
-            ("differing", str(health.differing), "red" if health.differing else "green"))))
+            ("differing", str(health.differing), "red" if health.differing else "green"),
+            ("undecided", str(health.undecided), "red" if health.undecided else "green"))))
         columns = Table.grid(padding=(0, 4))
         agents = range(len(watch.agents))
         columns.add_row(*(self._agents(agents[k:k + ROWS]) for k in range(0, len(agents), ROWS)))

@@ -57,13 +57,14 @@ class GraphHealth:
     refused: int = 0
     compared: int = 0
     differing: int = 0
+    undecided: int = 0
     silent: tuple[str, ...] = ()
     detected: str = ""  # the joints that the detector reports as broken
 
     def take(self, mode: str, status: Any) -> None:
         """Store a ChainStatus."""
         self.mode, self.reason, self.silent = mode, status.reason, tuple(status.silent)
-        for name in ("missed", "redecided", "late", "refused", "compared", "differing"):
+        for name in ("missed", "redecided", "late", "refused", "compared", "differing", "undecided"):
             setattr(self, name, int(getattr(status, name)))
 
 

@@ -4,8 +4,8 @@
 
 After every event the robot's own record is held against the limits: each command that reached it is finite, inside its
 position limits, and no further from the one before than the rate allows in the time between; a stop ends by an
-operator's word alone. `PYTHONPATH=tests python -m support.guard_world --steps 10000000` walks at random and prints how
-many steps held.
+operator's word alone; and a replay of the gate computes each command again.
+`PYTHONPATH=tests python -m support.guard_world --steps 10000000` walks at random and prints how many steps held.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import numpy as np
 
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.record.gate import GateReplay, GateSetup
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.latch import Stop
 from mat_ros.core.tick.messages import Decision, Observation, Outcome
-from mat_ros.core.tick.safety import Gate, Reason
+from mat_ros.core.tick.safety import Reason
 from mat_ros.hardware.driver import Drive, Driving
 from mat_ros.hardware.wire import DriveCommand
 from support.places import BUNDLES
@@ -37,6 +38,7 @@ JOINTS = tuple(replace(joint, rate=RATE, fallback="default" if k % 2 else "hold"
 ARM: Manifest = replace(MANIFEST, joints=JOINTS)
 LOWER, UPPER = np.array([joint.lower for joint in JOINTS]), np.array([joint.upper for joint in JOINTS])
 SETTINGS = GuardSettings(hold_ticks=2, stop_ticks=8, blend_s=0.05)
+SETUP = GateSetup(JOINTS, PERIOD, SETTINGS, lockstep=False, simulated=False)
 FOUND = 0.02 * (UPPER - LOWER)  # how near to where it stands a robot may be taken over
 
 
@@ -65,6 +67,8 @@ class GuardWorld:
         self.written: list[tuple[int, np.ndarray]] = []  # since the robot was last taken over
         self.broken = False  # the bus does not take commands
         self.taken_over = True  # the next command may begin anywhere near the robot
+        self.replay = GateReplay(SETUP, ARM)
+        self.signals: dict[int, np.ndarray] = {}  # by tick
         self._stopped_at: int | None = None
         self._found = np.zeros(len(JOINTS), dtype=bool)  # joints that the newest command found elsewhere
         self.restart_driver()
@@ -77,7 +81,7 @@ class GuardWorld:
         self.taken_over = True
 
     def restart_gate(self) -> None:
-        self.keeper = Keeper(ARM, Gate(JOINTS, PERIOD, SETTINGS), Keeping(lockstep=False, simulated=False))
+        self.keeper = Keeper(ARM, SETUP.gate(), Keeping(SETUP.lockstep, SETUP.simulated))
         self.keeper.take_over(latched=self.latch.read() is not None)
         self.driving.start_gate()
         self.sequence = 0
@@ -89,6 +93,7 @@ class GuardWorld:
         measured = self.place if bogus is None else bogus
         signals = np.zeros(8, np.float32)
         signals[:4] = measured
+        self.signals[self.tick] = signals
         start = self.now + self.offset + start_ns
         seen = Observation(self.tick, start, start + DEADLINE, begun, 0, signals)
         self._command(self.keeper.on_observation(seen, self.now + self.offset))
@@ -143,6 +148,8 @@ class GuardWorld:
 
     def _command(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
+            again = self.replay.follow(outcome, self.signals[outcome.tick])
+            assert again == (True, None), f"a replay computes another command: {again}"
             self.sequence += 1
             found = (outcome.applied.reasons & Reason.SETTLED) != 0
             answer = self.driving.on_command(DriveCommand(self.sequence, outcome.applied.applied, found), self.now)

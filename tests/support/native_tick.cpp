@@ -32,7 +32,10 @@ int main(int count, char** arguments) {
   const float* start = net.action_mask + decided;
 
   char error[512];
-  mat_ros_policy* policy = mat_ros_open(arguments[1], &net, arguments[3], error, sizeof error);
+  std::ifstream source(arguments[1], std::ios::binary);
+  const std::string weights((std::istreambuf_iterator<char>(source)), std::istreambuf_iterator<char>());
+  mat_ros_policy* policy =
+      mat_ros_open(arguments[1], weights.data(), weights.size(), &net, arguments[3], error, sizeof error);
   if (policy == nullptr) {
     fprintf(stderr, "%s\n", error);
     return 1;

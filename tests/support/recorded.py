@@ -11,14 +11,25 @@ from types import SimpleNamespace
 import numpy as np
 
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.record.gate import GateSetup
 from mat_ros.core.record.reader import open_source
 from mat_ros.core.record.record import FACTS, Recorder, facts
 from mat_ros.core.record.replay import redecide
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
-from mat_ros.core.tick.messages import Baton, Decision, Encoding, Validity
+from mat_ros.core.tick.keeper import Keeper, Keeping
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Observation, Validity
+from mat_ros.core.tick.safety import Gate
 from mat_ros.core.wire import cdr
-from mat_ros.core.wire.fields import baton_fields, decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.core.wire.fields import (
+    applied_fields,
+    baton_fields,
+    decision_fields,
+    encoding_fields,
+    override_fields,
+    time_of,
+)
 from support.arithmetic import Arithmetic
 from support.places import BUNDLES
 
@@ -31,19 +42,28 @@ def arithmetic(bundle: Bundle) -> Arithmetic:
     return Arithmetic(bundle.manifest.network, bundle.manifest.state)
 
 
-def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=None, override_from: int = 0,
+def gate_setup(bundle: Bundle) -> GateSetup:
+    """Return the gate that guards these recordings: a lock-step simulation's."""
+    return GateSetup(bundle.manifest.joints, PERIOD_NS, GuardSettings(hold_ticks=1, stop_ticks=3, blend_s=0.1), True,
+                     True)
+
+
+def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=None, override_from: int = 0, silent=(),
            topics=("observation", "encoding", "baton", "decision", "applied"), chunk_bytes: int = 4096,
            change: Callable[[str, SimpleNamespace], None] = lambda topic, message: None, **said) -> Bundle:
     """Write a recording of the test arm as four chain nodes would make it.
 
-    `lie_at` spoils one decision's last bit, `change` may alter the fields of each message, `said` adds to the facts.
+    `lie_at` spoils one decision's last bit, `change` may alter the fields of each message, `said` adds to the facts;
+    None removes one. In the ticks of `silent`, no node decides.
     """
     bundle = Bundle.load(BUNDLE)
     manifest, policy = bundle.manifest, arithmetic(bundle)
-    n, act_dim = manifest.network.agents, manifest.network.act_dim
+    n, setup = manifest.network.agents, gate_setup(bundle)
+    keeper = Keeper(manifest, Gate(setup.joints, PERIOD_NS, setup.settings), Keeping(True, True, PERIOD_NS))
     decider = Decider(policy, manifest.network, manifest.state)
     observer = Observer(manifest.layout)
-    recorder = Recorder(path, facts(bundle, ("arithmetic", "1", "cpu"), **{"seed": 0, **said}), chunk_bytes)
+    more = {name: value for name, value in {"seed": 0, "gate": setup.to_dict(), **said}.items() if value is not None}
+    recorder = Recorder(path, facts(bundle, ("arithmetic", "1", "cpu"), **more), chunk_bytes)
     rng = np.random.default_rng(3)
 
     def write(topic, now, message):
@@ -63,7 +83,7 @@ def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=N
             episode=1, signals=signals))
         write("encoding", now, encoding_fields(Encoding(tick, now, now + 1, now, right.enc), right.values,
                                                bundle.hash64))
-        for slot in range(n):
+        for slot in range(n) if tick not in silent else ():
             write(f"baton/slot_{slot}", now, baton_fields(Baton(tick, now, 0, right.prefixes[slot]), bundle.hash64))
             actions = np.vstack([right.told[:slot], right.intended[slot:slot + 1]])
             if tick == lie_at and slot == 2:
@@ -71,11 +91,10 @@ def record(path: Path, ticks: int = 6, *, lie_at: int | None = None, overrides=N
             validity = np.full(slot + 1, Validity.OWN, np.uint8)
             write("decision", now, decision_fields(Decision(tick, now, 0, slot, slot + 1, actions, validity),
                                                    bundle.hash64))
-        command = manifest.action_map.to_command(right.intended)
-        write("applied", now, SimpleNamespace(
-            tick=tick, manifest=bundle.hash64, source_stamp=time_of(now), stamp=time_of(now), stopped=False,
-            actions=right.intended.reshape(-1), validity=np.zeros(n, np.uint8), requested=command, applied=command,
-            reasons=np.zeros(n * act_dim, np.uint16)))
+        keeper.on_observation(Observation(tick, now, now + PERIOD_NS, now, 1, signals), now)
+        whole = Decision(tick, now, 0, 0, n, right.intended, np.zeros(n, np.uint8))
+        outcome, = keeper.on_decision(whole, now) if tick not in silent else keeper.poll(now + PERIOD_NS)
+        write("applied", now, applied_fields(outcome, now, bundle.hash64))
     recorder.close()
     return bundle
 

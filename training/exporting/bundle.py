@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from mat_ros.backends import golden
-from mat_ros.backends.choose import installed, open_backend
+from mat_ros.backends.choose import installed, load_backend
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.policy.manifest import Manifest, Network, Normaliser, StateLayout, Training
@@ -138,7 +138,7 @@ def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Man
 def prove(bundle: Bundle) -> None:
     """Compare every installed backend with the golden ticks. Refuse with the first tick, slot and element in error."""
     for name in installed():
-        golden.require(open_backend(name, bundle), bundle)
+        golden.require(load_backend(name, bundle), bundle)
 
 
 def state_of(policy: Policy) -> StateLayout:

@@ -18,8 +18,8 @@ constexpr float kLogDecayLimit = 60.0f;  // as in training; above it e^log_decay
 
 class Loader {
  public:
-  Loader(const std::string& file, const mat_ros_network& net, LoadedModel& out)
-      : file_(file), tensors_(read_safetensors(file)), net_(net), out_(out) {}
+  Loader(const File& file, const mat_ros_network& net, LoadedModel& out)
+      : file_(file.name), tensors_(read_safetensors(file)), net_(net), out_(out) {}
 
   void load() {
     Model& model = out_.model;
@@ -320,7 +320,7 @@ class Loader {
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_model(const std::string& weights, const mat_ros_network& net) {
+std::unique_ptr<LoadedModel> load_model(const File& weights, const mat_ros_network& net) {
   auto loaded = std::make_unique<LoadedModel>();
   Loader(weights, net, *loaded).load();
   return loaded;

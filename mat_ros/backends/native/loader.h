@@ -21,7 +21,7 @@ struct LoadedModel {
   std::vector<std::unique_ptr<float[], void (*)(void*)>> memory;
 };
 
-std::unique_ptr<LoadedModel> load_model(const std::string& weights, const mat_ros_network& net);
+std::unique_ptr<LoadedModel> load_model(const File& weights, const mat_ros_network& net);
 
 }  // namespace mat_ros
 

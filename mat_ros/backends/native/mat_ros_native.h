@@ -39,10 +39,12 @@ typedef struct {
 
 typedef struct mat_ros_policy mat_ros_policy;
 
-// Read weights.safetensors; `path` is "auto" or one of mat_ros_paths(). After a refusal the result is NULL, and `error`
-// holds one sentence.
-MAT_ROS_API mat_ros_policy* mat_ros_open(const char* weights, const mat_ros_network* network, const char* path,
-                                         char* error, size_t error_size);
+// Read the bytes of weights.safetensors, which the caller may free afterwards. The library opens no file, so that it
+// runs the bytes whose hash was checked. A refusal names the file `name`. `path` is "auto" or one of mat_ros_paths().
+// After a refusal the result is NULL, and `error` holds one sentence.
+MAT_ROS_API mat_ros_policy* mat_ros_open(const char* name, const void* weights, size_t size,
+                                         const mat_ros_network* network, const char* path, char* error,
+                                         size_t error_size);
 MAT_ROS_API void mat_ros_close(mat_ros_policy* policy);
 
 // Instruction sets that this processor can run, best first, separated by spaces.

@@ -72,11 +72,11 @@ struct mat_ros_policy {
 
 extern "C" {
 
-mat_ros_policy* mat_ros_open(const char* weights, const mat_ros_network* network, const char* path, char* error,
-                             size_t error_size) {
+mat_ros_policy* mat_ros_open(const char* name, const void* weights, size_t size, const mat_ros_network* network,
+                             const char* path, char* error, size_t error_size) {
   try {
     const mat_ros::Path* chosen = mat_ros::find_path(path);
-    return new mat_ros_policy{mat_ros::load_model(weights, *network), chosen};
+    return new mat_ros_policy{mat_ros::load_model({name, static_cast<const char*>(weights), size}, *network), chosen};
   } catch (const std::exception& failure) {
     if (error_size > 0) {
       strncpy(error, failure.what(), error_size - 1);

@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include <cctype>
-#include <fstream>
-#include <iterator>
 
 namespace mat_ros {
 namespace {
@@ -71,22 +69,20 @@ class Table {
 
 }  // namespace
 
-std::map<std::string, Tensor> read_safetensors(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Refused(file + ": expected a readable file, got none; copy the bundle anew");
-  const std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+std::map<std::string, Tensor> read_safetensors(const File& source) {
+  const std::string& file = source.name;
   uint64_t table_size = 0;
-  if (bytes.size() < sizeof table_size) throw Refused(file + ": expected at least 8 bytes, got fewer; copy it anew");
-  memcpy(&table_size, bytes.data(), sizeof table_size);  // little-endian, as all supported processors are
-  if (table_size > bytes.size() - sizeof table_size) {
+  if (source.size < sizeof table_size) throw Refused(file + ": expected at least 8 bytes, got fewer; copy it anew");
+  memcpy(&table_size, source.bytes, sizeof table_size);  // little-endian, as all supported processors are
+  if (table_size > source.size - sizeof table_size) {
     throw Refused(file + ": expected a table of " + std::to_string(table_size) +
                   " bytes, got a shorter file; copy it anew");
   }
-  const char* data = bytes.data() + sizeof table_size + table_size;
-  const size_t data_size = bytes.size() - sizeof table_size - table_size;
+  const char* data = source.bytes + sizeof table_size + table_size;
+  const size_t data_size = source.size - sizeof table_size - table_size;
 
   std::map<std::string, Tensor> tensors;
-  Table table(file, bytes.data() + sizeof table_size, table_size);
+  Table table(file, source.bytes + sizeof table_size, table_size);
   table.expect('{');
   for (bool first = true; !table.take('}'); first = false) {
     if (!first) table.expect(',');

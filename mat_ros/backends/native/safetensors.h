@@ -1,8 +1,10 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// Read float32 tensors by name from a safetensors file, which holds a length, a JSON table of names, and the numbers.
+// Read float32 tensors by name from the bytes of a safetensors file: a length, a JSON table of names, and the numbers.
 #ifndef MAT_ROS_SAFETENSORS_H_
 #define MAT_ROS_SAFETENSORS_H_
+
+#include <stddef.h>
 
 #include <map>
 #include <stdexcept>
@@ -22,7 +24,14 @@ struct Tensor {
   std::vector<float> values;
 };
 
-std::map<std::string, Tensor> read_safetensors(const std::string& file);
+// Bytes that the caller owns, and the name of their file, which a refusal names.
+struct File {
+  std::string name;
+  const char* bytes;
+  size_t size;
+};
+
+std::map<std::string, Tensor> read_safetensors(const File& file);
 
 }  // namespace mat_ros
 

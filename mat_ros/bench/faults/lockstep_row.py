@@ -27,7 +27,7 @@ from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Decision, Encoding, Float32, Observation, Outcome, Override, Validity
 from mat_ros.core.tick.safety import Gate
 from mat_ros.core.tick.wiring import Span
-from mat_ros.core.wire.fields import decision_fields, encoding_fields, override_fields, time_of
+from mat_ros.core.wire.fields import applied_fields, decision_fields, encoding_fields, override_fields, time_of
 
 EPISODE = 1  # the number of every episode in a recording
 
@@ -149,11 +149,7 @@ class LockStepRow:
             sink.write("encoding", start_ns, encoding_fields(*done.encoded, manifest))
         for decision in done.decisions:
             sink.write("decision", start_ns, decision_fields(decision, manifest))
-        applied = outcome.applied
-        sink.write("applied", start_ns, SimpleNamespace(
-            tick=tick, manifest=manifest, source_stamp=stamp, stamp=time_of(observation.deadline_ns),
-            stopped=applied.stopped, actions=outcome.actions.reshape(-1), validity=outcome.validity,
-            requested=applied.requested, applied=applied.applied, reasons=applied.reasons))
+        sink.write("applied", start_ns, applied_fields(outcome, observation.deadline_ns, manifest))
         active = self.schedule.active(tick)
         sink.write("fault_state", start_ns, SimpleNamespace(
             tick=tick, enabled=bool(self.schedule.faults), ids=[f.id for f in active],

@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.core.record.mcap import Message
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.wire import cdr
+
 
 @dataclass
 class Report:
@@ -17,13 +21,15 @@ class Report:
 
     ticks: int = 0  # ticks in the recording
     compared: int = 0  # ticks of which at least one decision could be compared
+    undecided: int = 0  # ticks in which no node decided, so that there was no decision to compare
     differing: int = 0  # compared ticks that differ
-    first: dict[str, Any] | None = None  # {"tick", "slot", "field"} of the first difference
+    first: dict[str, Any] | None = None  # {"tick", "slot", "field"} of the first difference; "joint" in the gate
     equality: str = "bit"  # or "tolerance", where another kind of backend replays
     truncated: bool = False
     unmatched: int = 0  # messages of a tick whose observation is not in the recording
     values: int = 0  # compared numbers
     worst: float = 0.0  # greatest difference
+    gate: dict[str, Any] | None = None  # {"commands", "differing", "unknown", "reason"} of the gate, in a replay
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,6 +67,11 @@ class Comparison:
                      and far <= self.tolerance * max(1.0, float(scale)))
         if not close and self.first is None:
             self.first = {"tick": self.tick, "slot": slot, "field": name}
+
+
+def has_decision(applied: Message) -> bool:
+    """Return whether the gate used any decision in a recorded command."""
+    return bool((cdr.decode(applied.type, applied.data).validity != NONE).any())
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:

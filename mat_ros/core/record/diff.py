@@ -14,13 +14,14 @@ from mat_ros.core.record.comparison import Report
 from mat_ros.core.record.mcap import Message
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.ticks import Said, Ticks
+from mat_ros.core.tick.collect import NONE
 from mat_ros.core.wire import cdr
 from mat_ros.core.wire.tick import TICK
 
 # DONE lists what a robot measures and does. SAID lists the messages of the graph, which depend on the wiring, the mode
 # and silent nodes: a node that owns all slots sends no baton, and a node without a predecessor corrects nothing.
 DONE: Mapping[str, tuple[str, ...]] = {
-    "observation": ("signals",), "applied": ("actions", "requested", "applied", "reasons"),
+    "observation": ("signals",), "applied": ("actions", "requested", "applied", "reasons", "stopped"),
     "fault_state": ("ids", "severities"),
 }
 SAID: Mapping[str, tuple[str, ...]] = {
@@ -41,9 +42,12 @@ def diff(a: Recording, b: Recording) -> Report:
     report.ticks = len(left.counts.keys() | right.counts.keys())
     otherwise, first = 0, None  # ticks in which only fields of SAID differ, and the first of them
     for tick, one, two in _pairs(left, right):
-        report.compared += 1
         spoken, against = _spoken(one), _spoken(two)
-        if (found := _first_difference(spoken, against, DONE, report)) is not None:
+        found = _first_difference(spoken, against, DONE, report)
+        undecided = found is None and _is_undecided(spoken)
+        report.compared += not undecided
+        report.undecided += undecided
+        if found is not None:
             report.differing += 1
             if report.first is None or tick < report.first["tick"]:
                 report.first = {"tick": tick, "slot": found[0], "field": found[1]}
@@ -94,6 +98,12 @@ def _spoken(said: Said) -> Spoken:
         slot = getattr(fields, "slot", getattr(fields, "first_slot", -1))
         found[topic, slot] = fields  # the last revision counts
     return found
+
+
+def _is_undecided(spoken: Spoken) -> bool:
+    """Return whether the gate acted in a tick, and no node decided anything in it."""
+    applied = spoken.get(("applied", -1))
+    return applied is not None and bool((applied.validity == NONE).all())
 
 
 def _first_difference(a: Spoken, b: Spoken, fields: Mapping[str, tuple[str, ...]], report: Report

@@ -37,6 +37,7 @@ from mat_ros.core.record.mcap import (
     wrong_checksum,
 )
 
+DAMAGE = (struct.error, UnicodeDecodeError, KeyError)  # what bytes raise that contradict the format
 READ = (SCHEMA, CHANNEL, MESSAGE, METADATA)  # the reader skips other records outside of chunks
 
 
@@ -44,6 +45,20 @@ def open_source(path: Path) -> Source:
     """Return the source of a recording: an indexed one where the file and the library allow it, else a plain one."""
     plain = Reader(path)
     return indexed.IndexedReader.open(path) or plain
+
+
+def first_metadata(path: Path, name: str) -> dict[str, str]:
+    """Return the first metadata of a name, without reading the messages of the file; empty where there is none."""
+    try:
+        for opcode, body in _Walk(Reader(path).path).records():
+            parts = Parts(body)
+            if opcode == METADATA and parts.text() == name:
+                return parts.texts()
+            if opcode == MESSAGE:
+                break
+    except (Refused, OSError, *DAMAGE):
+        pass  # no recording of ours
+    return {}
 
 
 class Reader:
@@ -77,7 +92,7 @@ class Reader:
                     counts[walk.channels[channel][0]] += 1
                     first_ns = time_ns if first_ns is None else min(first_ns, time_ns)
                     last_ns = time_ns if last_ns is None else max(last_ns, time_ns)
-        except (struct.error, UnicodeDecodeError, KeyError) as error:
+        except DAMAGE as error:
             raise broken(self.path, error) from error
         return Survey(metadata, counts, first_ns or 0, last_ns or 0, walk.truncated)
 
@@ -94,7 +109,7 @@ class Reader:
                 if (start_ns <= time_ns and (stop_ns is None or time_ns < stop_ns)
                         and (topics is None or topic in topics)):
                     yield Message(topic, kind, time_ns, sequence, bytes(body[MESSAGE_HEAD.size:]))
-        except (struct.error, UnicodeDecodeError, KeyError) as error:
+        except DAMAGE as error:
             raise broken(self.path, error) from error
 
 
@@ -129,7 +144,7 @@ class _Walk:
             file.seek(len(MAGIC))
             while len(head := file.read(RECORD_HEAD.size)) == RECORD_HEAD.size:
                 opcode, length = RECORD_HEAD.unpack(head)
-                left = size - file.tell()
+                left = max(0, size - file.tell())  # a file that is still written may have grown
                 if length > left or opcode == 0:  # no record has opcode 0: a power cut leaves zeros
                     if was_finished:
                         raise struct.error(f"a record of opcode {opcode} and {length} bytes, {left} before the end")

@@ -91,6 +91,10 @@ class Recorder:
         """Finish the file."""
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Close the file as it is, because the disk takes no more."""
+        self._writer.abandon()
+
 
 class FlightRecorder:
     """Keep the messages of the last seconds in memory, and write them when something breaks."""
@@ -122,7 +126,11 @@ class FlightRecorder:
         while free.exists():
             free, number = path.with_stem(f"{path.stem}_{number}"), number + 1
         recorder = Recorder(free, {**self.said, "reason": json.dumps(reason)})
-        for topic, time_ns, data in self._ring:
-            recorder.raw(topic, time_ns, data)
-        recorder.close()
+        try:
+            for topic, time_ns, data in self._ring:
+                recorder.raw(topic, time_ns, data)
+            recorder.close()
+        except OSError:
+            recorder.abandon()  # what is on disk stays there
+            raise
         return free

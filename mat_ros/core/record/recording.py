@@ -67,9 +67,15 @@ class Recording:
 
     @property
     def gap(self) -> str:
-        """Return a sentence about the time from which data is missing; empty where the file is whole."""
-        return (f"{self.path.name} is truncated: what was recorded later than {self.length_s:.3f} s after its "
-                "beginning is missing" if self.truncated else "")
+        """Return a sentence about the times of which data is missing; empty where the file is whole."""
+        found = []
+        if (gap := self.facts.get("gap")) is not None:
+            found.append(f"{self.path.name} continues {gap['file']}, whose recorder had ended: what was sent in "
+                         f"{(gap['to_ns'] - gap['from_ns']) / SECOND_NS:.3f} s between both is missing")
+        if self.truncated:
+            found.append(f"{self.path.name} is truncated: what was recorded later than {self.length_s:.3f} s after its "
+                         "beginning is missing")
+        return "; ".join(found)
 
     def covers(self, time_ns: int) -> bool:
         """Return whether a time lies in the slice."""
@@ -106,12 +112,19 @@ def _is_backend(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(_is_text, value))
 
 
+def _is_gap(value: Any) -> bool:
+    return (isinstance(value, dict) and _is_text(value.get("file"))
+            and all(_is_seed(value.get(name)) for name in ("from_ns", "to_ns")))
+
+
 KNOWN: Mapping[str, tuple[Callable[[Any], bool], str]] = {  # checks of facts for a replay
     "digest": (_is_text, "a text"),
     "backend": (_is_backend, "a name, a version and a device"),
     "seed": (_is_seed, "a whole number of 64 bits"),
     "sampled": (lambda value: isinstance(value, bool), "true or false"),
     "encoder": (_is_text, "a text"),
+    "gate": (lambda value: isinstance(value, dict), "the setup of a gate"),
+    "gap": (_is_gap, "a file and two times in ns"),
 }
 
 

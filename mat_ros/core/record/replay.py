@@ -4,7 +4,8 @@
 
 A recorded observation determines its encodings, every baton, every decision and the request that reached the gate. A
 replay computes all of these in one process with the same backend. When all bits are equal, the processes of the
-recording decided like one process. This holds for any number of processes and any lost messages.
+recording decided like one process. This holds for any number of processes and any lost messages. The gate of the
+recording then runs again over its requests (`gate.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.record.comparison import Comparison, Report
+from mat_ros.core.record.comparison import Comparison, Report, has_decision
+from mat_ros.core.record.gate import Key, KeyOf, replay_gate
 from mat_ros.core.record.mcap import Message
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.ticks import Said, Ticks
@@ -93,8 +95,11 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
     decider = Decider(policy, manifest.network, manifest.state, sampling)
     observer, notices = Observer(manifest.layout), _notices(recording, bundle)
     report = Report(equality="bit" if tolerance is None else "tolerance", truncated=recording.truncated)
-    first_ns = None  # time of recording of the first differing tick's observation
-    for (tick, source), said in _by_observation(recording, bundle):
+    key, first_ns = _key(bundle), None  # time of recording of the first differing tick's observation
+    differing: set[Key] = set()
+    undecided: set[Key] = set()
+    ticks = Ticks(lambda: recording.messages(("observation", *FOLLOWING), margin_ns=MARGIN_NS), key)
+    for (tick, source), said in ticks:
         observed, following = _sort(said)
         if observed is None:
             report.unmatched += sum(recording.covers(message.time_ns) for topic, message in following
@@ -109,13 +114,27 @@ def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: floa
             right = redecide(policy, decider, observer, signals, tick, manifest.network.agents, notices.at(tick))
             compared = Comparison(tick, tolerance)
             _compare(compared, following, right, manifest.action_map)
-            report.compared += 1
             report.values += compared.values
             report.worst = max(report.worst, compared.worst)
+            if _is_undecided(following):
+                undecided.add((tick, source))
+            else:
+                report.compared += 1
             if compared.first is not None:
-                report.differing += 1
+                differing.add((tick, source))
                 if first_ns is None or observed.time_ns < first_ns:
                     first_ns, report.first = observed.time_ns, compared.first
+    gate = replay_gate(recording, manifest, key, MARGIN_NS)
+    for name, (time_ns, place) in gate.differences.items():
+        if first_ns is None or time_ns < first_ns or (time_ns == first_ns and name not in differing):
+            first_ns, report.first = time_ns, place
+    differing |= gate.differences.keys()
+    report.compared += len(undecided & differing)  # a difference was found in them all the same
+    report.undecided, report.differing = len(undecided - differing), len(differing)
+    report.gate = {"commands": gate.commands, "differing": gate.differing, "unknown": gate.unknown,
+                   "reason": gate.reason}
+    if gate.note:
+        report.notes.append(gate.note)
     if not report.ticks and (recording.start_ns or recording.stop_ns is not None):
         report.notes.append("no observation was recorded in this slice")
     if recording.gap:
@@ -133,18 +152,25 @@ def _notices(recording: Recording, bundle: Bundle) -> Notices:
     return notices
 
 
-def _by_observation(recording: Recording, bundle: Bundle) -> Ticks[tuple[int, bytes]]:
-    """Return the messages of each observation.
+def _key(bundle: Bundle) -> KeyOf:
+    """Return the function that returns the observation to which a message belongs; None for another policy's message.
 
     The key is tick and source stamp, because a restarted source counts its ticks from zero again.
     """
     manifest = bundle.hash64.to_bytes(8, "little")
 
-    def key(topic: str, message: Message) -> tuple[int, bytes] | None:
+    def key(topic: str, message: Message) -> Key | None:
         data = message.data
         return (int.from_bytes(data[TICK], "little"), data[SOURCE[topic]]) if data[MANIFEST] == manifest else None
 
-    return Ticks(lambda: recording.messages(("observation", *FOLLOWING), margin_ns=MARGIN_NS), key)
+    return key
+
+
+def _is_undecided(said: Said) -> bool:
+    """Return whether the gate acted in a tick, and no node decided anything in it."""
+    commands = [message for topic, message in said if topic == "applied"]
+    return (bool(commands) and not any(topic in ("baton", "decision") for topic, _ in said)
+            and not any(map(has_decision, commands)))
 
 
 def _sort(said: Said) -> tuple[Message | None, Said]:

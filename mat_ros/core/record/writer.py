@@ -8,6 +8,7 @@ written yet. The numbers of a policy hardly compress, so the chunks are not comp
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Mapping
@@ -55,14 +56,12 @@ def _record(opcode: int, content: bytes) -> bytes:
 
 
 def _create(path: Path) -> BinaryIO:
-    """Return a new open file. Refuse an existing file that is not empty, because it may be an earlier recording."""
+    """Return a new open file. Refuse an existing file, which may be evidence."""
     try:
         return path.open("xb")
     except FileExistsError:
-        if size := path.stat().st_size:
-            raise Refused(f"recording {path}", "a new file", f"an existing file of {size / 1e6:.1f} MB",
-                          "give another name, or remove the file") from None
-        return path.open("wb")
+        raise Refused(f"recording {path}", "a new file", f"an existing file of {path.stat().st_size / 1e6:.1f} MB",
+                      "give another name, or remove the file") from None
 
 
 class Writer:
@@ -80,8 +79,12 @@ class Writer:
         self._chunk_records: list[bytes] = []  # index records of chunks, written at the end
         self._metadata_records: list[bytes] = []
         self._span: tuple[int, int] | None = None
-        self._file.write(MAGIC + _record(HEADER, _string("ros2") + _string("mat_ros")))
-        self._file.flush()
+        try:
+            self._file.write(MAGIC + _record(HEADER, _string("ros2") + _string("mat_ros")))
+            self._file.flush()
+        except OSError:
+            self.abandon()
+            raise
 
     def metadata(self, name: str, values: Mapping[str, str]) -> None:
         """Write a metadata record of named texts."""
@@ -168,6 +171,11 @@ class Writer:
         crc = zlib.crc32(summary + head + places)  # a reader must not use a damaged index
         self._file.write(summary + head + places + struct.pack("<I", crc) + MAGIC)
         self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, because the disk takes no more. A reader reads it as a truncated file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _statistics(self) -> bytes:
         counts = b"".join(struct.pack("<HQ", channel, count) for channel, count in self._counts.items())

@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 
 import numpy as np
 
+from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.encode import Encoder
 from mat_ros.core.tick.messages import Observation, Outcome, Validity
@@ -19,7 +20,7 @@ class Checker:
     """Compare each outcome with the decision that one process makes from the same observation."""
 
     def __init__(self, encoder: Encoder, decider: Decider, slots: int) -> None:
-        self.counts: Counter[str] = Counter()  # compared, differing, unmatched, undecidable
+        self.counts: Counter[str] = Counter()  # compared, differing, undecided, unmatched, undecidable
         self.difference = ""  # text about the first difference
         self._encoder, self._decider, self._slots = encoder, decider, slots
         self._observations: OrderedDict[tuple[int, int], Observation] = OrderedDict()  # by (tick, source_ns)
@@ -47,6 +48,9 @@ class Checker:
         return None
 
     def _compare(self, observation: Observation, outcome: Outcome) -> bool | None:
+        if (outcome.validity == NONE).all():
+            self.counts["undecided"] += 1  # the gate acted without a node, so there is no decision to compare
+            return None
         encoded = self._encoder.encode_again(observation)
         if encoded is None:
             self.counts["undecidable"] += 1
@@ -56,6 +60,9 @@ class Checker:
         stop = int(told[0]) + 1 if told.size else self._slots
         _, intended = self._decider.extend(self._decider.start(), outcome.tick, stop, encoded[0].enc, Validity.OWN)
         decided = outcome.validity[:stop] <= Validity.ZERO
+        if not decided.any():
+            self.counts["undecided"] += 1  # only slots behind a broken joint were decided
+            return None
         mine, theirs = intended[decided], outcome.actions[:stop][decided]
         self.counts["compared"] += 1
         if mine.tobytes() == theirs.tobytes():

@@ -24,14 +24,14 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import HORIZON
 from mat_ros.core.tick.collect import NONE, Collector
-from mat_ros.core.tick.messages import Decision, Float32, Observation, Outcome, Validity
-from mat_ros.core.tick.motion import POSITIONS, Monitor
+from mat_ros.core.tick.messages import Decision, Observation, Outcome, Validity
+from mat_ros.core.tick.motion import Monitor
 from mat_ros.core.tick.order import Order, Turn
+from mat_ros.core.tick.placement import Placement
 from mat_ros.core.tick.safety import Gate
 
 REST_NS = 2_000_000_000  # longest ramp to the fallback that `rest` returns
 AHEAD = 4096  # decisions that the keeper stores for ticks whose observation has not come yet
-AGREE = 0.02  # samples of a joint agree if they lie within this share of the joint's range
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,7 @@ class Keeper:
         self._map = manifest.action_map
         self._period_ns = keeping.period_ns or manifest.period_ns
         self._order = Order(self._period_ns, keeping.lockstep)
-        self._default = np.array([joint.default for joint in manifest.joints])
-        self._placed = np.array([joint.quantity == "position" and not keeping.lockstep for joint in manifest.joints])
-        self._places = joint_places(manifest)  # (joint,): index of its position in the signals; -1: not measured
-        self._agree = AGREE * np.array([joint.upper - joint.lower for joint in manifest.joints])
+        self._placement = Placement(manifest, keeping.lockstep, keeping.simulated)
         self._samples: deque[NDArray[np.float64]] = deque(maxlen=gate.settings.agree_samples)
         self._sampled_ns = 0  # start of the newest sample's tick
         self._observation: Observation | None = None
@@ -219,7 +216,7 @@ class Keeper:
             collector.begin(observation.tick)
         validity, actions = collector.validity.copy(), collector.actions.copy()
         applied = self.gate.apply(self._map.to_command(actions), collector.present[self._map.slot_of_joint],
-                                  self._positions(observation.signals), elapsed_ns)
+                                  self._placement.positions(observation.signals), elapsed_ns)
         self._applied, self._next_ns = True, now_ns + self._period_ns + (self._period_ns >> 1)
         self._taken_ns = now_ns
         self.counts["ticks"] += 1
@@ -232,7 +229,7 @@ class Keeper:
 
     def _find(self, observation: Observation) -> bool:
         """Take the robot over, or find it again, if that is due. Return whether the keeper may command the robot."""
-        present = self._positions(observation.signals)
+        present = self._placement.positions(observation.signals)
         if self.keeping.simulated and (observation.episode != self._episode or not self._active):
             return self._activate(present, observation)
         if self._active and not self._lost:
@@ -249,27 +246,19 @@ class Keeper:
         self._lost = False
         self._samples.clear()
         self._begin_watch()
-        # A joint that lags a little counts as being at its last command. Otherwise it would sink at each outage.
-        elsewhere = self._placed & (np.abs(present - self.gate.last) > self._agree)
-        if elsewhere.any():
-            self.gate.settle(np.where(elsewhere, present, np.nan))
+        self._placement.settle(self.gate, present)
         return True
 
     def _activate(self, present: NDArray[np.float64], observation: Observation) -> bool:
-        if not np.isfinite(present[self._placed]).all():
+        if not self._placement.is_measured(present):
             self.counts["refused"] += 1  # the keeper takes over no robot before every joint is measured
             return False
-        # A joint without a position command keeps its last command; a simulated robot was reset to its default.
-        unplaced = self._default if self.keeping.simulated or self._taken_ns is None else self.gate.last
-        place = np.where(np.isfinite(present), present, unplaced)
         try:
-            self.gate.activate(self.gate.clip(place) if self.keeping.simulated else place)
+            self._placement.activate(self.gate, present, commanded=self._taken_ns is not None)
         except Refused as error:
             self.counts["refused"] += 1
             self.refusal = str(error)
             return False
-        if not self.keeping.simulated:
-            self.gate.settle(np.where(self._placed, present, np.nan))
         self._moved = ""
         self._begin_watch()
         if self._latched:
@@ -286,19 +275,4 @@ class Keeper:
 
     def _agreed(self) -> bool:
         """Return whether the newest samples agree on the position of every position-controlled joint."""
-        if len(self._samples) < self.gate.settings.agree_samples:
-            return False
-        samples = np.array(self._samples)[:, self._placed]  # (sample, joint)
-        if not np.isfinite(samples).all():
-            return False
-        return bool((np.ptp(samples, axis=0) <= self._agree[self._placed]).all())
-
-    def _positions(self, signals: Float32) -> NDArray[np.float64]:
-        """Return the positions of the joints (joint,), NaN where not measured."""
-        return np.where(self._places >= 0, signals[self._places].astype(np.float64), np.nan)
-
-
-def joint_places(manifest: Manifest) -> NDArray[np.intp]:
-    """Return the index in the signals of each position-controlled joint's position; -1 where it is not measured."""
-    places = manifest.layout.places(POSITIONS, [joint.name for joint in manifest.joints])
-    return np.where([joint.quantity == "position" for joint in manifest.joints], places, -1)
+        return len(self._samples) == self.gate.settings.agree_samples and self._placement.agreed(self._samples)

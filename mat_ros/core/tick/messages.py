@@ -111,6 +111,10 @@ class Applied:
     applied: Float
     reasons: NDArray[np.uint16]
     stopped: bool  # a stop is latched on at least one joint
+    number: int = 0  # commands that this gate computed before this one
+    elapsed_ns: int = 0  # time that the gate counted since the hardware took the last command; at most one period
+    blend: float = 1.0  # share of the requests after an activation
+    events: int = 0  # `core.tick.safety.GateEvent`: what happened to the gate since the last command
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,17 @@ class Reason(enum.IntFlag):
     MOTION = 512  # a stop is latched because the measured motion of this joint is not the one that is allowed
 
 
+class GateEvent(enum.IntFlag):
+    """Name what happens to a gate between two commands. A replay repeats the events in the order of this list."""
+
+    NOT_TAKEN = 1  # `not_taken`
+    ACTIVATED = 2  # `activate`: the robot was taken over where it stood
+    FOUND = 4  # `settle`: several samples found joints elsewhere
+    TAKEN_BACK = 8  # `not_taken`, after the robot was taken over or found
+    LATCHED = 16  # `stop` of every joint, after the last activation
+    DISTRUSTED = 32  # `distrust`: the measured motion of joints was wrong, after the last activation
+
+
 class Gate:
     """Guard the joints of one robot. Every joint is stopped until `activate` is called."""
 
@@ -60,6 +71,7 @@ class Gate:
         self._settled = np.zeros(len(joints), dtype=bool)  # joints that were found elsewhere since the last command
         self._distrusted = np.zeros(len(joints), dtype=bool)  # joints that were stopped for their measured motion
         self._blend = 0.0  # 0: all present position, 1: all request
+        self._number, self._events = 0, GateEvent(0)  # commands so far; what happened since the last one
 
     @property
     def last(self) -> Float:
@@ -100,6 +112,7 @@ class Gate:
         self._missed[:] = 0
         self._stopped[:] = self._settled[:] = self._distrusted[:] = False
         self._blend = 0.0
+        self._events = (self._events | GateEvent.ACTIVATED) & ~(GateEvent.LATCHED | GateEvent.DISTRUSTED)
 
     def settle(self, present: NDArray[np.float64]) -> None:
         """Make the positions (joint,) at which joints were found their next commands; NaN leaves a joint as it is.
@@ -107,14 +120,17 @@ class Gate:
         The caller has found the positions by several samples that agree.
         """
         found = np.isfinite(present)
-        self._last = np.where(found, np.clip(present, self._lower, self._upper), self._last)
+        place = np.clip(present, self._lower, self._upper)
+        self._last, self._before = np.where(found, place, self._last), np.where(found, place, self._before)
         self._settled |= found
         self._blend = 0.0
+        self._events |= GateEvent.FOUND
 
     def stop(self, joints: Sequence[str] | None = None) -> None:
         """Latch a stop of the named joints, or of all. Each joint ramps to its fallback and stays until `activate`."""
         if joints is None:
             self._stopped[:] = True
+            self._events |= GateEvent.LATCHED
             return
         for name in joints:
             if name not in self.joint_names:
@@ -122,8 +138,9 @@ class Gate:
             self._stopped[self.joint_names.index(name)] = True
 
     def distrust(self, joints: NDArray[np.bool_]) -> None:
-        """Latch a stop because of the measured motion of some joints (joint,), of these or of all (`stop_all`)."""
+        """Latch a stop because of the measured motion of joints (joint,): of these, or of all with `stop_all`."""
         self._distrusted |= joints
+        self._events |= GateEvent.DISTRUSTED
         self._stopped |= True if self.settings.stop_all else joints
 
     def apply(
@@ -177,11 +194,24 @@ class Gate:
         self._before = self._last
         self._last = np.clip(near, self._lower, self._upper)  # `near` may leave the limits by a rounding error
         self._settled[:] = False
-        return Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()))
+        applied = Applied(requested.copy(), self._last.copy(), reasons, bool(self._stopped.any()), self._number,
+                          elapsed_ns, self._blend, int(self._events))
+        self._number, self._events = self._number + 1, GateEvent(0)
+        return applied
 
     def not_taken(self) -> None:
         """Take the last command back, which the hardware did not take. The next command starts from the one before."""
         self._last = self._before
+        placed = self._events & (GateEvent.ACTIVATED | GateEvent.FOUND)
+        self._events |= GateEvent.TAKEN_BACK if placed else GateEvent.NOT_TAKEN
+
+    def continue_from(self, applied: Applied) -> None:
+        """Take over the state that a command of another gate left, in which no joint lacked a request."""
+        self._last = self._before = applied.applied.copy()
+        self._stopped = (applied.reasons & Reason.STOPPED) != 0
+        self._distrusted = (applied.reasons & Reason.MOTION) != 0
+        self._settled[:], self._missed[:] = False, 0
+        self._blend, self._number, self._events = applied.blend, applied.number + 1, GateEvent(0)
 
     def _blend_step(self, elapsed_ns: int) -> float:
         return 1.0 if self.settings.blend_s == 0.0 else elapsed_ns * 1e-9 / self.settings.blend_s

@@ -28,7 +28,10 @@ CODES: Mapping[str, str] = {  # codes of both struct and numpy
     "bool": "?", "byte": "B", "char": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
     "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d"}
 DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{code}") for name, code in CODES.items()}
-TAG = "tag"  # field that ends a sealed message; recordings from before the seal lack it
+TAG = "tag"  # field that ends a sealed message
+# Fields at the end of messages that older recordings lack. Such a field is None, and an absent tag is empty.
+LATER = frozenset({TAG, "number", "elapsed_ns", "blend", "events", "undecided", "gate"})
+PADDING = 4  # fewer bytes than this behind the last field are padding
 FIELD = re.compile(r"(?P<type>[\w/]+)(?:<=(?P<length>\d+))?(?P<array>\[(?:<=)?\d*\])?\s+(?P<name>\w+)\s*(?P<value>=?)")
 # Definitions of other packages. The messages of mat_ros contain these, or recordings hold these beside them.
 FOREIGN = {
@@ -189,8 +192,8 @@ class _Reader:
     def message(self, name: str) -> SimpleNamespace:
         found = SimpleNamespace()
         for field in fields(name):
-            if field.name == TAG and self.place == len(self.data):
-                found.tag = NO_TAG_NUMBERS
+            if field.name in LATER and len(self.data) - self.place < PADDING:
+                setattr(found, field.name, NO_TAG_NUMBERS if field.name == TAG else None)
                 continue
             setattr(found, field.name, self.many(field) if field.many else self.one(field))
         return found

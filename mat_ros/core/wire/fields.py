@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.tick.messages import Baton, Decision, Encoding, Float32, Override, Prefix, Validity
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Float32, Outcome, Override, Prefix, Validity
 
 SECOND_NS = 1_000_000_000
 
@@ -97,6 +97,16 @@ def decision_fields(decision: Decision, manifest: int) -> SimpleNamespace:
     return SimpleNamespace(tick=decision.tick, manifest=manifest, source_stamp=time_of(decision.source_ns),
                            first_slot=decision.first, last_slot=decision.stop - 1, revision=decision.revision & 0xFF,
                            actions=decision.actions.reshape(-1), validity=decision.validity)
+
+
+def applied_fields(outcome: Outcome, stamp_ns: int, manifest: int) -> SimpleNamespace:
+    """Return the fields of an Applied. `stamp_ns` is the time at which the command left the gate."""
+    applied = outcome.applied
+    return SimpleNamespace(tick=outcome.tick, manifest=manifest, source_stamp=time_of(outcome.source_ns),
+                           stamp=time_of(stamp_ns), stopped=applied.stopped, actions=outcome.actions.reshape(-1),
+                           validity=outcome.validity, requested=applied.requested, applied=applied.applied,
+                           reasons=applied.reasons, number=applied.number, elapsed_ns=applied.elapsed_ns,
+                           blend=applied.blend, events=applied.events)
 
 
 def override_fields(tick: int, overrides: dict[int, Override], manifest: int) -> SimpleNamespace:

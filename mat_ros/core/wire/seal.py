@@ -44,6 +44,11 @@ def read_secret(environment: Mapping[str, str] = os.environ) -> bytes:
     return secret
 
 
+def launch_mark(secret: bytes) -> str:
+    """Return a mark by which processes of one launch recognise each other's files; empty without a secret."""
+    return hashlib.blake2b(b"launch", digest_size=TAG_BYTES, key=secret).hexdigest() if secret else ""
+
+
 class Seal:
     """Sign the messages of one topic and check them."""
 

@@ -35,6 +35,7 @@ _ENCODING = struct.Struct("<4sQQqqiII")  # tick, manifest, start, deadline, sour
 _BATON = struct.Struct("<4sQQiIHBxI")  # tick, manifest, source s, ns, slot, revision, count @28
 _DECISION = struct.Struct("<4sQQiIHHB3xI")  # tick, manifest, source s, ns, first, last, revision, count @32
 _APPLIED = struct.Struct("<4sQQiIiI?3xI")  # tick, manifest, source s, ns, stamp s, ns, stopped, count @36
+_GATE = struct.Struct("<QQdB")  # number, elapsed, blend, events; aligned to 8 behind the header
 _COUNT = struct.Struct("<I")
 _PADS = (b"", b"\x00", b"\x00\x00", b"\x00\x00\x00")  # before the tag, which is an array of four-byte numbers
 
@@ -118,6 +119,7 @@ def write_applied(outcome: Outcome, stamp_ns: int, manifest: int) -> bytes:
     out += outcome.actions.tobytes()
     for array in (outcome.validity, applied.requested, applied.applied, applied.reasons):
         _append(out, array)
+    out += bytes((4 - len(out)) % 8) + _GATE.pack(applied.number, applied.elapsed_ns, applied.blend, applied.events)
     out += _PADS[-len(out) % 4] + NO_TAG
     return bytes(out)
 
@@ -129,10 +131,11 @@ def read_applied(data: bytes, act_dim: int) -> tuple[Outcome, int]:
     validity, at = _array(data, _APPLIED.size + 4 * count, np.uint8)
     requested, at = _array(data, at, np.float64)
     applied, at = _array(data, at, np.float64)
-    reasons, _ = _array(data, at, np.uint16)
+    reasons, at = _array(data, at, np.uint16)
+    number, elapsed_ns, blend, events = _GATE.unpack_from(data, at + (4 - at) % 8)
     _expect("applied, joints", (requested.size, reasons.size), (applied.size, applied.size))
     outcome = Outcome(tick, sec * SECOND_NS + nsec, actions, validity,
-                      Applied(requested, applied, reasons, stopped), latency_ns=0)
+                      Applied(requested, applied, reasons, stopped, number, elapsed_ns, blend, events), latency_ns=0)
     return outcome, stamp_sec * SECOND_NS + stamp_nsec
 
 

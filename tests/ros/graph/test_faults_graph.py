@@ -140,10 +140,34 @@ def test_a_recorded_run_with_killed_nodes_is_decided_again_to_the_bit(listener, 
     assert not report.truncated
     assert report.compared > 200
     assert (report.differing, report.first) == (0, None)
+    assert report.gate["reason"] == "" and report.gate["commands"] > 200
     assert recording.facts["digest"] == bundle.digest
     dumped = Recording.load(flight, required=())  # written when the killed node fell silent
     assert "chain_shoulder_lift" in dumped.facts["reason"]
     assert dumped.of("applied")
+
+
+def test_a_recorded_run_in_real_time_has_every_command_of_its_gate_computed_again(listener, every_node, tmp_path):
+    file = tmp_path / "run.mcap"
+    with GraphRun(ARM, sim="realtime", record=str(file)) as run:
+        assert started(listener)
+        run.processes["chain_elbow"].kill()
+        assert ticking(listener, 50)
+        run.start("chain_elbow")
+        assert ticking(listener, 50)
+        run.stop(signal.SIGINT)
+    bundle, recording = Bundle.load(ARM), Recording.load(file)
+    report = replay(recording, bundle, open_backend(recording.facts["backend"][0], bundle))
+    assert (report.differing, report.gate["reason"]) == (0, "")
+    assert report.gate["commands"] > 100 and report.gate["unknown"] < 10
+
+
+def test_nodes_that_run_different_backends_are_not_activated(listener):
+    with GraphRun(ARM, {"chain_elbow": {"backend": "onnxruntime"}}, sim="lockstep", backend="native"):
+        assert listener.until(lambda: listener.status is not None
+                              and listener.status.reason.startswith("backend: expected one in every node, got "), 240.0)
+        assert "onnxruntime" in listener.status.reason and "in chain_elbow" in listener.status.reason
+        assert not listener.applied
 
 
 def test_ten_thousand_malformed_messages_are_counted_and_change_nothing(listener, every_node):

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -121,3 +123,52 @@ def test_an_engine_is_opened_when_it_is_named_and_never_by_itself(monkeypatch: p
         choose.open_backend(name, BUNDLE)
     assert asked == ["tensorrt", "tensorrt_rtx"]
     assert set(choose.AUTOMATIC).isdisjoint(choose.ENGINES) and set(choose.installed()) <= set(choose.AUTOMATIC)
+
+
+# ---- golden ticks of a backend that is named ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["native", "onnxruntime", "torch", "tensorrt"])
+def test_a_named_backend_that_differs_from_the_golden_ticks_is_refused(
+        name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {name: lambda bundle: Recorded(bundle, error=0.5, wrong_tick=3)}
+    monkeypatch.setattr(choose, "AUTOMATIC", {**choose.AUTOMATIC, **wrong})
+    monkeypatch.setattr(choose, "ENGINES", {})
+    sentence = (r"^backend recorded on bundle .*: expected the golden ticks, within .*, got .* at tick 3, slot 2 "
+                r"\(elbow\), .*; choose another backend")
+    with pytest.raises(Refused, match=sentence) as refusal:
+        choose.open_backend(name, BUNDLE)
+    assert "\n" not in str(refusal.value)
+    assert isinstance(choose.load_backend(name, BUNDLE), Recorded)  # for a caller that compares by itself
+
+
+@pytest.mark.parametrize(("name", "file"), [("native", "weights.safetensors"), ("onnxruntime", "encoder.onnx"),
+                                            ("onnxruntime", "step.onnx")])
+def test_a_file_that_is_swapped_after_the_hash_check_is_refused(name: str, file: str, tmp_path: Path) -> None:
+    if name not in choose.installed():
+        pytest.skip(f"needs {name}")
+    folder = shutil.copytree(BUNDLES / "rwkv4", tmp_path / "rwkv4")
+    bundle = Bundle.load(folder)
+    data = bytearray((folder / file).read_bytes())
+    data[-4:] = np.float32(0.5).tobytes()
+    (folder / file).write_bytes(data)
+    with pytest.raises(Refused, match=f"{file}: expected sha256"):
+        choose.load_backend(name, bundle)
+
+
+def test_the_native_backend_runs_the_bytes_that_were_hashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if "native" not in choose.installed():
+        pytest.skip("needs native")
+    folder = shutil.copytree(BUNDLES / "rwkv4", tmp_path / "rwkv4")
+    bundle, read = Bundle.load(folder), Bundle.read
+
+    def read_then_swap(self: Bundle, name: str) -> bytes:
+        data = read(self, name)
+        if name == "weights.safetensors":
+            (folder / name).write_bytes(data[:-4] + np.float32(0.5).tobytes())
+        return data
+
+    monkeypatch.setattr(Bundle, "read", read_then_swap)
+    backend = choose.load_backend("native", bundle)
+    monkeypatch.undo()
+    assert verify(backend, bundle).ok

@@ -45,8 +45,9 @@ def test_a_slice_is_decided_again(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith("run.mcap from 0.04 s to 0.1 s: 3 ticks, 3 decided again, 3 equal")
     assert run(tmp_path / "run.mcap", "--from", 0.2, "--json") == 1
     assert json.loads(capsys.readouterr().out) == {
-        "ticks": 10, "compared": 10, "differing": 1, "first": {"tick": 10, "slot": 2, "field": "decision.actions"},
-        "equality": "bit", "truncated": False, "unmatched": 0}
+        "ticks": 10, "compared": 10, "undecided": 0, "differing": 1,
+        "first": {"tick": 10, "slot": 2, "field": "decision.actions"}, "equality": "bit", "truncated": False,
+        "unmatched": 0, "gate": {"commands": 10, "differing": 0, "unknown": 0, "reason": ""}}
     assert run(tmp_path / "run.mcap", "--from", 0.001, "--to", 0.002) == 1
     assert "no observation was recorded in this slice" in capsys.readouterr().out
 
@@ -59,6 +60,21 @@ def test_a_truncated_recording_is_decided_as_far_as_it_goes(tmp_path: Path, caps
     assert "cut.mcap is truncated: what was recorded later than 0." in capsys.readouterr().out
     assert diff.main([str(tmp_path / "run.mcap"), str(tmp_path / "cut.mcap")]) == 1
     assert "cut.mcap is truncated: what was recorded later than 0." in capsys.readouterr().out
+
+
+def test_a_command_that_the_gate_did_not_make_is_named_with_tick_and_joint(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(topic: str, message: SimpleNamespace) -> None:
+        if topic == "applied" and message.tick == 7:
+            message.applied = message.applied + 100.0
+
+    record(tmp_path / "run.mcap", ticks=20, silent=(3,), change=change)
+    assert run(tmp_path / "run.mcap") == 1
+    printed = capsys.readouterr().out
+    assert "20 ticks, 19 decided again, 18 equal to the bit" in printed
+    assert "1 ticks not compared, since no node decided in them" in printed
+    assert "first difference: tick 7, slot 0, joint shoulder_pan, applied.applied" in printed
+    assert "gate: 20 commands computed again, 19 equal to the bit" in printed
 
 
 @pytest.mark.parametrize(("words", "sentence"), [

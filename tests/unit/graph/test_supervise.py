@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, RETRY_NS, Mode, Supervision
 
 SECOND = 1_000_000_000
@@ -226,3 +228,55 @@ def test_a_supervisor_that_did_not_run_takes_no_node_for_hung():
     late = 60 * SECOND
     assert all(supervision.hung(late + tenth * SECOND // 10) == () for tenth in range(50))
     assert set(supervision.hung(late + 51 * SECOND // 10)) == set(NAMES)
+
+
+# ---- one backend ----------------------------------------------------------------------------------------------------
+
+RUNS = {"encoder": "native 0.1.0", "chain_a": "native 0.1.0", "checker": "native 0.1.0"}
+
+
+def hosts(**changes: str) -> Supervision:
+    names = ("sim", "encoder", "chain_a", "safety", "checker")
+    supervision = Supervision(names, POLICY, SILENCE)
+    for pid, name in enumerate(names, start=1):
+        supervision.on_descriptor(name, "chain_node" if name == "chain_a" else name, POLICY, pid, (0, 0), True, 0,
+                                  {**RUNS, **changes}.get(name, ""))
+        supervision.on_report(name, False, "", {}, 0)
+    return supervision
+
+
+def test_nodes_that_run_one_backend_are_activated():
+    assert bring_up(hosts()) == [["encoder", "chain_a", "checker"], ["safety"], ["sim"]]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_hosts_whose_nodes_run_different_backends_are_refused_in_one_sentence(name):
+    supervision = hosts(**{name: "onnxruntime 1.20.0"})
+    assert supervision.to_activate(0) == []
+    others = ", ".join(other for other in RUNS if other != name)
+    found = {", ".join([name]): "onnxruntime 1.20.0", others: "native 0.1.0"}
+    reason = supervision.status(0).reason
+    assert reason.startswith("backend: expected one in every node, got ")
+    assert all(f"{backend} in {nodes}" in reason for nodes, backend in found.items())
+    assert reason.endswith("start all hosts with the same backend:=...")
+
+
+def test_a_node_that_comes_back_with_another_backend_stays_out():
+    supervision = hosts()
+    bring_up(supervision)
+    supervision.on_report("safety", True, "", {"ticks": "5"}, SECOND)
+    supervision.on_descriptor("chain_a", "chain_node", POLICY, 99, (0, 1), True, SECOND, "onnxruntime 1.20.0")
+    assert supervision.to_activate(SECOND) == []
+    status = supervision.status(SECOND)
+    assert status.mode == Mode.DEGRADED
+    assert "chain_a: expected the backend native 0.1.0, got onnxruntime 1.20.0" in status.reason
+
+
+def test_an_active_node_that_cannot_do_all_its_work_degrades_the_graph():
+    supervision = hosts()
+    bring_up(supervision)
+    supervision.on_report("safety", True, "", {"ticks": "5"}, SECOND)
+    assert supervision.status(SECOND).mode == Mode.RUNNING
+    supervision.on_report("encoder", True, "the disk is full", {}, SECOND)
+    assert (supervision.status(SECOND).mode, supervision.status(SECOND).reason) == \
+        (Mode.DEGRADED, "encoder: the disk is full")

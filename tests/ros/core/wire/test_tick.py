@@ -103,12 +103,13 @@ def test_decisions(slots):
 
 @pytest.mark.parametrize(("slots", "joints"), [(1, 1), (3, 4), (4, 7)])
 def test_applied(slots, joints):
-    command = Command(RNG.normal(size=joints), RNG.normal(size=joints), np.arange(joints, dtype=np.uint16), True)
+    command = Command(RNG.normal(size=joints), RNG.normal(size=joints), np.arange(joints, dtype=np.uint16), True,
+                      2**40, 19_999_999, 0.25, 21)
     ours = Outcome(3, SOURCE, floats(slots, 2), np.arange(slots, dtype=np.uint8), command, 0)
     message = Applied(tick=3, manifest=MANIFEST, source_stamp=STAMP, stamp=Time(sec=1, nanosec=2), stopped=True,
                       actions=ours.actions.ravel().tolist(), validity=ours.validity.tolist(),
                       requested=command.requested.tolist(), applied=command.applied.tolist(),
-                      reasons=command.reasons.tolist())
+                      reasons=command.reasons.tolist(), number=2**40, elapsed_ns=19_999_999, blend=0.25, events=21)
     data = wire.write_applied(ours, 1_000_000_002, MANIFEST)
     theirs = check_bytes(data, message)
     for written in (data, theirs):

@@ -26,6 +26,7 @@ from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record.diff import diff
+from mat_ros.core.record.gate import GateSetup
 from mat_ros.core.record.record import Recorder, facts
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.replay import replay
@@ -102,7 +103,9 @@ def test_plain_python_and_lockstep_give_a_robot_the_same_commands(bundle, lockst
 def test_runs_with_the_same_seed_are_the_same_to_the_bit_and_are_decided_again(bundle, lockstep, tmp_path):
     info = lockstep.backend.info()
     for name in ("a", "b"):
-        recorder = Recorder(tmp_path / f"{name}.mcap", facts(bundle, (info.name, info.version, info.device)))
+        setup = GateSetup(bundle.manifest.joints, bundle.manifest.period_ns, lockstep.settings.gate, True, True)
+        recorder = Recorder(tmp_path / f"{name}.mcap",
+                            facts(bundle, (info.name, info.version, info.device), gate=setup.to_dict()))
         lockstep.run(7, [Schedule(1, [Fault("x", "node", "crash", lockstep.spans[-1].name, 1.0, 3)])] * 2,
                      ticks=12, recording=recorder)
         recorder.close()
@@ -110,6 +113,7 @@ def test_runs_with_the_same_seed_are_the_same_to_the_bit_and_are_decided_again(b
     assert (diff(a, b).compared, diff(a, b).differing) == (12, 0)
     report = replay(a, bundle, lockstep.backend)
     assert (report.compared, report.differing) == (12, 0)
+    assert (report.gate["commands"], report.gate["differing"]) == (12, 0)
 
 
 def test_a_dead_chain_node_changes_no_command(lockstep):

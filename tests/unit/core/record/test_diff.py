@@ -63,3 +63,21 @@ def test_which_of_the_two_is_truncated_is_said(tmp_path):
     assert found.differing <= 1  # the tick in which the file was cut
     assert 5 < found.compared < 12
     assert found.notes[-1].startswith("b.mcap is truncated: what was recorded later than")
+
+
+def test_another_stop_is_a_difference(tmp_path):
+    def changed(topic, message):
+        if topic == "applied" and message.tick == 4:
+            message.stopped = True
+
+    record(tmp_path / "a.mcap")
+    record(tmp_path / "b.mcap", change=changed)
+    found = diff(*(Recording.load(tmp_path / f"{name}.mcap") for name in "ab"))
+    assert found.first == {"tick": 4, "slot": -1, "field": "applied.stopped"}
+
+
+def test_ticks_that_no_node_decided_are_counted_apart(tmp_path):
+    for name in "ab":
+        record(tmp_path / f"{name}.mcap", ticks=12, silent=(5, 6))
+    found = diff(*(Recording.load(tmp_path / f"{name}.mcap") for name in "ab"))
+    assert (found.ticks, found.compared, found.undecided, found.differing) == (12, 10, 2, 0)

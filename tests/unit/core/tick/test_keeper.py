@@ -366,3 +366,15 @@ def test_measurements_that_are_not_finite_are_never_decided_on():
     bad = process.tick(np.full(8, np.nan, np.float32))
     assert (bad.validity == NONE).all()
     assert (bad.applied.applied == good.applied.applied).all()
+
+
+def test_a_tick_that_no_node_decided_is_never_counted_as_compared_and_equal():
+    backend, m = open_backend("native", BUNDLE), BUNDLE.manifest
+    checker = Checker(Encoder(backend, m), Decider(backend, m.network, m.state), m.network.agents)
+    (outcome,) = ticks_of(OneProcess(m, backend, SETTINGS), 1)
+    nobody = replace(outcome, validity=np.full(4, NONE, np.uint8), actions=np.full_like(outcome.actions, np.nan))
+    signals = np.random.default_rng(0).normal(size=8).astype(np.float32)
+    for tick in range(10):
+        checker.on_observation(Observation(tick, 0, 0, 0, 0, signals))
+        assert checker.on_outcome(replace(nobody, tick=tick)) is None
+    assert (checker.counts["compared"], checker.counts["undecided"]) == (0, 10)
