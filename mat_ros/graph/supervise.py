@@ -12,6 +12,7 @@ from mat_ros.core.wire.seal import SECRET
 
 # Roles that are activated after all others, in this order. The node that measures comes last: it starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
+MOST = 2**53  # greatest count that is taken from a report
 NAMED = 6  # largest number of nodes that one line names
 UNREPORTED = "no message yet"  # reason of a node of which no message has arrived
 # Counts of the safety node, and the reason for a degraded chain where the count grows.
@@ -40,6 +41,7 @@ class Member:
 
     role: str = ""
     digest: str = ""
+    backend: str = ""  # name and version; empty where the node runs no policy
     pid: int = 0
     first_slot: int = 0
     stop_slot: int = 0
@@ -87,6 +89,11 @@ class Supervision:
         member.role, member.digest, member.pid, member.heard_ns = role, digest, pid, now_ns
         (member.first_slot, member.stop_slot), member.connected = slots, connected
         member.reason = "" if member.reason == UNREPORTED else member.reason
+
+    def on_backend(self, name: str, backend: str) -> None:
+        """Take the backend of a node, as its descriptor names it."""
+        if name in self.members:
+            self.members[name].backend = backend
 
     def on_stranger(self, name: str) -> None:
         """Take the name of a node whose descriptor bears the tag of another launch."""
@@ -143,6 +150,11 @@ class Supervision:
         if others:
             return (f"policy: expected {self._digest[:16]} in every node, got {', '.join(others)}; "
                     "start all nodes with the same bundle")
+        backends = {member.backend: name for name, member in self.members.items() if member.backend}
+        if len(backends) > 1:
+            found = ", ".join(f"{backend} in {name}" for backend, name in backends.items())
+            return (f"backend: expected the same in every node, which alone gives the same bits, got {found}; "
+                    "launch the graph on all hosts with the same backend:=...")
         if absent:
             troubles = [f"{name}: {self.members[name].reason}" for name in absent
                         if self.members[name].reason not in ("", UNREPORTED, "not configured")]
@@ -182,14 +194,14 @@ class Supervision:
         silent = self.silent(now_ns)
         if not self.begun:
             return Status(Mode.WAITING, self.refusal(now_ns), silent)
-        now = {name: int(self.value("safety", name) or 0) for name in GROWING}
+        now = {name: self.count("safety", name) for name in GROWING}
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self._stopped:
             latched = "a stop is latched until the graph is started again"
             return Status(Mode.STOPPED, "; ".join([latched, *self._troubles()]), silent)
         inactive = [name for name, member in self.members.items() if not member.active]
-        if not now["missed"] and not self.value("safety", "ticks"):
+        if not now["missed"] and not self.count("safety", "ticks"):
             awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
             return Status(Mode.WAITING, "; ".join([awaited, *self._troubles()]), silent)
         troubles = [f"no report from {', '.join(silent)}"] if silent else []
@@ -204,17 +216,34 @@ class Supervision:
 
     def _deciding(self, slots: str) -> list[str]:
         """Return the names of the nodes that decide any of the slots, which are written as in 3,4."""
-        wanted = {int(slot) for slot in slots.split(",") if slot}
+        wanted = set(slots.split(","))
         return [name for name, member in self.members.items()
-                if not wanted.isdisjoint(range(member.first_slot, member.stop_slot))]
+                if not wanted.isdisjoint(map(str, range(member.first_slot, member.stop_slot)))]
 
     def value(self, role: str, name: str) -> str:
         """Return a value that the node of a role has reported; empty when it has not reported the value."""
         return next((m.values.get(name, "") for m in self.members.values() if m.role == role), "")
 
+    def number(self, role: str, name: str) -> float:
+        """Return a number that the node of a role has reported; 0 when it has reported none."""
+        return _number(self.value(role, name))
+
+    def count(self, role: str, name: str) -> int:
+        """Return a count that the node of a role has reported; 0 when it has reported none."""
+        return int(self.number(role, name))
+
     def total(self, name: str) -> int:
         """Return the sum of a count over all nodes."""
-        return sum(int(member.values.get(name, 0)) for member in self.members.values())
+        return min(sum(int(_number(member.values.get(name, ""))) for member in self.members.values()), MOST)
+
+
+def _number(text: str) -> float:
+    """Return the number of a report. Reports come over `/diagnostics`, to which any program may write anything."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if 0.0 <= number <= MOST else 0.0
 
 
 def _named(nodes: Sequence[str]) -> str:

@@ -84,6 +84,16 @@ def test_a_node_with_another_policy_refuses_the_activation_and_is_named():
     assert "same bundle" in reason
 
 
+def test_hosts_whose_backends_differ_do_not_start_one_graph():
+    supervision = graph()
+    supervision.on_backend("encoder", "native 0.1")
+    supervision.on_backend("chain_a", "onnxruntime 1.20")
+    assert supervision.to_activate(0) == []
+    assert "native 0.1 in encoder, onnxruntime 1.20 in chain_a; launch" in supervision.status(0).reason
+    supervision.on_backend("chain_a", "native 0.1")
+    assert bring_up(supervision)[0] == ["encoder", "chain_a"]
+
+
 def test_a_node_that_could_not_be_configured_says_why():
     supervision = graph({"encoder": ""})
     supervision.on_report("encoder", False, "bundle file: expected a readable file", {}, 0)
@@ -226,3 +236,16 @@ def test_a_supervisor_that_did_not_run_takes_no_node_for_hung():
     late = 60 * SECOND
     assert all(supervision.hung(late + tenth * SECOND // 10) == () for tenth in range(50))
     assert set(supervision.hung(late + 51 * SECOND // 10)) == set(NAMES)
+
+
+def test_reports_are_written_by_anybody_and_no_text_in_them_ends_the_supervisor():
+    supervision = graph()
+    bring_up(supervision)
+    nonsense = dict.fromkeys(("ticks", "missed", "redecided", "late", "silent_slots"), "x, 1e999,-3")
+    for name in NAMES:
+        supervision.on_report(name, True, "", nonsense, 0)
+    assert supervision.status(0).mode is Mode.WAITING
+    for text in ("nan", "-1", "1e999", "9" * 400, ""):
+        supervision.on_report("safety", True, "", {"ticks": "7", "late": text, "p50_ms": text}, 0)
+        assert (supervision.total("late"), supervision.number("safety", "p50_ms")) == (0, 0.0)
+        assert supervision.count("safety", "ticks") == 7

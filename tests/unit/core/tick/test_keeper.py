@@ -366,3 +366,16 @@ def test_measurements_that_are_not_finite_are_never_decided_on():
     bad = process.tick(np.full(8, np.nan, np.float32))
     assert (bad.validity == NONE).all()
     assert (bad.applied.applied == good.applied.applied).all()
+
+
+@pytest.mark.parametrize("times", [10, 1 / 10])
+def test_at_another_rate_than_the_policys_joints_move_as_fast_and_rest_as_soon(times: float):
+    period = round(PERIOD * times)
+    joints = tuple(replace(joint, fallback="default", rate=1.0) for joint in BUNDLE.manifest.joints)
+    k = Keeper(replace(BUNDLE.manifest, joints=joints), Gate(joints, period, SETTINGS),
+               Keeping(lockstep=False, simulated=True, period_ns=period))
+    k.on_observation(replace(observation(0, fill=0.8), deadline_ns=period * 4 // 5), 0)
+    commands = [outcome.applied.applied for outcome in k.rest()]  # its caller sends one per period
+    assert np.abs(np.diff(commands, axis=0)).max() <= 1.0 * period * 1e-9 + 1e-12
+    assert len(commands) * period <= 2_000_000_000 + period
+    assert commands[-1] == pytest.approx(0.0)
