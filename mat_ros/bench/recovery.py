@@ -62,6 +62,7 @@ class Arena:
         self.latch = StopLatch(self._robot, folder / "state")
         self.whole_ns: list[int] = []  # times of the last commands in a row that every own node has decided
         self.reports: dict[str, tuple[int, int]] = {}  # by node: process and time of the last report as active
+        self.resumed_ns: list[int] = []  # times of the resumptions
         self.said: list[str] = []  # the last lines of the nodes
         variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": str(folder), STATE: str(folder / "state"),
                      LOG: str(self._log), "XDG_RUNTIME_DIR": str(folder)}
@@ -108,11 +109,17 @@ class Arena:
             self.supervisor.pump(min(0.05, max(0.0, end - time.monotonic())))
         return found
 
-    def resume(self) -> None:
-        """Undo a latched stop, as `mat-ros resume` does."""
-        assert self._witness.stdin is not None
-        self._witness.stdin.write(f"resume {self._robot}\n".encode())
-        self._witness.stdin.flush()
+    def may_move(self) -> bool:
+        """Return whether no stop is latched; resume a stopped robot, as an operator does with `mat-ros resume`."""
+        if self.latch.read() is None:
+            return True
+        now_ns = time.monotonic_ns()
+        if not self.resumed_ns or now_ns - self.resumed_ns[-1] > RESUME_S * 1e9:
+            assert self._witness.stdin is not None
+            self._witness.stdin.write(f"resume {self._robot}\n".encode())
+            self._witness.stdin.flush()
+            self.resumed_ns.append(now_ns)
+        return False
 
     def _note(self, name: str, line: str) -> None:
         self.said = [*self.said[-19:], f"{name}: {line}"]
@@ -130,23 +137,21 @@ class Arena:
 def strike(arena: Arena, name: str, blow: str) -> Row:
     """Strike a process, wait until the graph is whole again, and return what the blow has done."""
     arena.until(lambda: False, random.random() * 0.5)
+    arena.until(lambda: arena.may_move() and arena.pid(name) > 0, PATIENCE_S)
     struck, began_ns = arena.pid(name), time.monotonic_ns()
+    if not struck:  # for the kernel, process 0 is the whole group of this program
+        raise Missing(f"a process of {name}: {arena.said[-1:]}", "launch the graph alone and look at its log")
     if blow in ("kill", "restart"):
         os.kill(struck, signal.SIGKILL if blow == "kill" else signal.SIGINT)
     else:
         _hold_up(arena, struck, arena.period_ns * 1e-9 if blow == "slow" else STRUCK_S)
     struck_ns, written = time.monotonic_ns(), arena.written
-    again = {"kill", "restart"} & {blow}
-    resumed_ns = 0
+    again = blow in ("kill", "restart")
 
     def whole() -> bool:
-        nonlocal resumed_ns
-        if arena.latch.read() is not None and time.monotonic_ns() - resumed_ns > RESUME_S * 1e9:
-            resumed_ns = time.monotonic_ns()
-            arena.resume()
         pid, reported_ns = arena.reports.get(name, (0, 0))
         known = name == "driver" or (pid == arena.pid(name) and reported_ns > struck_ns)
-        return (arena.pid(name) not in ((0, struck) if again else (0,)) and known and arena.latch.read() is None
+        return (arena.may_move() and known and arena.pid(name) not in ((0, struck) if again else (0,))
                 and arena.written - written >= WHOLE
                 and len([time_ns for time_ns in arena.whole_ns if time_ns > struck_ns]) >= WHOLE)
 
@@ -156,10 +161,11 @@ def strike(arena: Arena, name: str, blow: str) -> Row:
                  float(times_ns[np.searchsorted(times_ns, struck_ns):][:1].max(initial=0.0)),
                  arena.reports.get(name, (0, 0))[1] if again else 0)
     # An operator moves a stopped robot: from then on, commands begin anew where the robot stands.
+    resumed_ns = next((time_ns for time_ns in arena.resumed_ns if time_ns > began_ns), 0)
     seen = arena.log.between(began_ns, resumed_ns or time.monotonic_ns())
     return Row(name, blow, gap(seen, arena.period_ns), step(seen, arena.joints, arena.period_ns),
                outside(seen, arena.joints), resumed_ns > 0,
-               (end_ns - began_ns) * 1e-9 if recovered else float("inf"), int(bool(again) and _runs(struck)))
+               (end_ns - began_ns) * 1e-9 if recovered else float("inf"), int(again and _runs(struck)))
 
 
 def _hold_up(arena: Arena, pid: int, stop_s: float) -> None:
@@ -210,7 +216,7 @@ def main(arguments: list[str]) -> int:
         if unknown := sorted(set(given.processes) - set(known)):
             raise Refused("--processes", f"some of {known}", unknown, "correct them")
         with arena:
-            if not arena.until(lambda: len(arena.whole_ns) >= WHOLE, PATIENCE_S):
+            if not arena.until(lambda: arena.may_move() and len(arena.whole_ns) >= WHOLE, PATIENCE_S):
                 raise Missing(f"a graph that runs: {arena.said[-1:]}", "launch it alone and look at its log")
             group = os.getpgid(arena.pid(known[0]))  # one for all processes of the graph
             plan = [(name, blow) for _ in range(given.count) for blow in given.blows
