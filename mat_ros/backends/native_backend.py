@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 import weakref
 
 import numpy as np
@@ -53,6 +54,7 @@ class NativeBackend:
         self._at = {name: getattr(self, f"_{name}").ctypes.data
                     for name in ("workspace", "obs", "enc", "previous", "actions", "values", "state")}
         self._slot_enc, self._slot_action = self._enc_view[0], self._actions_view[0]
+        self._lock = threading.Lock()  # threads that share a backend take turns with the fixed arrays
         self._decide_in_c = self._library.mat_ros_decide
         self._from_there = tuple(self._at[name] for name in ("enc", "previous", "state", "actions", "state"))
 
@@ -61,17 +63,19 @@ class NativeBackend:
         if obs.shape != self._obs_shape:
             raise Refused("observation", f"shape {self._obs_shape}", obs.shape, "observe with the bundle's layout")
         at = self._at
-        self._obs_view[...] = obs
-        self._library.mat_ros_encode(self._policy, at["workspace"], at["obs"], at["enc"], at["values"])
-        return self._enc_view.copy(), self._values.copy()
+        with self._lock:
+            self._obs_view[...] = obs
+            self._library.mat_ros_encode(self._policy, at["workspace"], at["obs"], at["enc"], at["values"])
+            return self._enc_view.copy(), self._values.copy()
 
     def step(self, slot: int, enc: Float32, previous: Float32, state: Float32) -> tuple[Float32, Float32]:
         """Return the action and the next state of one slot; see Backend.step."""
         if enc.shape != (self._enc_dim,) or previous.shape != (self._act_dim,):
             self._refuse(slot, (enc.shape, previous.shape), ((self._enc_dim,), (self._act_dim,)))
-        self._slot_enc[:] = enc
-        handed = self._run(slot, slot + 1, previous, state)
-        return self._slot_action.copy(), handed
+        with self._lock:
+            self._slot_enc[:] = enc
+            handed = self._run(slot, slot + 1, previous, state)
+            return self._slot_action.copy(), handed
 
     def decide(
         self, first: int, last: int, enc: Float32, previous: Float32, state: Float32
@@ -80,9 +84,10 @@ class NativeBackend:
         count = last - first
         if enc.shape != (count, self._enc_dim) or previous.shape != (self._act_dim,):
             self._refuse(first, (enc.shape, previous.shape), ((count, self._enc_dim), (self._act_dim,)))
-        self._enc_view[:count] = enc
-        handed = self._run(first, last, previous, state)
-        return self._actions_view[:count].copy(), handed
+        with self._lock:
+            self._enc_view[:count] = enc
+            handed = self._run(first, last, previous, state)
+            return self._actions_view[:count].copy(), handed
 
     def info(self) -> BackendInfo:
         """Return the name and the device of this backend."""

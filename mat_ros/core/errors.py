@@ -7,6 +7,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+LONGEST = 2000  # characters of a message that say what was expected, and that say what was found
 REFUSED = 2  # exit status of a program with unusable input; a restart would not help
 
 
@@ -14,7 +15,7 @@ class Refused(ValueError):
     """Refuse an input: a file, a name or a number that the contract does not allow."""
 
     def __init__(self, what: str, expected: object, got: object, remedy: str) -> None:
-        super().__init__(f"{what}: expected {expected}, got {got}; {remedy}")
+        super().__init__(f"{what}: expected {_short(expected)}, got {_short(got)}; {remedy}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how another process restores the error.
@@ -56,6 +57,12 @@ def foreign(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
+
+
+def _short(value: object) -> str:
+    """Return a text of bounded length: whoever wrote a wrong input also chose its length."""
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _again(kind: type[Exception], message: str) -> Exception:

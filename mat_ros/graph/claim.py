@@ -41,10 +41,10 @@ def _claim(name: str, place: str, domain: str) -> socket.socket:
     address = "\0mat_ros/" + hashlib.sha256(f"{domain} {place} {name}".encode()).hexdigest()
     give_up = time.monotonic() + FREED_S
     while (found := _listen(address)) is None:
-        holder = _holder(address)
+        holder, user = _holder(address)
         if _runs(holder) or time.monotonic() > give_up:
             raise Refused(f"graph of ROS domain {domain} and namespace {place}", "no other graph",
-                          f"a graph of process {holder} that also has a node {name}",
+                          f"a graph of process {holder} of user {user} that also has a node {name}",
                           "end that graph, or give this graph its own ROS_DOMAIN_ID or namespace:=...")
         time.sleep(LOOK_S)
     return found
@@ -61,14 +61,17 @@ def _listen(address: str) -> socket.socket | None:
     return claim
 
 
-def _holder(address: str) -> int:
-    """Return the id of the process that made a claim; 0 where the kernel does not report it."""
+def _holder(address: str) -> tuple[int, int]:
+    """Return the process that made a claim, and its user; process 0 and user -1 where the kernel reports neither.
+
+    Any user of the machine may make a claim. To take it for none would let a supervisor activate another user's robot.
+    """
     with socket.socket(socket.AF_UNIX) as asker, contextlib.suppress(OSError):
         asker.setblocking(False)
         asker.connect(address)
-        pid: int = CREDENTIALS.unpack(asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))[0]
-        return pid
-    return 0
+        pid, user, _ = CREDENTIALS.unpack(asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+        return pid, user
+    return 0, -1
 
 
 def _runs(pid: int) -> bool:

@@ -12,6 +12,7 @@ from mat_ros.core.wire.seal import SECRET
 
 # Roles that are activated after all others, in this order. The node that measures comes last: it starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
+MOST = 2**53  # greatest count that is taken from a report
 NAMED = 6  # largest number of nodes that one line names
 UNREPORTED = "no message yet"  # reason of a node of which no message has arrived
 # Counts of the safety node, and the reason for a degraded chain where the count grows.
@@ -199,14 +200,14 @@ class Supervision:
         silent = self.silent(now_ns)
         if not self.begun:
             return Status(Mode.WAITING, self.refusal(now_ns), silent)
-        now = {name: int(self.value("safety", name) or 0) for name in GROWING}
+        now = {name: self.count("safety", name) for name in GROWING}
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self._stopped:
             latched = "a stop is latched until the graph is started again"
             return Status(Mode.STOPPED, "; ".join([latched, *self._troubles()]), silent)
         inactive = [name for name, member in self.members.items() if not member.active]
-        if not now["missed"] and not self.value("safety", "ticks"):
+        if not now["missed"] and not self.count("safety", "ticks"):
             awaited = f"waiting for {_named(inactive)}" if inactive else "waiting for the first tick"
             return Status(Mode.WAITING, "; ".join([awaited, *self._troubles()]), silent)
         troubles = [f"no report from {', '.join(silent)}"] if silent else []
@@ -225,17 +226,34 @@ class Supervision:
 
     def _deciding(self, slots: str) -> list[str]:
         """Return the names of the nodes that decide any of the slots, which are written as in 3,4."""
-        wanted = {int(slot) for slot in slots.split(",") if slot}
+        wanted = set(slots.split(","))
         return [name for name, member in self.members.items()
-                if not wanted.isdisjoint(range(member.first_slot, member.stop_slot))]
+                if not wanted.isdisjoint(map(str, range(member.first_slot, member.stop_slot)))]
 
     def value(self, role: str, name: str) -> str:
         """Return a value that the node of a role has reported; empty when it has not reported the value."""
         return next((m.values.get(name, "") for m in self.members.values() if m.role == role), "")
 
+    def number(self, role: str, name: str) -> float:
+        """Return a number that the node of a role has reported; 0 when it has reported none."""
+        return _number(self.value(role, name))
+
+    def count(self, role: str, name: str) -> int:
+        """Return a count that the node of a role has reported; 0 when it has reported none."""
+        return int(self.number(role, name))
+
     def total(self, name: str) -> int:
         """Return the sum of a count over all nodes."""
-        return sum(int(member.values.get(name, 0)) for member in self.members.values())
+        return min(sum(int(_number(member.values.get(name, ""))) for member in self.members.values()), MOST)
+
+
+def _number(text: str) -> float:
+    """Return the number of a report. Reports come over `/diagnostics`, to which any program may write anything."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if 0.0 <= number <= MOST else 0.0
 
 
 def _named(nodes: Sequence[str]) -> str:

@@ -38,6 +38,10 @@ class RobotLink(Protocol):
         """Return the present time in the clock of the stamps."""
         ...
 
+    def steady_ns(self) -> int:
+        """Return the time of a clock that never stops and is never set."""
+        ...
+
     def floats(self, topic: str) -> Callable[[Float], None]:
         """Return a function that sends std_msgs/Float64MultiArray."""
         ...

@@ -25,13 +25,14 @@ METHODS = ("read", "write", "describe", "close")
 ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and receives the applied commands
 
 
-def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, topics: RobotTopics) -> HardwareIO:
-    """Open the adapter of a robot that no node simulates."""
+def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, topics: RobotTopics,
+                  period_ns: int = 0) -> HardwareIO:
+    """Open the adapter of a robot that no node simulates; `period_ns` is the time between two commands."""
     description = find_robot(robot, manifest)
     if name == "fake":
         return FakeBus(manifest)
     if name in COMMANDS:
-        return RosRobot(link, manifest, name, description, topics)
+        return RosRobot(link, manifest, name, description, topics, period_ns)
     check_adapter(name)
     return own_hardware(name, manifest)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,10 @@ class RosLink:
     def now_ns(self) -> int:
         """Return ROS time, which is simulated time where the node uses simulated time."""
         return int(self._node.get_clock().now().nanoseconds)
+
+    def steady_ns(self) -> int:
+        """Return monotonic time: simulated time stops with its simulator."""
+        return time.monotonic_ns()
 
     def floats(self, topic: str) -> Callable[[Float], None]:
         """Return a function that sends std_msgs/Float64MultiArray."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -36,19 +36,22 @@ class RobotTopics:
 class _Source:
     """One stream of measurements."""
 
-    heard_ns: int | None = None  # when the newest measurement came; None: none has come
-    stamp_ns: int = 0  # when the newest measurement was made
+    heard_ns: int | None = None  # when the newest measurement came, in the steady clock; None: none has come
+    stamp_ns: int = 0  # when the newest measurement was made, in the clock of the robot
 
 
 class RosRobot:
     """Read and write by name. The safety node never calls `listen`, and the observer never calls `write`."""
 
     def __init__(self, link: RobotLink, manifest: Manifest, kind: str, robot: Robot | None,
-                 topics: RobotTopics) -> None:
-        self.counts: Counter[str] = Counter()  # rejected measurements: stale, future, not_finite
+                 topics: RobotTopics, period_ns: int = 0) -> None:
+        """Take the time between two commands, which the launch may set; 0: the policy's own period."""
+        self.counts: Counter[str] = Counter()  # rejected measurements: stale, future, not_finite, incomplete
         self._link, self._topics, self._kind = link, topics, kind
-        self._description = description_of(manifest)
+        description = description_of(manifest)
+        self._description = replace(description, period_ns=period_ns or description.period_ns)
         self._terms = manifest.layout.terms
+        self._seen = {term.name for term in self._terms}
         names = self._description.joints
         maps = robot.hardware if robot is not None else {}
         self._command_map = _map(maps, (f"{kind}_command", kind), names)
@@ -92,11 +95,9 @@ class RosRobot:
 
     def read(self) -> Reading | None:
         """Return the newest measurements, or None while any of them is missing or too old."""
-        now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
-        for source in self._sources.values():
-            if source.heard_ns is None or now_ns - min(source.heard_ns, source.stamp_ns) > oldest_ns:
-                self.counts["stale"] += 1
-                return None
+        if self.missing():
+            self.counts["stale"] += 1
+            return None
         middle = (self._description.upper + self._description.lower) / 2
         share = (self._command - middle) / (self._description.upper - middle)
         last = {("last_command", name): value for name, value in zip(self._description.joints, share, strict=True)}
@@ -110,9 +111,13 @@ class RosRobot:
 
     def missing(self) -> str:
         """Return the names of missing or too old sources; empty when all are present."""
-        now_ns, oldest_ns = self._link.now_ns(), FRESH_PERIODS * self._description.period_ns
-        return ", ".join(name for name, s in self._sources.items()
-                         if s.heard_ns is None or now_ns - min(s.heard_ns, s.stamp_ns) > oldest_ns)
+        return ", ".join(name for name, source in self._sources.items() if not self._is_fresh(source))
+
+    def _is_fresh(self, source: _Source) -> bool:
+        """Return whether the newest measurement is new in the robot's clock, and also in one that never stops."""
+        oldest_ns = FRESH_PERIODS * self._description.period_ns
+        return (source.heard_ns is not None and self._link.steady_ns() - source.heard_ns <= oldest_ns
+                and self._link.now_ns() - source.stamp_ns <= oldest_ns)
 
     def _heard_joints(self, states: JointStates) -> None:
         if not self._accept("joints", states.stamp_ns, (*states.position, *states.velocity)):
@@ -121,8 +126,11 @@ class RosRobot:
         hardware = self._state_map.hardware
         if any(name not in place for name in hardware):
             return  # several publishers may share the topic; this message holds joints of another one
-        for term, values in (("joint_position", states.position), ("joint_velocity", states.velocity),
-                             ("joint_effort", states.effort)):
+        measured = {"joint_position": states.position, "joint_velocity": states.velocity, "joint_effort": states.effort}
+        if any(len(values) != len(states.names) for term, values in measured.items() if term in self._seen):
+            self.counts["incomplete"] += 1
+            return  # the values that are there must not make the older ones look fresh
+        for term, values in measured.items():
             if len(values) != len(states.names):
                 continue
             mine = np.array([values[place[name]] for name in hardware])
@@ -154,8 +162,7 @@ class RosRobot:
         return False
 
     def _note(self, name: str, stamp_ns: int) -> None:
-        now_ns = self._link.now_ns()
-        self._sources[name] = _Source(now_ns, stamp_ns or now_ns)
+        self._sources[name] = _Source(self._link.steady_ns(), stamp_ns or self._link.now_ns())
 
     def describe(self) -> Description:
         """Return the joints, the limits and the period of the robot."""

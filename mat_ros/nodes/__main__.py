@@ -9,6 +9,7 @@ default executor, which is slower than the executor that waits for events.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -55,27 +56,29 @@ def main(arguments: Sequence[str]) -> int:
     end: Any = rclpy.Future()
     threading.Thread(target=_wait_for_signal, args=(end,), daemon=True).start()
     executor = _executor()
-    nodes: list[Any] = []
     try:
-        for name, ros_arguments in groups:
-            node = _load(name)(cli_args=list(ros_arguments), use_global_arguments=False)
-            node.ends = end
-            nodes.append(node)
-            executor.add_node(node)
-        while not end.done():
-            executor.spin_until_future_complete(end, LONG_S)
-        for node in nodes:
-            if node.configured:
-                node.leave()
-        return int(end.result())
+        # Both happen after an error in a callback too: the robot has to reach its fallback.
+        with contextlib.ExitStack() as destroy, contextlib.ExitStack() as leave:
+            destroy.callback(rclpy.try_shutdown)
+            for name, ros_arguments in groups:
+                node = _load(name)(cli_args=list(ros_arguments), use_global_arguments=False)
+                node.ends = end
+                destroy.callback(node.destroy_node)
+                destroy.callback(executor.remove_node, node)
+                leave.callback(_leave, node)
+                executor.add_node(node)
+            while not end.done():
+                executor.spin_until_future_complete(end, LONG_S)
+            return int(end.result())
     except (Refused, Missing) as error:
         print(f"{' + '.join(name for name, _ in groups)}: {error}", file=sys.stderr)
         return REFUSED
-    finally:
-        for node in nodes:
-            executor.remove_node(node)
-            node.destroy_node()
-        rclpy.try_shutdown()
+
+
+def _leave(node: Any) -> None:
+    """Let a node release its parts where it has any."""
+    if node.configured:
+        node.leave()
 
 
 def _groups(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:

@@ -72,7 +72,7 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
     drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)
     measures = settings.hardware not in COMMANDS  # the observer itself subscribes to the measurements of a robot on ROS
     hardware = open_hardware(settings.hardware, _link(settings.hardware, namespace), manifest, settings.robot,
-                             RobotTopics(command=settings.command_topic))
+                             RobotTopics(command=settings.command_topic), period_ns)
     if measures and isinstance(hardware, Listening):
         hardware.listen()
     if isinstance(hardware, Expiring):

@@ -44,13 +44,13 @@ class ObserverNode(Shell):
     def set_up(self) -> None:
         """Open the robot and begin to receive its measurements."""
         s = self.settings
+        self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         # This node itself subscribes to the topics of a robot on ROS. The driver owns the adapter of any other robot.
         self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
-                                    RobotTopics(state=s.state_topic, poses=s.poses)) \
+                                    RobotTopics(state=s.state_topic, poses=s.poses), self._period_ns) \
             if s.hardware in COMMANDS else DrivenRobot(self.manifest, driver_address(self.get_namespace()))
         if isinstance(self._robot, Listening):
             self._robot.listen()
-        self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         self._tick = 0
         self._publish = self.announce(topics.OBSERVATION)
         self._alarm = Alarm(self, self._woken)

@@ -245,7 +245,7 @@ class SafetyNode(Shell):
             response.success, response.message = False, str(error)
             return response
         self.keeper.release()
-        self.keeper.stopped, self.reason = False, ""
+        self.reason = ""  # the keeper reports the end of the stop when it has found the robot
         self.report()
         response.success = True
         response.message = f"stopped since {stop.at}: {stop.cause}" if stop is not None else "no stop was latched"

@@ -125,10 +125,10 @@ class SupervisorNode(Shell):
         self._status.publish(ChainStatus(
             stamp=Time(sec=sec, nanosec=nanosec), manifest=self.bundle.hash64, mode=int(status.mode),
             reason=status.reason[:256], silent=[name[:64] for name in status.silent],
-            **{name: int(watched.value("safety", name) or 0) for name in ("ticks", "missed", "redecided")},
+            **{name: watched.count("safety", name) for name in ("ticks", "missed", "redecided")},
             late=watched.total("late"), refused=watched.total("refused") + watched.total("other_policy"),
-            **{name: int(watched.value("checker", name) or 0) for name in ("compared", "differing", "undecided")},
-            **{name: float(watched.value("safety", name) or 0.0) for name in ("p50_ms", "p99_ms")}))
+            **{name: watched.count("checker", name) for name in ("compared", "differing", "undecided")},
+            **{name: watched.number("safety", name) for name in ("p50_ms", "p99_ms")}))
 
     def facts(self) -> Mapping[str, object]:
         """Return the mode of the graph."""

@@ -20,6 +20,7 @@ from mat_ros.core.faults.schedule import KINDS, LEVELS, Draw, Fault, Plan, Sched
 T = TypeVar("T")
 FAULT_FIELDS = ("id", "target", "severity", "start_s", "duration_s")
 DRAW_FIELDS = (*FAULT_FIELDS, "count", "probability")
+LONGEST_S = 1e9  # greatest start and duration; 30 years
 
 
 def load_plan(path: Path, period_ns: int, targets: Targets) -> Plan:
@@ -35,7 +36,7 @@ def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault
     """Return the plan of a YAML text."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise Refused(source, "YAML", str(error).replace("\n", " "), "correct the file") from error
     reader = _Reader(source, period_ns, targets)
     if root is None:
@@ -48,7 +49,7 @@ def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault
             faults.append(fault)
     return Plan(
         name=reader.text(top["name"]) if "name" in top else source,
-        seed=int(reader.number(top["seed"])) if "seed" in top else 0,
+        seed=reader.whole(top["seed"]) if "seed" in top else 0,
         faults=tuple(faults),
         draws=tuple(reader.draw(node) for node in reader.sequence(top.get("random"))),
     )
@@ -114,6 +115,12 @@ class _Reader:
             self.refuse(node, "a number", text)
         return value
 
+    def whole(self, node: yaml.Node) -> int:
+        value = self.number(node)
+        if not abs(value) < 2**63:
+            self.refuse(node, "a whole number of 64 bits", self.text(node))
+        return int(value)
+
     def span(self, node: yaml.Node) -> tuple[float, float]:
         """Return the two ends of a range. One number alone is both ends."""
         ends = node.value if isinstance(node, yaml.SequenceNode) else [node, node]
@@ -123,8 +130,8 @@ class _Reader:
         return values[0], values[1]
 
     def ticks(self, node: yaml.Node, seconds: float) -> int:
-        if seconds < 0.0 or not math.isfinite(seconds):
-            self.refuse(node, "at least 0 seconds", seconds)
+        if not 0.0 <= seconds <= LONGEST_S:
+            self.refuse(node, f"0 to {LONGEST_S:g} seconds", seconds)
         return round(seconds * 1e9 / self.period_ns)
 
     def kind(self, node: yaml.Node, fields: tuple[str, ...]) -> tuple[dict[str, yaml.Node], str, str, tuple[str, ...]]:
@@ -166,7 +173,7 @@ class _Reader:
             severity=self.span(found["severity"]) if "severity" in found else (default, default),
             start=(self.ticks(node, start[0]), self.ticks(node, start[1])),
             duration=self._duration(found),
-            count=int(self.number(found["count"])) if "count" in found else 1,
+            count=self.whole(found["count"]) if "count" in found else 1,
             probability=self.number(found["probability"]) if "probability" in found else 1.0,
         )
         if not 1 <= draw.count <= len(names):

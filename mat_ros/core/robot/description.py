@@ -18,12 +18,20 @@ from typing import Any
 import yaml
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.plain import read_yaml
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
 
 NANOSECONDS = 1_000_000_000
 FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware", "guard")
 EXTENSION_FIELDS = (*FIELDS, "extends", "without")
+RATES_HZ = (0.001, 1e6)  # least and greatest rate
+SHAPES: Mapping[str, tuple[str, str]] = {  # shape of a field's value, as text and as an example
+    "joint_defaults": ("map", "fields of a joint, as {rate: 2.0}"),
+    "splits": ("map of maps of lists", "lists of joints by split and agent, as {finger: {thumb: [THJ0, THJ1]}}"),
+    "hardware": ("map of maps", "joint maps by name, as {own: {joints: {motor_1: {of: elbow}}}}"),
+    "without": ("list", 'a list of patterns, as ["*:wheel"]'),
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,8 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
         raise Refused(f"robot file {path}", "a file that does not extend itself", [p.stem for p in readers],
                       "correct `extends`")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        data = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refused(f"robot file {path}", "readable YAML", " ".join(str(error).split()),
                       "correct the path or the file") from error
     extends = isinstance(data, dict) and "extends" in data
@@ -116,12 +124,28 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
         raise Refused(f"robot file {path}, joints", "names with fields, as {slew: {lower: -2.0}, luff: }", joints,
                       "write them so")
     rate = data.get("rate_hz", 1)
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
-        raise Refused(f"robot file {path}, rate_hz", "a number above zero", rate, "correct it")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not RATES_HZ[0] <= rate <= RATES_HZ[1]:
+        raise Refused(f"robot file {path}, rate_hz", f"a number from {RATES_HZ[0]:g} to {RATES_HZ[1]:g}", rate,
+                      "correct it")
+    for name, (shape, example) in SHAPES.items():
+        if name in data and not _has_shape(data[name], shape):
+            raise Refused(f"robot file {path}, {name}", example, data[name], "write it so")
     if not extends:
         return data
+    if not isinstance(data["extends"], str) or not set(data["extends"]).isdisjoint("/\\\0"):
+        raise Refused(f"robot file {path}, extends", "the name of a file in the same folder, without .yaml",
+                      repr(data["extends"]), "put the other file there and name it")
     base = _read(path.with_name(f"{data['extends']}.yaml"), (*readers, path))
     return _extended(base, data, path)
+
+
+def _has_shape(value: Any, shape: str) -> bool:
+    """Return whether a value is a "list" or a "map", or a "map of" one of these shapes."""
+    kind, _, inner = shape.partition(" of ")
+    if kind.startswith("list"):
+        return isinstance(value, list) and all(isinstance(member, str) for member in value)
+    return isinstance(value, dict) and (not inner or all(
+        _has_shape(member, inner.replace("maps", "map", 1)) for member in value.values()))
 
 
 def _extended(base: Mapping[str, Any], data: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -157,6 +157,10 @@ class JointMap:
         if self.matrix.shape != (len(self.hardware), len(self.policy)) or self.offset.shape != (len(self.hardware),):
             raise Refused("joint map", f"a matrix of {len(self.hardware)} x {len(self.policy)}", self.matrix.shape,
                           "give one row per hardware joint and one column per policy joint")
+        for name, *numbers in zip(self.hardware, self.matrix, self.offset, strict=True):
+            if not all(np.isfinite(number).all() for number in numbers):
+                raise Refused(f"hardware joint {name}", "finite weights and a finite offset", numbers,
+                              "correct the joint map")
         if np.linalg.matrix_rank(self.matrix) < len(self.policy):
             lost = [name for k, name in enumerate(self.policy) if not self.matrix[:, k].any()]
             raise Refused("joint map", "a way back for every policy joint", f"none for {lost or 'some mixture'}",
@@ -165,16 +169,27 @@ class JointMap:
     @classmethod
     def from_dict(cls, policy: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> JointMap:
         """Return the map of rows like ``rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}``; a name alone is ``{name: 1.0}``."""
+        if not isinstance(rows, Mapping) or not all(isinstance(row, Mapping) and "of" in row for row in rows.values()):
+            raise Refused("joint map", "rows like rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}", rows, "write it so")
         matrix, offset = np.zeros((len(rows), len(policy))), np.zeros(len(rows))
         column = {name: k for k, name in enumerate(policy)}
         for i, (hardware, row) in enumerate(rows.items()):
-            of = {row["of"]: 1.0} if isinstance(row["of"], str) else dict(row["of"])
+            of = {row["of"]: 1.0} if isinstance(row["of"], str) else row["of"]
+            if not isinstance(of, Mapping):
+                raise Refused(f"hardware joint {hardware}", "a joint, or weights by joint", of, "correct the joint map")
             for name, weight in of.items():
                 if name not in column:
                     raise Refused(f"hardware joint {hardware}", f"one of {list(policy)}", name, "correct the joint map")
-                matrix[i, column[name]] = float(weight)
-            offset[i] = float(row.get("offset", 0.0))
+                matrix[i, column[name]] = cls._number(hardware, weight)
+            offset[i] = cls._number(hardware, row.get("offset", 0.0))
         return cls(tuple(policy), tuple(rows), matrix, offset)
+
+    @staticmethod
+    def _number(hardware: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise Refused(f"hardware joint {hardware}", "numbers", value, "correct the joint map") from error
 
     def to_hardware(self, policy: NDArray[Any]) -> Float:
         """Return the hardware's values (..., hardware joint) for the policy's (..., policy joint)."""

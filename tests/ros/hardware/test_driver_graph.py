@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +14,13 @@ import pytest
 pytest.importorskip("rclpy", reason="needs the ros extra")
 pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
-from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.tick.latch import STATE, StopLatch
-from mat_ros.graph.deployment import plan_bundle
-from mat_ros.graph.launcher import Supervisor
-from mat_ros.graph.settings import LaunchSettings
+from mat_ros.core.tick.latch import StopLatch
 from mat_ros.hardware.driver import SILENCE
-from support.logged_arm import FOLDER, writes
-from support.places import BUNDLES, TESTS
+from support.driven_graph import BUNDLE, driven
+from support.places import BUNDLES
 
 pytestmark = pytest.mark.ros
 
-BUNDLE = Bundle.load(BUNDLES / "rwkv4")
 ROBOT = BUNDLE.manifest.robot
 PERIOD_S = BUNDLE.manifest.period_ns * 1e-9
 BUSY_S = 0.5  # by which a busy machine may be late
@@ -38,46 +30,6 @@ name: slow
 joints: {"*": {rate: 0.5, fallback: default}}
 guard: {motion: {speed: 0}}  # the speeds that this arm measures are made up
 """
-
-
-class Run:
-    """A graph of the golden arm behind an adapter that notes what it is told."""
-
-    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
-        self.folder, self.supervisor = folder, supervisor
-
-    def until(self, done: Callable[[], bool], seconds: float) -> bool:
-        give_up = time.monotonic() + seconds
-        while not done() and time.monotonic() < give_up:
-            self.supervisor.pump(0.05)
-        return done()
-
-    def wait(self, seconds: float) -> None:
-        self.until(lambda: False, seconds)
-
-    def pid(self, name: str) -> int:
-        process = self.supervisor.processes[name].popen
-        return process.pid if process is not None else 0
-
-    @property
-    def written(self) -> np.ndarray:
-        return writes(self.folder)
-
-
-@contextmanager
-def driven(folder: Path, monkeypatch: pytest.MonkeyPatch, robot: str = "") -> Iterator[Run]:
-    monkeypatch.setenv(FOLDER, str(folder))
-    monkeypatch.setenv(STATE, str(folder / "state"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH", "")])))
-    monkeypatch.syspath_prepend(str(TESTS))
-    settings = LaunchSettings(policy=str(BUNDLE.folder), wiring="central", sim="none", robot=robot,
-                              hardware="support.logged_arm:Arm")
-    lines: list[str] = []
-    with Supervisor(plan_bundle(settings, BUNDLE).graph, lambda name, line: lines.append(f"{name}: {line}")) as running:
-        run = Run(folder, running)
-        assert run.until(lambda: len(run.written) > 40, 60.0), lines[-20:]
-        yield run
 
 
 @pytest.mark.parametrize("word", [signal.SIGSTOP, signal.SIGKILL])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -204,3 +205,11 @@ def test_a_parameter_out_of_range_is_refused_with_the_range(listener):
         assert not answer.successful
         assert "Min: 0, Max: 1023" in answer.reason
         assert os.path.exists(f"/proc/{run.processes['chain'].pid}")
+
+
+def test_an_error_in_a_callback_ends_a_node_only_after_it_has_left_its_robot_at_the_fallback():
+    ended = subprocess.run([sys.executable, "-m", "support.failing_node", "--ros-args", "-p", f"policy:={ARM}"],
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                           capture_output=True, text=True, timeout=PATIENCE_S)
+    assert ended.returncode != 0 and "RuntimeError: a mistake of ours" in ended.stderr
+    assert ended.stdout == "the robot is at its fallback\n"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 
 import numpy as np
@@ -155,6 +156,31 @@ def test_threads_with_a_backend_each_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert all(found[index] == expected for index in range(4))
+
+
+def test_threads_that_share_a_backend_take_turns() -> None:
+    bundle = open_bundle("attention")
+    backend = NativeBackend(bundle)
+    observations = bundle.golden()["observation"]
+    expected = [backend.encode(observation)[0].tobytes() for observation in observations]
+    wrong: list[int] = []
+
+    def work() -> None:
+        for _ in range(20):
+            wrong.extend(k for k, observation in enumerate(observations)
+                         if backend.encode(observation)[0].tobytes() != expected[k])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
 
 
 def test_a_not_finite_observation_shows_in_the_decision() -> None:

@@ -19,6 +19,7 @@ import pytest
 from mat_ros.core.errors import Refused
 from mat_ros.graph import launcher, process
 from mat_ros.graph.build import Graph, NodeSpec
+from mat_ros.graph.claim import claim
 from mat_ros.graph.command import node_command, yaml_value
 from mat_ros.graph.launcher import Supervisor
 
@@ -196,7 +197,8 @@ def test_a_second_graph_of_the_same_names_is_refused_until_the_first_has_ended()
 
     only_a, only_b = (Graph("", (NodeSpec(name, "shell", {}),)) for name in "ab")
     with supervise(lines, a=STAYS):
-        with pytest.raises(Refused, match=rf"got a graph of process {os.getpid()} that also has a node a"):
+        ours = f"process {os.getpid()} of user {os.getuid()} that also has a node a"
+        with pytest.raises(Refused, match=f"got a graph of {ours}"):
             second(only_a).__enter__()
         for elsewhere in (second(only_b), second(replace(only_a, namespace="left")), second(only_a, ROS_DOMAIN_ID="3")):
             with elsewhere:
@@ -207,6 +209,30 @@ def test_a_second_graph_of_the_same_names_is_refused_until_the_first_has_ended()
             pass  # what was claimed before the refusal is free again
     with second(only_a) as now:
         assert now.running == ["a"]
+
+
+SQUATTER = """
+import hashlib, socket, time
+claim = socket.socket(socket.AF_UNIX)
+claim.bind("\\0mat_ros/" + hashlib.sha256(b"77 / a").hexdigest())
+claim.listen()
+print("claimed", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root starts a process of another user")
+def test_a_name_that_another_user_has_claimed_is_refused_with_that_user():
+    other = 65534
+    squatter = subprocess.Popen(["/usr/bin/env", "python3", "-c", SQUATTER], user=other, stdout=subprocess.PIPE)
+    try:
+        assert squatter.stdout is not None and squatter.stdout.readline() == b"claimed\n"
+        graph = Graph("", (NodeSpec("a", "shell", {}),))
+        with pytest.raises(Refused, match=f"process {squatter.pid} of user {other} that also has a node a"):
+            claim(graph, {"ROS_DOMAIN_ID": "77"})
+    finally:
+        squatter.kill()
+        squatter.communicate()
 
 
 def test_a_graph_whose_supervisor_was_killed_is_waited_for_and_does_not_keep_the_next_one_from_starting():

@@ -230,6 +230,19 @@ def test_a_supervisor_that_did_not_run_takes_no_node_for_hung():
     assert set(supervision.hung(late + 51 * SECOND // 10)) == set(NAMES)
 
 
+def test_reports_are_written_by_anybody_and_no_text_in_them_ends_the_supervisor():
+    supervision = graph()
+    bring_up(supervision)
+    nonsense = dict.fromkeys(("ticks", "missed", "redecided", "late", "silent_slots"), "x, 1e999,-3")
+    for name in NAMES:
+        supervision.on_report(name, True, "", nonsense, 0)
+    assert supervision.status(0).mode is Mode.WAITING
+    for text in ("nan", "-1", "1e999", "9" * 400, ""):
+        supervision.on_report("safety", True, "", {"ticks": "7", "late": text, "p50_ms": text}, 0)
+        assert (supervision.total("late"), supervision.number("safety", "p50_ms")) == (0, 0.0)
+        assert supervision.count("safety", "ticks") == 7
+
+
 # ---- one backend ----------------------------------------------------------------------------------------------------
 
 RUNS = {"encoder": "native 0.1.0", "chain_a": "native 0.1.0", "checker": "native 0.1.0"}

@@ -29,11 +29,15 @@ class FakeLink:
     """Topics as a list of what was sent, and a way to speak as the robot."""
 
     time_ns: int = 10**12
+    stopped_ns: int | None = None  # the time at which the simulator, and with it ROS time, has stopped
     sent: list[tuple] = field(default_factory=list)
     joints: Callable[[JointStates], None] | None = None
     poses: dict[str, Callable[[Pose], None]] = field(default_factory=dict)
 
     def now_ns(self):
+        return self.time_ns if self.stopped_ns is None else self.stopped_ns
+
+    def steady_ns(self):
         return self.time_ns
 
     def floats(self, topic):
@@ -115,6 +119,12 @@ def test_the_trajectory_controller_hears_names_and_when_to_be_there(manifest):
                           manifest.period_ns)]
 
 
+def test_a_trajectory_takes_as_long_as_a_tick_at_the_rate_of_the_launch(manifest):
+    link = FakeLink()
+    RosRobot(link, manifest, "trajectory", None, RobotTopics(), 10 * manifest.period_ns).write(np.zeros(4))
+    assert link.sent[0][-1] == 10 * manifest.period_ns
+
+
 def test_each_joint_of_a_shadow_hand_hears_its_own_topic(manifest):
     hardware, link = connected(manifest, "shadow")
     hardware.write(np.array([0.1, 0.2, 0.3, 0.4]))
@@ -169,6 +179,24 @@ def test_old_data_that_is_sent_again_never_looks_fresh(manifest):
         link.joints(states(names, [0.0] * 4, stamp_ns))
     assert hardware.read() is None
     assert hardware.counts["stale"] >= 8
+
+
+@pytest.mark.parametrize("positions", [[], [9.0] * 3])
+def test_a_message_without_every_position_does_not_make_older_ones_look_fresh(manifest, positions):
+    hardware, link = connected(manifest, "ros2_control")
+    names = [joint.name for joint in manifest.joints]
+    for _ in range(4):
+        link.time_ns += manifest.period_ns
+        link.joints(states(names, positions, link.time_ns, [0.0] * 4))
+    assert hardware.read() is None and hardware.missing() == "joints"
+    assert hardware.counts == {"incomplete": 4, "stale": 1}
+
+
+def test_measurements_grow_old_although_ros_time_has_stopped(manifest):
+    hardware, link = connected(manifest, "ros2_control")
+    link.stopped_ns = link.time_ns
+    link.time_ns += 4 * manifest.period_ns
+    assert hardware.read() is None
 
 
 def test_a_stamp_from_the_future_and_a_nan_are_dropped_and_counted(manifest):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every shipped robot file can be read, and the real Shadow Hand's names lead back to ours."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,18 @@ joints: {slew: , luff: {lower: -0.5}}
     ("lower: -0.5", "lower: ", "joint luff, lower: expected a number, got None"),
     ("{lower: -0.5}", "3", "joints: expected names with fields"),
     ("{slew: , luff: {lower: -0.5}}", "[slew, luff]", "joints: expected names with fields"),
-    ("rate_hz: 50", "rate_hz: fast", "rate_hz: expected a number above zero, got fast"),
+    ("rate_hz: 50", "rate_hz: .inf", "rate_hz: expected a number from 0.001 to"),
+    ("rate_hz: 50", "rate_hz: 1.0e-300", "rate_hz: expected a number from 0.001 to"),
+    ("rate_hz: 50", "rate_hz: 50\nsplits: {x: 3}", "splits: expected lists of joints by split and agent"),
+    ("rate_hz: 50", "rate_hz: 50\nsplits: {x: {a: 3}}", "splits: expected lists of joints by split and agent"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: 3}", "hardware: expected joint maps by name"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: 3}}}", "joint map: expected rows like"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: 3}}}}", "joint a: expected a joint, or weights"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: {luff: x}}}}}", "joint a: expected numbers, got x"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: {luff: .nan}}}}}", "joint a: expected finite"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: luff, offset: .nan}}}}", "joint a: expected finite"),
+    ("joint_defaults: {", "joint_defaults: 3\nguard: {", "joint_defaults: expected fields of a joint"),
+    ("rate_hz: 50", "rate_hz: fast", "rate_hz: expected a number from 0.001 to 1e\\+06, got fast"),
 ])
 def test_a_value_of_the_wrong_kind_is_refused_by_name(right, wrong, said, tmp_path):
     file = tmp_path / "crane.yaml"
@@ -131,3 +143,33 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(right, wrong, said, tmp_pa
     file.write_text(ROBOT.replace(right, wrong))
     with pytest.raises(Refused, match=said):
         Robot.load(file)
+
+
+@pytest.mark.parametrize("other", ["../base", "sub/base", "3", '"a\\0b"'])
+def test_a_file_extends_one_beside_it_and_no_other(other, tmp_path):
+    (tmp_path / "robot.yaml").write_text(f"name: robot\nextends: {other}\n")
+    with pytest.raises(Refused, match="extends: expected the name of a file in the same folder"):
+        Robot.load(tmp_path / "robot.yaml")
+
+
+def test_patterns_to_leave_out_are_a_list(tmp_path):
+    with pytest.raises(Refused, match="without: expected a list of patterns"):
+        extend(tmp_path, "without: 3")
+
+
+def test_a_file_whose_aliases_stand_for_gigabytes_is_refused_at_once_and_in_one_sentence(tmp_path):
+    powers = "".join(f"  k{k}: &b{k} [{','.join([f'*b{k - 1}'] * 10)}]\n" for k in range(1, 9))
+    (tmp_path / "bomb.yaml").write_text(f"name: r\nrate_hz: 50\nhardware:\n  zz: &b0 [lololololol]\n{powers}"
+                                        "joints:\n  j: {unit: *b8, quantity: position}\n")
+    begun = time.monotonic()
+    with pytest.raises(Refused, match="aliases") as refused:
+        Robot.load(tmp_path / "bomb.yaml")
+    assert len(str(refused.value)) < 500 and time.monotonic() - begun < 5.0
+
+
+@pytest.mark.parametrize("text", ["joints: &a {x: *a}", "a: " + "[" * 3000, "a: 2001-99-99"])
+def test_a_text_that_yaml_stumbles_over_is_refused_in_one_sentence(text, tmp_path):
+    (tmp_path / "robot.yaml").write_text(text)
+    with pytest.raises(Refused, match="readable YAML") as refused:
+        Robot.load(tmp_path / "robot.yaml")
+    assert len(str(refused.value)) < 500

@@ -378,3 +378,16 @@ def test_a_tick_that_no_node_decided_is_never_counted_as_compared_and_equal():
         checker.on_observation(Observation(tick, 0, 0, 0, 0, signals))
         assert checker.on_outcome(replace(nobody, tick=tick)) is None
     assert (checker.counts["compared"], checker.counts["undecided"]) == (0, 10)
+
+
+@pytest.mark.parametrize("times", [10, 1 / 10])
+def test_at_another_rate_than_the_policys_joints_move_as_fast_and_rest_as_soon(times: float):
+    period = round(PERIOD * times)
+    joints = tuple(replace(joint, fallback="default", rate=1.0) for joint in BUNDLE.manifest.joints)
+    k = Keeper(replace(BUNDLE.manifest, joints=joints), Gate(joints, period, SETTINGS),
+               Keeping(lockstep=False, simulated=True, period_ns=period))
+    k.on_observation(replace(observation(0, fill=0.8), deadline_ns=period * 4 // 5), 0)
+    commands = [outcome.applied.applied for outcome in k.rest()]  # its caller sends one per period
+    assert np.abs(np.diff(commands, axis=0)).max() <= 1.0 * period * 1e-9 + 1e-12
+    assert len(commands) * period <= 2_000_000_000 + period
+    assert commands[-1] == pytest.approx(0.0)
