@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.tick.keeper import joint_places
+from mat_ros.core.tick.placement import joint_places
 from mat_ros.hardware.io import Description, Float, Reading
 from mat_ros.hardware.open import open_simulated
 

@@ -122,7 +122,7 @@ def test_a_recorder_that_ended_is_continued_in_a_new_file_that_states_what_is_mi
 @pytest.mark.parametrize("launch", ["", "b" * 32])
 def test_the_file_of_another_launch_is_neither_continued_nor_written_over(tmp_path, launch):
     run(Evidence({}, str(tmp_path / "run.mcap"), launch=LAUNCH), 0, 100)
-    with pytest.raises(Refused, match=r"run.mcap: expected a new file, got one of"):
+    with pytest.raises(Refused, match=r"run.mcap: expected a new file, got an existing file of"):
         Evidence({}, str(tmp_path / "run.mcap"), launch=launch)
     assert not (tmp_path / "run.2.mcap").exists()
 
