@@ -34,6 +34,7 @@ from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.central import Central
 from mat_ros.core.tick.decide import Sampling
 from mat_ros.core.tick.keeper import Keeper, Keeping
+from mat_ros.core.tick.latch import Stop, StopLatch
 from mat_ros.core.tick.messages import Applied, Float32, Observation, Outcome
 from mat_ros.core.tick.safety import Gate
 from mat_ros.core.tick.walk import paced
@@ -79,7 +80,7 @@ class Chain:
         joints = ruling_joints(self.manifest.joints, robot.description)
         keeper = Keeper(self.manifest, Gate(joints, self.manifest.period_ns, robot.guard),
                         Keeping(robot.lockstep, simulated=robot.lockstep))
-        robot.keeper = keeper
+        robot.take_over(keeper, self.manifest.robot)
         begun_ns, steps = time.monotonic_ns(), 0
         for tick in itertools.count() if ticks is None else range(ticks):
             start_ns = time.monotonic_ns()
@@ -109,6 +110,7 @@ class Chain:
             except BaseException:
                 keeper.not_taken()
                 raise
+            robot.note_stop(outcome)
             yield Step(tick, signals, outcome.actions, outcome.applied)
 
 
@@ -128,6 +130,7 @@ class Robot:
         self.guard = guard or (description.guard if description is not None else GuardSettings())
         self.lockstep = lockstep  # the robot waits for every command; otherwise ticks follow the wall clock
         self.keeper: Keeper | None = None
+        self.latch: StopLatch | None = None  # None: a simulated robot, whose stops end with the episode
 
     @classmethod
     def simulated(cls, chain: Chain, task: str = "", seed: int = 0) -> Robot:
@@ -143,6 +146,32 @@ class Robot:
         expected, got = tuple(joint.name for joint in manifest.joints), self.hardware.describe().joints
         if got != expected:
             raise Refused("robot", f"the joints {list(expected)}", list(got), "choose the robot of the policy")
+
+    def take_over(self, keeper: Keeper, trained_on: str) -> None:
+        """Let a keeper command the robot. A stop that is latched on disk stays latched."""
+        self.keeper = keeper
+        if not self.lockstep:
+            self.latch = StopLatch(self.description.name if self.description is not None else trained_on)
+            keeper.take_over(latched=self.latch.read() is not None)
+
+    def note_stop(self, outcome: Outcome) -> None:
+        """Put a new stop on disk before the caller sees the outcome with the stop."""
+        assert self.keeper is not None
+        if outcome.applied.stopped and not self.keeper.stopped and self.latch is not None:
+            self.latch.write(self.keeper.cause)
+        self.keeper.stopped = outcome.applied.stopped
+
+    def resume(self, name: str) -> Stop | None:
+        """Undo a latched stop for an operator who names the robot, and return the stop; None if none was latched.
+
+        `mat-ros resume` does the same while no program runs.
+        """
+        if self.latch is None or self.keeper is None:
+            raise Refused("resume", "a robot that runs in real time", "a simulated robot, or one that is not driven",
+                          "call it while `Chain.run` drives the robot")
+        stop = self.latch.release(name)
+        self.keeper.release()
+        return stop
 
     def __enter__(self) -> Robot:
         """Return the robot itself."""

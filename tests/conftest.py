@@ -17,6 +17,7 @@ import sys
 import tempfile
 import uuid
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def state(monkeypatch: pytest.MonkeyPatch) -> None:
+def state() -> Iterator[None]:
     """Let each test latch stops in a folder of its own, and read none that a robot of this user has latched."""
-    monkeypatch.setenv(STATE, str(FOLDER / "state" / uuid.uuid4().hex))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE, str(FOLDER / "state" / uuid.uuid4().hex))
+        yield
 
 
 @pytest.fixture(scope="session")

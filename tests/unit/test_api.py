@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from mat_ros import Chain, Robot
+from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.guard import GuardSettings, MotionSettings
+from mat_ros.core.tick.latch import StopLatch
 from mat_ros.hardware.io import Reading, description_of
 from support.places import BUNDLES
 
@@ -104,3 +106,37 @@ def test_a_write_that_fails_moves_the_next_command_nowhere(chain: Chain, monkeyp
     with pytest.raises(ConnectionError):
         next(run)
     assert (robot.keeper.gate.last == last).all()
+
+
+def test_a_stop_is_on_disk_and_stays_until_an_operator_names_the_robot(chain: Chain, monkeypatch):
+    arm, robot_name = StillArm(chain.manifest), chain.manifest.robot
+    unwatched = MotionSettings(watch="none")  # the arm stands still, whatever it is asked for
+    guard = GuardSettings(hold_ticks=1, stop_ticks=2, blend_s=0.0, motion=unwatched)
+    robot = Robot(arm, guard=guard)
+    steps = []
+    for step in chain.run(robot, ticks=12):
+        steps.append(step)
+        if step.applied.stopped:
+            assert StopLatch(robot_name).read().cause.startswith("missed ticks: ")
+        if len(steps) == 3:
+            monkeypatch.setattr(arm, "read", lambda: None)
+    assert steps[-1].applied.stopped
+    monkeypatch.undo()
+
+    again = Robot(arm, guard=guard)  # as a program that was started anew
+    run = chain.run(again, ticks=40)
+    assert all(next(run).applied.stopped for _ in range(5))
+    with pytest.raises(Refused, match="expected the robot's name"):
+        again.resume("another")
+    assert next(run).applied.stopped
+    assert again.resume(robot_name).cause.startswith("missed ticks: ")
+    stopped = [step.applied.stopped for step in run]
+    found = guard.agree_samples  # until then the robot holds
+    assert len(stopped) > found and not any(stopped[found:])
+    assert StopLatch(robot_name).read() is None
+
+
+def test_the_walk_to_the_fallback_latches_no_stop(chain: Chain):
+    with Robot(StillArm(chain.manifest)) as robot:
+        list(chain.run(robot, ticks=8))
+    assert StopLatch(chain.manifest.robot).read() is None
