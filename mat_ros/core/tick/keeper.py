@@ -101,6 +101,7 @@ class Keeper:
         if self._observation is None or not self._active:
             return
         self.gate.stop()
+        self.stopped = True  # the robot rests because its node leaves; this is no stop that has to be put on disk
         before = None
         for step in range(REST_NS // self._period_ns + 1):
             self.collector.begin(self._observation.tick)
