@@ -12,6 +12,7 @@ from mat_ros.core.wire.seal import SECRET
 
 # Roles that are activated after all others, in this order. The node that measures comes last: it starts the ticks.
 LAST_ROLES = ("safety", "observer", "sim")
+ON_DISK = "stop_on_disk"  # name in a report: the node reads a latched stop from the disk when it starts
 MOST = 2**53  # greatest count that is taken from a report
 NAMED = 6  # largest number of nodes that one line names
 UNREPORTED = "no message yet"  # reason of a node of which no message has arrived
@@ -119,7 +120,8 @@ class Supervision:
                  if m.digest == self._digest and m.backend in ("", self._backend)}
         stages: dict[int, list[str]] = {}
         for name, member in ready.items():
-            if not member.active and not (self._stopped and member.role == "safety"):
+            # A gate that reads the stop from the disk holds the robot, and an operator needs it to resume the robot.
+            if not member.active and not (self._stopped and member.role == "safety" and not _keeps_stops(member)):
                 stage = LAST_ROLES.index(member.role) + 1 if member.role in LAST_ROLES else 0
                 stages.setdefault(stage, []).append(name)
         if not stages:
@@ -204,7 +206,9 @@ class Supervision:
         grown = [name for name, count in now.items() if count > self._before.get(name, 0)]
         self._before = now
         if self._stopped:
-            latched = "a stop is latched until the graph is started again"
+            kept = any(member.role == "safety" and _keeps_stops(member) for member in self.members.values())
+            latched = ("a stop is latched; look at the robot, then run `mat-ros resume`" if kept
+                       else "a stop is latched until the graph is started again")
             return Status(Mode.STOPPED, "; ".join([latched, *self._troubles()]), silent)
         inactive = [name for name, member in self.members.items() if not member.active]
         if not now["missed"] and not self.count("safety", "ticks"):
@@ -245,6 +249,11 @@ class Supervision:
     def total(self, name: str) -> int:
         """Return the sum of a count over all nodes."""
         return min(sum(int(_number(member.values.get(name, ""))) for member in self.members.values()), MOST)
+
+
+def _keeps_stops(member: Member) -> bool:
+    """Return whether a stop of this safety node outlives it on disk."""
+    return member.values.get(ON_DISK) == "True"
 
 
 def _number(text: str) -> float:

@@ -25,6 +25,7 @@ from mat_ros.core.tick.safety import Reason
 from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import SECRET
+from mat_ros.graph.supervise import ON_DISK
 from mat_ros.hardware.guest import Guest, driver_address
 from mat_ros.hardware.open import find_robot
 from mat_ros.msg import NodeDescriptor
@@ -134,7 +135,8 @@ class SafetyNode(Shell):
             return {}
         silent = self.keeper.collector.silent
         return {**self.keeper.counts, **self.keeper.collector.counts, **self._latency.summary(),
-                "stopped": self.keeper.stopped, "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
+                "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
+                "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
     # -- the tick ------------------------------------------------------------------------------------------------
 

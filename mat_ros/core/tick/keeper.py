@@ -109,7 +109,7 @@ class Keeper:
         if self._observation is None or not self._active:
             return
         self.gate.stop()
-        self.stopped = True  # the robot is only brought to rest; that is no new stop to be latched
+        self.stopped = True  # the robot only comes to rest; this is no stop that has to be put on disk
         before = None
         for step in range(REST_NS // self._period_ns + 1):
             self.collector.begin(self._observation.tick)

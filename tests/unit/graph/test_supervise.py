@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, RETRY_NS, Mode, Supervision
+from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, ON_DISK, RETRY_NS, Mode, Supervision
 
 SECOND = 1_000_000_000
 SILENCE = 2_500_000_000
@@ -161,6 +161,16 @@ def test_a_stop_outlives_the_node_that_latched_it():
     assert supervision.status(0).mode == Mode.STOPPED
     supervision.on_report("safety", True, "", {"ticks": "1", "stopped": "False"}, 0)  # a person has activated it
     assert supervision.status(0).mode == Mode.RUNNING
+
+
+def test_a_gate_that_reads_the_stop_from_the_disk_is_activated_again_so_that_an_operator_can_resume_the_robot():
+    supervision = graph()
+    bring_up(supervision)
+    supervision.on_report("safety", True, "", {"ticks": "9", "stopped": "True", ON_DISK: "True"}, 0)
+    assert "mat-ros resume" in supervision.status(0).reason
+    supervision.on_descriptor("safety", "safety", POLICY, 99, (0, 0), True, 0)
+    supervision.on_report("safety", False, "", {"stopped": "True", ON_DISK: "True"}, 0)
+    assert supervision.to_activate(2 * RETRY_NS) == ["safety"]
 
 
 def test_who_has_to_be_redecided_is_named():

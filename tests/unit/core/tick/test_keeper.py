@@ -325,6 +325,7 @@ def test_leaving_walks_every_joint_to_its_fallback():
     outcomes = list(k.rest())
     commands = [outcome.applied.applied for outcome in outcomes]
     assert all(outcome.applied.stopped for outcome in outcomes)
+    assert k.stopped  # so that nobody takes the rest for a new stop, which only an operator may undo
     assert commands[-1] == pytest.approx(0.0)
     assert np.abs(np.diff(commands, axis=0)).max() <= 1.0 * PERIOD * 1e-9 + 1e-12
 
