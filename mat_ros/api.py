@@ -28,7 +28,7 @@ from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.description import Robot as RobotDescription
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.central import Central

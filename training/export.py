@@ -24,7 +24,7 @@ from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused, unusable
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Normaliser, Training
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Layout
 from training.envs import make
 from training.exporting.bundle import Origin, export_policy
@@ -80,7 +80,7 @@ def origin_of(checkpoint: Checkpoint, name: str, tolerance: float) -> Origin:
     if kept["config"].get("legacy"):
         raise Refused(f"task {kept['task']}", "observations as a robot measures them", "the legacy quirks",
                       "train without --legacy")
-    robot = Robot.load(shipped.config_file("robots", kept["robot"]))
+    robot = RobotDescription.load(shipped.config_file("robots", kept["robot"]))
     agents = {agent.name: agent for agent in robot.agents(kept["split"])}
     if set(agents) != set(kept["agents"]):
         raise Refused(f"checkpoint of {kept['task']}", f"the agents {sorted(agents)}", sorted(kept["agents"]),

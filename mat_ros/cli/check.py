@@ -22,7 +22,7 @@ from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import Rule, rules
 from mat_ros.core.shipped import config_file, policy_folder
@@ -54,7 +54,7 @@ class CheckReport:
     backends: dict[str, BackendCheck]
     bundle: Bundle | None
     notes: tuple[str, ...] = ()  # facts that are allowed and may be mistakes
-    robot: Robot | None = None  # the robot, if a robot file was checked
+    robot: RobotDescription | None = None  # the robot, if a robot file was checked
     rules: tuple[Rule, ...] = ()  # the limits of robot file and bundle, if a bundle was checked with a robot file
 
 
@@ -64,7 +64,7 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
     try:
         bundle = Bundle.load(folder)
         bundle.golden()
-        own = Robot.load(robot) if robot is not None else None
+        own = RobotDescription.load(robot) if robot is not None else None
         notes = _fits(bundle, own) if own is not None else ()
         held = tuple(rules(bundle.manifest.joints, own)) if own is not None else ()
     except Refused as error:
@@ -80,7 +80,7 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
     return CheckReport(not failed, "; ".join(failed), rows, bundle, notes, rules=held)
 
 
-def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
+def _fits(bundle: Bundle, robot: RobotDescription) -> tuple[str, ...]:
     """Refuse a robot whose joints or rate differ from the policy's; return a note where only its name differs."""
     bundle.manifest.check_robot(robot)
     if robot.name == bundle.manifest.robot:
@@ -92,7 +92,7 @@ def _fits(bundle: Bundle, robot: Robot) -> tuple[str, ...]:
 def check_robot_file(path: Path) -> CheckReport:
     """Check a robot file; the report names a mistake in the file."""
     try:
-        robot = Robot.load(path)
+        robot = RobotDescription.load(path)
     except Refused as error:
         return CheckReport(False, str(error), {}, None)
     return CheckReport(True, "", {}, None, tuple(note for joint in robot.joints for note in _cut_off(joint)), robot)
@@ -172,7 +172,7 @@ def _show_rules(held: Sequence[Rule], console: Console) -> None:
     console.print(table)
 
 
-def _show_robot(robot: Robot, console: Console) -> None:
+def _show_robot(robot: RobotDescription, console: Console) -> None:
     """Print the content of a robot file, so that a second person can compare it with the data sheet."""
     console.print(f"[bold]{robot.name}[/]  {len(robot.joints)} joints at {1e9 / robot.period_ns:g} Hz, split by "
                   f"{', '.join(robot.splits)}", soft_wrap=True, highlight=False)

@@ -16,7 +16,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import Option, options, read
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.shipped import check_writable
 from mat_ros.graph import ros_environment
 from mat_ros.graph.build import Graph, build
@@ -92,7 +92,7 @@ def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Planned:
     return Planned(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
 
 
-def _check_rate(robot: Robot | None, bundle: Bundle, rate_hz: float) -> None:
+def _check_rate(robot: RobotDescription | None, bundle: Bundle, rate_hz: float) -> None:
     """Refuse a robot whose rate differs from the policy's, unless the launch arguments set a rate."""
     if robot is not None and not rate_hz and robot.period_ns != bundle.manifest.period_ns:
         raise Refused(f"robot {robot.name}, rate_hz", f"{1e9 / bundle.manifest.period_ns:g}, the policy's own",

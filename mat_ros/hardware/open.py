@@ -11,7 +11,7 @@ from typing import Any
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.shipped import config_file, config_names
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.commands import COMMANDS
@@ -91,11 +91,11 @@ def check_adapter(name: str) -> None:
                       "name an adapter")
 
 
-def find_robot(name: str, manifest: Manifest) -> Robot | None:
+def find_robot(name: str, manifest: Manifest) -> RobotDescription | None:
     """Load the named robot, or the policy's robot where it is shipped, and refuse a robot that does not fit."""
     if not name and manifest.robot not in config_names("robots"):
         return None
-    robot = Robot.load(Path(config_file("robots", name or manifest.robot)))
+    robot = RobotDescription.load(Path(config_file("robots", name or manifest.robot)))
     # `mat_ros.graph.deployment` checks the rate, which the user may set. So this check ignores the robot file's rate.
     manifest.check_robot(dataclasses.replace(robot, period_ns=manifest.period_ns))
     return robot

@@ -13,7 +13,7 @@ import numpy as np
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import JointMap
 from mat_ros.hardware.commands import COMMANDS, Send
 from mat_ros.hardware.io import Description, Float, Reading, check_command, description_of
@@ -43,7 +43,7 @@ class _Source:
 class RosRobot:
     """Read and write by name. The safety node never calls `listen`, and the observer never calls `write`."""
 
-    def __init__(self, link: RobotLink, manifest: Manifest, kind: str, robot: Robot | None,
+    def __init__(self, link: RobotLink, manifest: Manifest, kind: str, robot: RobotDescription | None,
                  topics: RobotTopics, period_ns: int = 0) -> None:
         """Take the time between two commands, which the launch may set; 0: the policy's own period."""
         self.counts: Counter[str] = Counter()  # rejected measurements: stale, future, not_finite, incomplete

@@ -21,7 +21,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.shipped import config_file, policy_folder
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> None:
     """Open the adapter and serve the gate and the observer."""
     manifest = Bundle.load(policy_folder(settings.policy)).manifest
-    robot = Robot.load(config_file("robots", settings.robot)) if settings.robot else None
+    robot = RobotDescription.load(config_file("robots", settings.robot)) if settings.robot else None
     period_ns = round(1e9 / settings.rate_hz) if settings.rate_hz else manifest.period_ns
     guard = robot.guard if robot is not None else GuardSettings()
     drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)

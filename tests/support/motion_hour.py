@@ -25,7 +25,7 @@ import numpy as np
 
 from mat_ros import Chain, Robot
 from mat_ros.core import randomness
-from mat_ros.core.robot.description import Robot as Description
+from mat_ros.core.robot.description import RobotDescription as Description
 from mat_ros.core.robot.guard import MotionSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.shipped import config_file

@@ -12,7 +12,7 @@ import shutil
 
 import torch
 
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Layout, Part, Term, View
 from support.places import BUNDLES
 from training.exporting.bundle import Origin
@@ -21,7 +21,7 @@ from training.exporting.sample import describe, export_random
 
 def kept_origin() -> Origin:
     """Describe the robot of the kept bundles: each joint sees itself, and where all the others are."""
-    robot = Robot.load(BUNDLES / "robot.yaml")
+    robot = RobotDescription.load(BUNDLES / "robot.yaml")
     names = tuple(joint.name for joint in robot.joints)
     terms = (Term("joint_position", "rad", names), Term("joint_velocity", "rad/s", names))
     views = tuple(View(agent.name, (Part("joint_position", agent.joints), Part("joint_velocity", agent.joints),

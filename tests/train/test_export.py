@@ -272,7 +272,7 @@ def test_26_processes_give_the_bits_of_one_loop_in_one_process(long_chain: Bundl
 @pytest.mark.sim
 def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Path) -> None:
     pytest.importorskip("mujoco", reason="needs the sim extra")
-    from mat_ros.core.robot.description import Robot
+    from mat_ros.core.robot.description import RobotDescription
     from mat_ros.core.shipped import config_file
     from training.run.config import TrainConfig
     from training.train import train
@@ -281,7 +281,7 @@ def test_a_run_of_the_trainer_becomes_a_bundle_that_fits_its_robot(tmp_path: Pat
                       epochs=1, minibatches=2, width=16, engine="torch"))
     bundle = export_run(ExportConfig(tmp_path / "run", tmp_path / "bundle", ticks=12))
     manifest = bundle.manifest
-    manifest.check_robot(Robot.load(config_file("robots", "halfcheetah")))
+    manifest.check_robot(RobotDescription.load(config_file("robots", "halfcheetah")))
     assert len(bundle.golden()["observation"]) == 12
     assert (manifest.task, manifest.training.steps, manifest.training.seed) == ("halfcheetah_6x1", 40, 1)
     assert [agent.name for agent in manifest.agents] == ["bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.targets import find_plan
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Layout, Observer, Part, Term, View
 from mat_ros.worlds.faults import FaultyWorld, fault_targets
 from mat_ros.worlds.mamujoco import Locomotion
@@ -29,12 +29,12 @@ FULL = -1  # number of hops that stands for the whole robot
 BROKEN = "joint_broken"  # the term that a fault flag reads: 1 while the joint is broken
 
 
-def load_robot(name: str) -> Robot:
+def load_robot(name: str) -> RobotDescription:
     """Return a shipped robot description."""
-    return Robot.load(shipped.config_file("robots", name))
+    return RobotDescription.load(shipped.config_file("robots", name))
 
 
-def layout_of(world: Locomotion, robot: Robot, split: str, hops: int, fault_flag: bool = False) -> Layout:
+def layout_of(world: Locomotion, robot: RobotDescription, split: str, hops: int, fault_flag: bool = False) -> Layout:
     """Return what each agent observes: its own joints, those up to `hops` away along the skeleton, the root, its id.
 
     With `fault_flag` each agent also observes which of its own joints are broken.

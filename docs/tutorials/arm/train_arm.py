@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mat_ros.core import randomness
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Normaliser, Training
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Layout, Observer, Part, View
 from training.envs.protocol import Spec
 from training.exporting.bundle import Origin, export_policy
@@ -26,7 +26,7 @@ from training.loop.trainer import Trainer
 from training.run.config import TrainConfig
 
 HORIZON = 60  # ticks
-ROBOT = Robot.load(Path(__file__).parent / "arm.yaml")
+ROBOT = RobotDescription.load(Path(__file__).parent / "arm.yaml")
 if (named := tuple(joint.name for joint in ROBOT.joints)) != JOINTS:
     sys.exit(f"joints of {ROBOT.name}: expected {JOINTS}, as the adapter has them, got {named}; rename or sort them")
 AGENTS = ROBOT.agents("joint")

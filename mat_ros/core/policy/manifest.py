@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.robot.description import Agent, Robot
+from mat_ros.core.robot.description import Agent, RobotDescription
 from mat_ros.core.robot.joints import ActionMap, Joint
 from mat_ros.core.robot.observe import Layout, Observer
 
@@ -207,7 +207,7 @@ class Manifest:
             raise Refused("manifest", f"the fields of schema {SCHEMA}", f"trouble with {error}",
                           "export the policy anew") from error
 
-    def check_robot(self, robot: Robot) -> None:
+    def check_robot(self, robot: RobotDescription) -> None:
         """Refuse a robot with other joints than the policy's (names, quantities, units, scaling) or rate.
 
         Limits may differ: the stricter limit rules (`mat_ros.core.robot.limits`).

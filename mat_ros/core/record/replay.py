@@ -41,7 +41,7 @@ MARGIN_NS = 1_000_000_000  # a slice is read wider by this, since a tick's messa
 LAST_TICK = 2**64 - 1  # the random numbers of a sampled tick need tick + 1, which overflows here
 
 
-class Policy(Protocol):
+class ReplayedPolicy(Protocol):
     """Encode and decide. A replay needs these two methods of a backend."""
 
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:
@@ -68,7 +68,7 @@ class Redecided:
         return self.prefixes[-1].actions
 
 
-def redecide(policy: Policy, decider: Decider, observer: Observer, signals: NDArray[Any], tick: int, slots: int,
+def redecide(policy: ReplayedPolicy, decider: Decider, observer: Observer, signals: NDArray[Any], tick: int, slots: int,
              overrides: Mapping[int, Override] | None = None) -> Redecided:
     """Return the decisions of one tick, computed from its measurements (signal,)."""
     enc, values = policy.encode(observer.observe(np.asarray(signals, np.float32)))
@@ -80,7 +80,7 @@ def redecide(policy: Policy, decider: Decider, observer: Observer, signals: NDAr
     return Redecided(enc, values, tuple(prefixes), np.array(intended))
 
 
-def replay(recording: Recording, bundle: Bundle, policy: Policy, tolerance: float | None = None) -> Report:
+def replay(recording: Recording, bundle: Bundle, policy: ReplayedPolicy, tolerance: float | None = None) -> Report:
     """Return the report of deciding the recorded ticks again.
 
     The tolerance, in policy units, serves a backend of another class of equality. None compares bits.

@@ -43,7 +43,7 @@ class Agent:
 
 
 @dataclass(frozen=True)
-class Robot:
+class RobotDescription:
     """Describe a robot in the policy's names, and the maps to the names of other hardware."""
 
     name: str
@@ -65,12 +65,12 @@ class Robot:
         return ActionMap(self.joints, [agent.joints for agent in self.agents(split)])
 
     @classmethod
-    def load(cls, path: Path) -> Robot:
+    def load(cls, path: Path) -> RobotDescription:
         """Return the robot of a file. Every refusal names the field of the mistake."""
         return cls.from_dict(_read(path, ()))
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Robot:
+    def from_dict(cls, data: Mapping[str, Any]) -> RobotDescription:
         """Return the robot of plain values. Each joint's values override those of `joint_defaults`."""
         defaults = dict(data.get("joint_defaults", {}))
         joints = tuple(Joint.from_dict({**defaults, "name": name, **(values or {})})

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import Joint
 
 ROBOTS_OWN = ("default", "fallback")  # the robot file alone sets where a joint rests
@@ -33,7 +33,7 @@ class Rule:
         return "robot" if self.ruling == self.robot else "bundle"
 
 
-def ruling_joints(trained: Sequence[Joint], robot: Robot | None) -> tuple[Joint, ...]:
+def ruling_joints(trained: Sequence[Joint], robot: RobotDescription | None) -> tuple[Joint, ...]:
     """Return the joints with the limits that the gate holds, in the order of the policy.
 
     Without a robot file these are the joints of the bundle, on which the policy was trained.
@@ -47,7 +47,7 @@ def ruling_joints(trained: Sequence[Joint], robot: Robot | None) -> tuple[Joint,
     return tuple(_stricter(own[joint.name], joint) for joint in trained)
 
 
-def rules(trained: Sequence[Joint], robot: Robot | None) -> list[Rule]:
+def rules(trained: Sequence[Joint], robot: RobotDescription | None) -> list[Rule]:
     """Return every limit with both columns and the value that rules."""
     ruling = ruling_joints(trained, robot)
     own = {joint.name: joint for joint in robot.joints} if robot is not None else {}

@@ -14,7 +14,7 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 from mat_ros.core import shipped
 from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.guard import GuardSettings, MotionSettings
 from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Decision, Observation
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.sim
 
 JOINT = "robot0:FFJ2"
 BROKEN = 2.0  # s, when the joint breaks
-ROBOT = Robot.load(shipped.config_file("robots", "dexhands_door"))
+ROBOT = RobotDescription.load(shipped.config_file("robots", "dexhands_door"))
 OF_THE_HANDS = {**dataclasses.asdict(ROBOT.guard.motion), "watch": "all"}
 
 

@@ -16,7 +16,7 @@ from mat_ros.backends import timing
 from mat_ros.backends.native_library import LIBRARY
 from mat_ros.cli import check
 from mat_ros.core import shipped
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from support.places import BUNDLES
 
 if not LIBRARY.exists():
@@ -91,7 +91,7 @@ def test_a_robot_file_is_read_back_for_a_second_pair_of_eyes(capsys: pytest.Capt
     assert check.main([ROBOT]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "test_arm 4 joints at 50 Hz" in out
-    for joint in Robot.load(Path(ROBOT)).joints:
+    for joint in RobotDescription.load(Path(ROBOT)).joints:
         assert f"{joint.name} " in out
 
 

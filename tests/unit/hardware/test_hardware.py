@@ -13,7 +13,7 @@ import pytest
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import JointMap
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
@@ -66,7 +66,7 @@ def states(names, positions, stamp_ns, velocities=None) -> JointStates:
     return JointStates(list(names), list(positions), list(velocities), [], stamp_ns)
 
 
-def connected(manifest: Manifest, adapter: str, robot: Robot | None = None):
+def connected(manifest: Manifest, adapter: str, robot: RobotDescription | None = None):
     """Open an adapter whose robot has reported once."""
     if adapter == "fake":
         return FakeBus(manifest), None
@@ -132,13 +132,13 @@ def test_each_joint_of_a_shadow_hand_hears_its_own_topic(manifest):
     assert len(link.sent) == 4
 
 
-def renamed(manifest: Manifest) -> Robot:
+def renamed(manifest: Manifest) -> RobotDescription:
     """Describe the same arm as a driver that orders, names, signs and offsets its joints otherwise."""
     rows = {"w": {"of": "wrist"}, "e": {"of": {"elbow": -1.0}, "offset": 0.5}, "l": {"of": "shoulder_lift"},
             "p": {"of": "shoulder_pan"}}
     names = [joint.name for joint in manifest.joints]
     maps = {"ros2_control": JointMap.from_dict(names, rows)}
-    return Robot("arm", "", manifest.period_ns, manifest.joints, {}, maps)
+    return RobotDescription("arm", "", manifest.period_ns, manifest.joints, {}, maps)
 
 
 def test_a_driver_may_name_order_sign_and_offset_joints_otherwise(manifest):
@@ -235,7 +235,7 @@ def test_a_policy_that_sees_more_than_the_robot_measures_is_refused_with_the_ter
 
 
 def test_the_shadow_hand_is_commanded_by_its_own_names_and_its_coupled_joints_once():
-    robot = Robot.load(ROOT / "mat_ros/config/robots/shadow_hand.yaml")
+    robot = RobotDescription.load(ROOT / "mat_ros/config/robots/shadow_hand.yaml")
     commanded = robot.hardware["shadow_command"].hardware
     assert "rh_FFJ0" in commanded
     assert len(commanded) == len(robot.joints) == 20

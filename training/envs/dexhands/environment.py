@@ -15,7 +15,7 @@ from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import Schedule
 from mat_ros.core.faults.targets import find_plan
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Observer
 from mat_ros.worlds.completion import Completion
 from mat_ros.worlds.dexhands import HANDS, DexHands
@@ -41,7 +41,7 @@ class HandsEnvironment:
         if reward not in REWARDS:
             raise Refused("reward", f"one of {REWARDS}", reward, "choose one of them")
         self.task, self.count, self._shaped = task, count, reward == "shaped"
-        self.robot = Robot.load(shipped.config_file("robots", task.robot))
+        self.robot = RobotDescription.load(shipped.config_file("robots", task.robot))
         self.world = DexHands(task.name, count, threads)
         self._curriculum = Curriculum(self.world, demonstrate(task), curriculum) if curriculum else FromTheStart()
         plan = find_plan(faults, self.world.control_period_ns, fault_targets(self.world))

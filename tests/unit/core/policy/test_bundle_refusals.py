@@ -16,10 +16,10 @@ import yaml
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from support.places import BUNDLES
 
-ROBOT = Robot.load(BUNDLES / "robot.yaml")
+ROBOT = RobotDescription.load(BUNDLES / "robot.yaml")
 
 
 @pytest.fixture()

@@ -10,7 +10,7 @@ import pytest
 
 import mat_ros
 from mat_ros.core.errors import Refused
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 
 FOLDER = Path(mat_ros.__file__).parent / "config" / "robots"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -18,7 +18,7 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_shipped_robot_reads_and_each_of_its_splits_moves_every_joint(file):
-    robot = Robot.load(file)
+    robot = RobotDescription.load(file)
     assert robot.name == file.stem
     for split in robot.splits:
         actions = robot.action_map(split)
@@ -28,13 +28,13 @@ def test_a_shipped_robot_reads_and_each_of_its_splits_moves_every_joint(file):
 
 @pytest.mark.parametrize("hardware", ["shadow_command", "shadow_state"])
 def test_the_shadow_hand_and_back_is_the_identity(hardware):
-    joints = Robot.load(FOLDER / "shadow_hand.yaml").hardware[hardware]
+    joints = RobotDescription.load(FOLDER / "shadow_hand.yaml").hardware[hardware]
     q_rad = np.random.default_rng(0).uniform(-1, 1, (5, len(joints.policy)))
     np.testing.assert_allclose(joints.to_policy(joints.to_hardware(q_rad)), q_rad, atol=1e-12)
 
 
 def test_the_names_of_the_shadow_hand_are_one_higher_and_a_finger_s_last_two_joints_share_a_motor():
-    robot = Robot.load(FOLDER / "shadow_hand.yaml")
+    robot = RobotDescription.load(FOLDER / "shadow_hand.yaml")
     state, command = robot.hardware["shadow_state"], robot.hardware["shadow_command"]
     q_rad = dict.fromkeys(state.policy, 0.0) | {"FFJ1": 0.5, "FFJ0": 0.5 * 8.05 / 7.05, "RFJ3": 0.1}
     reported = dict(zip(state.hardware, state.to_hardware(np.array(list(q_rad.values()))), strict=True))
@@ -58,11 +58,11 @@ splits: {side: {a: ["a:x", "a:y"], b: ["b:x"]}}
 def extend(folder, text):
     (folder / "base.yaml").write_text(BASE)
     (folder / "robot.yaml").write_text(f"name: robot\nextends: base\n{text}")
-    return Robot.load(folder / "robot.yaml")
+    return RobotDescription.load(folder / "robot.yaml")
 
 
 def test_a_file_that_extends_another_has_all_that_it_does_not_change(tmp_path):
-    robot, base = extend(tmp_path, ""), Robot.load(tmp_path / "base.yaml")
+    robot, base = extend(tmp_path, ""), RobotDescription.load(tmp_path / "base.yaml")
     assert robot.name == "robot"
     assert (robot.joints, robot.period_ns, robot.splits["side"]) == (base.joints, base.period_ns, base.splits["side"])
 
@@ -93,7 +93,7 @@ def test_files_that_extend_each_other_are_refused(tmp_path):
     (tmp_path / "robot.yaml").write_text("name: robot\nextends: other")
     (tmp_path / "other.yaml").write_text("name: other\nextends: robot")
     with pytest.raises(Refused, match="extends"):
-        Robot.load(tmp_path / "robot.yaml")
+        RobotDescription.load(tmp_path / "robot.yaml")
 
 
 @pytest.mark.parametrize(("text", "reason"), [
@@ -106,7 +106,7 @@ def test_files_that_extend_each_other_are_refused(tmp_path):
 def test_a_robot_file_with_a_mistake_is_refused_in_one_sentence(tmp_path, text, reason):
     (tmp_path / "robot.yaml").write_text(text)
     with pytest.raises(Refused, match=reason):
-        Robot.load(tmp_path / "robot.yaml")
+        RobotDescription.load(tmp_path / "robot.yaml")
 
 
 ROBOT = """
@@ -139,17 +139,17 @@ joints: {slew: , luff: {lower: -0.5}}
 def test_a_value_of_the_wrong_kind_is_refused_by_name(right, wrong, said, tmp_path):
     file = tmp_path / "crane.yaml"
     file.write_text(ROBOT)
-    assert [joint.lower for joint in Robot.load(file).joints] == [-1.0, -0.5]
+    assert [joint.lower for joint in RobotDescription.load(file).joints] == [-1.0, -0.5]
     file.write_text(ROBOT.replace(right, wrong))
     with pytest.raises(Refused, match=said):
-        Robot.load(file)
+        RobotDescription.load(file)
 
 
 @pytest.mark.parametrize("other", ["../base", "sub/base", "3", '"a\\0b"'])
 def test_a_file_extends_one_beside_it_and_no_other(other, tmp_path):
     (tmp_path / "robot.yaml").write_text(f"name: robot\nextends: {other}\n")
     with pytest.raises(Refused, match="extends: expected the name of a file in the same folder"):
-        Robot.load(tmp_path / "robot.yaml")
+        RobotDescription.load(tmp_path / "robot.yaml")
 
 
 def test_patterns_to_leave_out_are_a_list(tmp_path):
@@ -163,7 +163,7 @@ def test_a_file_whose_aliases_stand_for_gigabytes_is_refused_at_once_and_in_one_
                                         "joints:\n  j: {unit: *b8, quantity: position}\n")
     begun = time.monotonic()
     with pytest.raises(Refused, match="aliases") as refused:
-        Robot.load(tmp_path / "bomb.yaml")
+        RobotDescription.load(tmp_path / "bomb.yaml")
     assert len(str(refused.value)) < 500 and time.monotonic() - begun < 5.0
 
 
@@ -171,5 +171,5 @@ def test_a_file_whose_aliases_stand_for_gigabytes_is_refused_at_once_and_in_one_
 def test_a_text_that_yaml_stumbles_over_is_refused_in_one_sentence(text, tmp_path):
     (tmp_path / "robot.yaml").write_text(text)
     with pytest.raises(Refused, match="readable YAML") as refused:
-        Robot.load(tmp_path / "robot.yaml")
+        RobotDescription.load(tmp_path / "robot.yaml")
     assert len(str(refused.value)) < 500

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.guard import GuardSettings, MotionSettings
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import rules, ruling_joints
@@ -17,10 +17,10 @@ from mat_ros.core.robot.limits import rules, ruling_joints
 TRAINED = Joint("elbow", "position", "rad", -1.0, 1.0, 10.0, 5.0, 0.5, 0.1, 0.0, "hold", 2.0)
 
 
-def robot(**changes: object) -> Robot:
+def robot(**changes: object) -> RobotDescription:
     fields = {"quantity": "position", "unit": "rad", "lower": -1.0, "upper": 1.0, "rate": 10.0, "effort": 5.0,
               "scale": 0.5, "offset": 0.1, "default": 0.0, "fallback": "hold", "stiffness": 2.0, **changes}
-    return Robot.from_dict({"name": "arm", "rate_hz": 50, "joints": {"elbow": fields}})
+    return RobotDescription.from_dict({"name": "arm", "rate_hz": 50, "joints": {"elbow": fields}})
 
 
 @pytest.mark.parametrize(("field", "stricter", "looser"), [
@@ -66,10 +66,10 @@ def test_the_guard_of_a_robot_file_is_read_and_its_mistakes_are_refused():
     joint = {"quantity": "position", "unit": "rad", "lower": -1, "upper": 1, "rate": 1, "effort": 1, "scale": 1,
              "offset": 0, "default": 0, "fallback": "hold"}
     data = {"name": "arm", "rate_hz": 50, "joints": {"a": joint}}
-    assert Robot.from_dict(data).guard == GuardSettings()
-    assert Robot.from_dict({**data, "guard": {"hold_ticks": 1, "stop_all": False}}).guard.hold_ticks == 1
-    motion = {"motion": {"watch": "all", "error": 0, "stall_s": 2}}
-    assert Robot.from_dict({**data, "guard": motion}).guard.motion == MotionSettings("all", error=0, stall_s=2)
+    assert RobotDescription.from_dict(data).guard == GuardSettings()
+    assert RobotDescription.from_dict({**data, "guard": {"hold_ticks": 1, "stop_all": False}}).guard.hold_ticks == 1
+    watched = RobotDescription.from_dict({**data, "guard": {"motion": {"watch": "all", "error": 0, "stall_s": 2}}})
+    assert watched.guard.motion == MotionSettings("all", error=0, stall_s=2)
     for wrong, message in (({"hold": 1}, "guard: expected a mapping with some of"), ([], "guard: expected a mapping"),
                            ({"hold_ticks": 1.5}, "guard, hold_ticks: expected a whole number, got 1.5"),
                            ({"stop_all": 1}, "guard, stop_all: expected true or false, got 1"),
@@ -80,4 +80,4 @@ def test_the_guard_of_a_robot_file_is_read_and_its_mistakes_are_refused():
                            ({"motion": {"lag": 1}}, "guard, motion: expected a mapping with some of"),
                            ({"motion": 1}, "guard, motion: expected a mapping with some of")):
         with pytest.raises(Refused, match=message):
-            Robot.from_dict({**data, "guard": wrong})
+            RobotDescription.from_dict({**data, "guard": wrong})

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.robot.description import Robot
+from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.guard import GuardSettings, MotionSettings
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.tick.keeper import Keeper, Keeping
@@ -30,7 +30,7 @@ FOLDER = ROOT / "docs" / "tutorials" / "arm"
 TUTORIAL = importlib.util.module_from_spec(
     spec := importlib.util.spec_from_file_location("tutorial_arm", FOLDER / "arm.py"))
 spec.loader.exec_module(TUTORIAL)
-ROBOT = Robot.load(FOLDER / "arm.yaml")
+ROBOT = RobotDescription.load(FOLDER / "arm.yaml")
 JOINTS, PERIOD = ROBOT.joints, ROBOT.period_ns
 SECOND = 50  # ticks
 Command = Callable[[int], np.ndarray]
