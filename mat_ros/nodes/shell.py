@@ -41,6 +41,8 @@ from mat_ros.nodes.topics import Topic
 
 DIAGNOSTICS_S = 1.0  # time between two reports, which are also the node's heartbeat
 CONNECTED_S = 0.1  # time between two checks whether all peers are connected
+LOG_AGAIN_S = 10.0  # time before a node logs the same reason again; two reasons may take turns in every tick
+REASONS = 100  # largest number of reasons whose last log line a node remembers
 # DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
 LEAN_NODE: Mapping[str, Any] = {
@@ -74,6 +76,7 @@ class Shell(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
+        self._log_again_s: dict[str, float] = {}  # by reason: earliest time of its next log line
         self._handled, self._handled_ns = 0, 0  # tick messages since the last report, and their time
         self.configured = self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
@@ -214,9 +217,13 @@ class Shell(LifecycleNode):
             self.counts["refused"] += 1
 
     def fail(self, reason: str) -> None:
-        """Store why the node does not do its work, for the reports, and log each new reason once."""
-        if reason != self.reason:
+        """Store why the node does not do its work, for the reports. Log each reason at most once in ten seconds."""
+        now_s = time.monotonic()
+        if reason != self.reason and now_s >= self._log_again_s.get(reason, 0.0):
             self.get_logger().error(reason)
+            if len(self._log_again_s) >= REASONS:
+                self._log_again_s.clear()
+            self._log_again_s[reason] = now_s + LOG_AGAIN_S
         self.reason = reason
 
     # -- lifecycle -----------------------------------------------------------------------------------------------
