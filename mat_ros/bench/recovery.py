@@ -171,13 +171,14 @@ def strike(arena: Arena, name: str, blow: str) -> Row:
 def _hold_up(arena: Arena, pid: int, stop_s: float) -> None:
     """Stop a process for `stop_s` and let it run for as long, in turn, for STRUCK_S."""
     end = time.monotonic() + STRUCK_S
-    while time.monotonic() < end:
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            arena.until(lambda: False, stop_s)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        arena.until(lambda: False, min(stop_s, end - time.monotonic()))
+    with contextlib.suppress(ProcessLookupError):  # the supervisor may end the process meanwhile, as one that hangs
+        while time.monotonic() < end:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                arena.until(lambda: False, stop_s)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            arena.until(lambda: False, min(stop_s, end - time.monotonic()))
 
 
 def _runs(pid: int) -> bool:
