@@ -75,6 +75,7 @@ def common_parameters(settings: LaunchSettings, policy_folder: str) -> Parameter
     # A lock-step tick waits for a lost message, and a network may lose messages: so their delivery is reliable. On one
     # machine no message is lost. In a tick against the wall clock, a message that is sent again comes too late.
     return {"policy": policy_folder, "use_sim_time": settings.use_sim_time, "inject": settings.breakable,
+            "realtime": settings.realtime,
             "reliable": settings.sim == "lockstep" or settings.network == "open",
             "clock": "system" if settings.network == "open" else "monotonic"}
 
@@ -84,7 +85,8 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
     timing: Parameters = {"rate_hz": settings.rate_hz(manifest), "deadline": settings.deadline}
     if settings.sim == "none":
         yield NodeSpec(DRIVER, DRIVER, {"policy": common["policy"], "robot": settings.robot,
-                                        "hardware": settings.hardware, "rate_hz": settings.rate_hz(manifest)})
+                                        "hardware": settings.hardware, "rate_hz": settings.rate_hz(manifest),
+                                        "realtime": settings.realtime})
         yield NodeSpec("observer", "observer", {**common, **timing, "robot": settings.robot,
                                                 "hardware": settings.hardware})
     else:

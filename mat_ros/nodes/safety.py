@@ -63,6 +63,7 @@ class SafetyNode(Shell):
     settings_type = SafetySettings
     _driver: Guest | None = None  # None: a simulated robot, which receives the applied commands
     _latch: StopLatch | None = None
+    _sent_ns = 0  # when the gate sent its last command
     _keep_ns: int | None = None  # when the gate has to tell the driver that it runs
 
     def set_up(self) -> None:
@@ -197,7 +198,8 @@ class SafetyNode(Shell):
         if self._driver is None:
             return
         found = (outcome.applied.reasons & Reason.SETTLED) != 0
-        self._keep_ns = self.now_ns() + self.keeper.gate.period_ns
+        self._sent_ns = self.now_ns()
+        self._keep_ns = self._sent_ns + self.keeper.gate.period_ns
         try:
             self._driver.command(outcome.applied.applied, found)
         except Missing as error:
@@ -223,7 +225,8 @@ class SafetyNode(Shell):
             self._not_taken(str(error))
             return
         if answer is None:
-            self._not_taken("the driver does not answer")
+            if self.now_ns() - self._sent_ns > self.keeper.gate.period_ns // 2:  # otherwise the answer may still come
+                self._not_taken("the driver does not answer")
         elif not answer.taken:
             self._not_taken(answer.reason)
             if self._latch is not None and self._latch.read() is not None and not self.keeper.stopped:

@@ -277,7 +277,8 @@ class Shell(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         gc.collect()
         gc.freeze()
-        realtime.request(self.settings.realtime)
+        if self.settings.realtime and not realtime.request(self.settings.realtime):
+            self.get_logger().warning(realtime.REFUSED)
         self.active = True
         return super().on_activate(state)
 
