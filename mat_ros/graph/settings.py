@@ -33,7 +33,7 @@ class LaunchSettings:
     rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "share of the period after which the safety gate applies the decisions that have "
                              "arrived", 0.05, 1.0)
-    realtime: int = option(0, "SCHED_RR priority of every process of the graph, whose memory then stays in RAM; 0: none",
+    realtime: int = option(0, "SCHED_RR priority of all processes of the graph, whose memory stays in RAM; 0: none",
                            0, 98)
     sim: str = option("lockstep", "simulated robot: waits for commands (lockstep), runs in real time (free), or none",
                       choices=("lockstep", "free", "none"))

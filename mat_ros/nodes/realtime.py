@@ -8,8 +8,8 @@ import ctypes
 import os
 
 MCL_CURRENT, MCL_FUTURE = 1, 2  # of sys/mman.h
-REFUSED = ("realtime: expected SCHED_RR and locked memory, got at most one of them; raise the limits rtprio and memlock "
-           "of this user, or leave realtime out")
+REFUSED = ("realtime: expected SCHED_RR and locked memory, got at most one of them; raise the limits rtprio and "
+           "memlock of this user, or leave realtime out")
 
 
 def request(priority: int) -> bool:
