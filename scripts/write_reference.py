@@ -192,8 +192,8 @@ ROBOT_FIELDS = {
     "joint_defaults": "fields of every joint that does not set them itself",
     "joints": "name -> the fields below, in command order",
     "splits": "name -> agent -> joints, in chain order; `joint` needs no entry",
-    "guard": "how the gate and the driver guard the robot: `hold_ticks`, `stop_ticks`, `stop_all`, `blend_s`, "
-             "`agree_samples`, `outside`, and `motion`, which measured motion stops the robot; "
+    "guard": "how the gate and the driver guard the robot: `hold_ticks`, `stop_ticks`, `stop_all`, `silence_ticks`, "
+             "`blend_s`, `agree_samples`, `outside`, and `motion`, which measured motion stops the robot; "
              "`mat_ros/core/robot/guard.py` explains each",
     "hardware": "name -> names of the joints on other hardware, with sign, offset and coupling",
     "extends": "another robot file in the same folder, without `.yaml`; this file states only the differences",

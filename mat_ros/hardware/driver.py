@@ -43,7 +43,6 @@ from mat_ros.hardware.wire import (
     write_reading,
 )
 
-SILENT_PERIODS = 2  # periods without a command after which the driver stops the robot
 REST_S = 2.0  # longest ramp to the fallback before the driver itself ends
 SILENCE = "no command came from the safety gate"
 AGREE = 0.02  # greatest distance of a joint from the gate's first command, as a share of the joint's range
@@ -100,7 +99,7 @@ class Driving:
                 return self._refuse(sequence, str(error))
         self._sequence, self._kept = sequence, False
         reason = self._command(command.values, now_ns)
-        self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
+        self._next_ns = now_ns + self._drive.guard.silence_ticks * self._drive.period_ns
         return Receipt(sequence, not reason, reason)
 
     def on_keep(self, now_ns: int) -> None:
@@ -108,7 +107,7 @@ class Driving:
         if self.cause or self._next_ns is None or self._kept:
             return
         self._kept = True
-        self._next_ns = now_ns + SILENT_PERIODS * self._drive.period_ns
+        self._next_ns = now_ns + self._drive.guard.silence_ticks * self._drive.period_ns
         self._again()
 
     def _again(self) -> None:

@@ -23,6 +23,11 @@ from support.logged_arm import FOLDER, writes
 from support.places import BUNDLES, TESTS
 
 BUNDLE = Bundle.load(BUNDLES / "rwkv4")
+PATIENT = """
+extends: robot
+name: patient
+guard: {silence_ticks: 25}
+"""  # on a busy machine, a gate that runs may be silent for longer than two periods
 
 
 class Run:
@@ -50,9 +55,13 @@ class Run:
 
 
 @contextmanager
-def driven(folder: Path, monkeypatch: pytest.MonkeyPatch, robot: str = "", wiring: str = "central",
+def driven(folder: Path, monkeypatch: pytest.MonkeyPatch, robot: str = PATIENT, wiring: str = "central",
            **more: Any) -> Iterator[Run]:
-    """Start a graph whose adapter writes into a folder, and wait until it commands."""
+    """Start a graph whose adapter writes into a folder, and wait until it commands. `robot` is the text of its file."""
+    if robot:
+        (folder / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
+        (folder / "own.yaml").write_text(robot)
+        robot = str(folder / "own.yaml")
     monkeypatch.setenv(FOLDER, str(folder))
     monkeypatch.setenv(STATE, str(folder / "state"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))

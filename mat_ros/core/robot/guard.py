@@ -58,6 +58,7 @@ class GuardSettings:
     hold_ticks: int = 3  # missed ticks for which a joint keeps its last command, before it ramps to its fallback
     stop_ticks: int = 50  # missed ticks after which the gate latches a stop; 0: never
     stop_all: bool = True  # a latched stop of one joint stops every joint
+    silence_ticks: int = 2  # periods without a command of the gate after which the driver stops the robot
     blend_s: float = 0.5  # time of the ramp from the present positions to the requests after activation
     agree_samples: int = 3  # measurements in a row that must agree on the position of every joint
     outside: float = 0.05  # share of its range by which a joint may be outside its limits at activation
@@ -65,7 +66,8 @@ class GuardSettings:
 
     def __post_init__(self) -> None:
         """Refuse times and counts below their least values."""
-        least_of = {"hold_ticks": 0, "stop_ticks": 0, "blend_s": 0, "agree_samples": 2, "outside": 0}
+        least_of = {"hold_ticks": 0, "stop_ticks": 0, "silence_ticks": 2, "blend_s": 0, "agree_samples": 2,
+                    "outside": 0}
         for field, least in least_of.items():
             if not least <= getattr(self, field) < math.inf:
                 raise Refused(f"guard, {field}", f"a number of at least {least}", getattr(self, field),

@@ -17,7 +17,6 @@ pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 from mat_ros.core.tick.latch import StopLatch
 from mat_ros.hardware.driver import SILENCE
 from support.driven_graph import BUNDLE, driven
-from support.places import BUNDLES
 
 pytestmark = pytest.mark.ros
 
@@ -28,14 +27,14 @@ SLOW = """
 extends: robot
 name: slow
 joints: {"*": {rate: 0.5, fallback: default}}
-guard: {motion: {speed: 0}}  # the speeds that this arm measures are made up
+guard: {silence_ticks: 25, motion: {speed: 0}}  # as above; the speeds that this arm measures are made up
 """
 
 
 @pytest.mark.parametrize("word", [signal.SIGSTOP, signal.SIGKILL])
 def test_a_gate_that_hangs_or_dies_leaves_no_gap_and_the_robot_rests_until_an_operator_resumes_it(
         tmp_path, monkeypatch, word):
-    with driven(tmp_path, monkeypatch) as run:
+    with driven(tmp_path, monkeypatch, robot="") as run:
         stopped, count = run.pid("safety"), len(run.written)
         os.kill(stopped, word)
         run.wait(1.5)
@@ -60,9 +59,7 @@ def test_a_hung_node_is_ended_and_started_again(tmp_path, monkeypatch):
 
 
 def test_the_limits_of_the_robot_file_reach_the_robot(tmp_path, monkeypatch):
-    (tmp_path / "robot.yaml").write_text((BUNDLES / "robot.yaml").read_text())
-    (tmp_path / "slow.yaml").write_text(SLOW)
-    with driven(tmp_path, monkeypatch, robot=str(tmp_path / "slow.yaml")) as run:
+    with driven(tmp_path, monkeypatch, robot=SLOW) as run:
         run.wait(2.0)
         found = run.written
     for apart in range(1, len(found)):  # over every stretch of time, not only from one command to the next

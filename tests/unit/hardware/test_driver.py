@@ -19,7 +19,7 @@ from mat_ros.core.errors import Missing
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.tick.latch import StopLatch
-from mat_ros.hardware.driver import SILENCE, SILENT_PERIODS, Drive, Driving, serve
+from mat_ros.hardware.driver import SILENCE, Drive, Driving, serve
 from mat_ros.hardware.guest import Guest
 from mat_ros.hardware.io import Description, Reading
 from mat_ros.hardware.wire import DriveCommand, Receipt
@@ -95,7 +95,7 @@ def test_two_periods_without_a_command_bring_the_robot_to_its_fallback_and_latch
         before = len(bus.written)
         driving.poll(now)
         times += [now] * (len(bus.written) - before)
-    assert times[0] == SILENT_PERIODS * PERIOD and set(np.diff(times)) == {PERIOD}
+    assert times[0] == 2 * PERIOD and set(np.diff(times)) == {PERIOD}
     path = np.array(bus.written)
     assert np.abs(np.diff(path, axis=0)).max() <= STEP + 1e-12 and path[-1] == pytest.approx([0.0, 0.0])
     assert StopLatch("arm", tmp_path).read().cause == SILENCE
