@@ -8,7 +8,7 @@ on the rows that are reset or stepped with it, or on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mujoco
@@ -63,7 +63,7 @@ class World:
         self._qpos: Float = self._batch.bind("qpos")
         self._qvel: Float = self._batch.bind("qvel")
         self._command_share = np.zeros((count, len(self.joint_names)))
-        self._signals = Signals(sources, self._field)
+        self._signals = Signals(sources, _fields(self._batch, self._command_share))
         self.terms: tuple[Term, ...] = self._signals.terms
         self._measured = np.zeros((count, self._signals.size))
         self._seeds = np.zeros(count, dtype=np.int64)
@@ -222,9 +222,6 @@ class World:
         counters: NDArray[np.int32] = self._batch.warning[:, :, 1]
         return counters
 
-    def _field(self, name: str) -> NDArray[Any]:
-        return self._command_share if name == COMMAND_FIELD else self._batch.bind(name)
-
     def rows(self, ids: ArrayLike | None) -> Ids:
         """Return an array of simulation ids from None (all of them), a list of ids, or a mask."""
         if ids is None:
@@ -234,3 +231,9 @@ class World:
         if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.count or (np.diff(rows) < 1).any())):
             raise Refused("simulations", f"ascending ids in [0, {self.count})", ids, "sort the ids, each one once")
         return rows
+
+
+def _fields(batch: mujoco.batch.Batch, command_share: Float) -> Callable[[str], NDArray[Any]]:
+    """Return the function that returns a field of the simulations by name."""
+    # The function holds no world. Otherwise gigabytes of simulations would wait for the garbage collector.
+    return lambda name: command_share if name == COMMAND_FIELD else batch.bind(name)

@@ -56,6 +56,13 @@ def ticking(listener, count=30):
     return listener.until(lambda: len(listener.applied) >= wanted)
 
 
+def restarted(run, name):
+    """Start a node again that has ended, as a launcher does: the supervisor ends a node that hangs for too long."""
+    if run.processes[name].poll() is not None:
+        run.start(name)
+    return True
+
+
 def started(listener):
     """Wait for the first commands; a dozen processes start slowly on a busy machine."""
     return listener.until(lambda: len(listener.applied) >= 30, 240.0)
@@ -102,8 +109,7 @@ def test_a_node_that_is_killed_or_stopped_on_request_costs_no_tick_a_decision(li
         listener.call(ClearFaults, "clear_faults", ClearFaults.Request(pattern="*"))
         if kind == "crash":
             assert run.processes["chain_elbow"].wait(10.0) == -signal.SIGKILL
-            run.start("chain_elbow")
-        assert listener.until(lambda: ticking(listener) and all(
+        assert listener.until(lambda: restarted(run, "chain_elbow") and ticking(listener) and all(
             list(m.validity)[2] == 0 for m in listener.applied[-20:]))
         assert listener.status.differing == 0
 
@@ -116,13 +122,8 @@ def test_everything_is_whole_again_when_the_injector_dies(listener, every_node):
         assert listener.until(lambda: ticking(listener) and all(
             list(m.validity)[2:] == [1, 255] or list(m.validity)[2:] == [1, 1] for m in listener.applied[-10:]))
         run.processes["injector"].kill()
-
-        def whole() -> bool:
-            if run.processes["chain_elbow"].poll() is not None:  # it hung for so long that the supervisor has ended it
-                run.start("chain_elbow")
-            return ticking(listener) and all(v == 0 for m in listener.applied[-20:] for v in m.validity)
-
-        assert listener.until(whole)
+        assert listener.until(lambda: restarted(run, "chain_elbow") and ticking(listener) and all(
+            v == 0 for m in listener.applied[-20:] for v in m.validity))
 
 
 def test_a_recorded_run_with_killed_nodes_is_decided_again_to_the_bit(listener, every_node, tmp_path):
