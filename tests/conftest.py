@@ -34,7 +34,7 @@ from support.strays import MARK
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 RUN = os.environ[MARK] if IS_WORKER else uuid.uuid4().hex
 FOLDER = Path(tempfile.mkdtemp(prefix="mat_ros_test_"))
-LOGS, TEMPORARY = FOLDER / "log", FOLDER / "tmp"
+LOGS, TEMPORARY, RUNTIME = FOLDER / "log", FOLDER / "tmp", FOLDER / "run"
 DOMAIN = ros_domain.claim()
 M_MMAP_THRESHOLD = -3  # number of this parameter in malloc.h
 
@@ -48,14 +48,15 @@ os.environ |= {
     "ROS_DOMAIN_ID": str(DOMAIN.number),
     "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
     "ROS_LOG_DIR": str(LOGS),
+    "XDG_RUNTIME_DIR": str(RUNTIME),  # sockets of drivers
     "OMP_NUM_THREADS": "1",  # sums in one order
     SECRET: new_secret(),  # nodes that a test makes in its own process take part in the graphs that it launches
     "ORT_DISABLE_TELEMETRY": "1",  # tests that import ONNX Runtime themselves send nothing and leave no file of it
 }
 # Python removes the folder after multiprocessing has removed its own one in it.
 multiprocessing.util.Finalize(None, shutil.rmtree, args=(FOLDER, True), exitpriority=-200)
-for folder in (LOGS, TEMPORARY):
-    folder.mkdir()
+for folder in (LOGS, TEMPORARY, RUNTIME):
+    folder.mkdir(mode=0o700)
 tempfile.tempdir = None  # it is read anew
 if sys.platform == "linux":
     # Otherwise glibc keeps the address space of freed simulators, and a process with too much of it cannot fork.
