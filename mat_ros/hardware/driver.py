@@ -28,6 +28,7 @@ from mat_ros.core.errors import Refused, foreign
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.tick.latch import StopLatch
+from mat_ros.core.tick.placement import AGREE
 from mat_ros.core.tick.safety import Gate
 from mat_ros.hardware.io import Float, HardwareIO, Reading
 from mat_ros.hardware.wire import (
@@ -45,7 +46,6 @@ from mat_ros.hardware.wire import (
 
 REST_S = 2.0  # longest ramp to the fallback before the driver itself ends
 SILENCE = "no command came from the safety gate"
-AGREE = 0.02  # greatest distance of a joint from the gate's first command, as a share of the joint's range
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,6 @@ class Driving:
     def leave(self) -> None:
         """Expect no commands any more: the gate has brought the robot to its fallback."""
         self._taken_ns, self._next_ns = None, None
-
-    def start_gate(self) -> None:
-        """Count commands from zero for a gate that has connected anew."""
-        self._sequence = -1
 
     def rest(self, sleep_s: Callable[[float], None] = time.sleep) -> None:
         """Move every joint to its fallback before the driver ends, unless the gate has done so."""

@@ -229,7 +229,7 @@ class SafetyNode(Shell):
                 self._not_taken("the driver does not answer")
         elif not answer.taken:
             self._not_taken(answer.reason)
-            if self._latch is not None and self._latch.read() is not None and not self.keeper.stopped:
+            if not self.keeper.stopped and self._latch is not None and self._latch.read() is not None:
                 self.keeper.stop()  # the driver has stopped the robot
                 self.report()
         elif not self.keeper.stopped:

@@ -62,6 +62,7 @@ class GuardWorld:
     def __init__(self) -> None:
         self.now, self.offset = 10 * PERIOD, 0  # monotonic, and what the tick's clock is ahead of it
         self.tick = self.steps = 0
+        self.sequence = 0  # of the last command; that of a new gate goes on from it
         self.place = np.clip(np.zeros(len(JOINTS)), LOWER, UPPER)  # where the joints stand
         self.latch = Memory()
         self.written: list[tuple[int, np.ndarray]] = []  # since the robot was last taken over
@@ -83,8 +84,6 @@ class GuardWorld:
     def restart_gate(self) -> None:
         self.keeper = Keeper(ARM, SETUP.gate(), Keeping(SETUP.lockstep, SETUP.simulated))
         self.keeper.take_over(latched=self.latch.read() is not None)
-        self.driving.start_gate()
-        self.sequence = 0
 
     def step(self, asked: np.ndarray, present: bool = True, bogus: np.ndarray | None = None, start_ns: int = 0,
              source: int = 0, late_ns: int = 0) -> None:

@@ -325,17 +325,22 @@ def driver(monkeypatch, tmp_path):
     thread.join()
 
 
+def find(bench, driver, ticks: int) -> None:
+    """Measure a robot that stands still until the gate has found it, and commands it."""
+    for tick in range(1, ticks + 1):
+        now_ns = time.monotonic_ns()
+        observation = Observation(tick, now_ns, now_ns + 10**7, now_ns, 0, np.zeros(8, np.float32))
+        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
+        bench.until(lambda: False, spins=2)
+    assert bench.until(lambda: driver.counts["written"] > 0)
+
+
 @pytest.mark.parametrize(("kind", "does"), [(SafetyNode, "write"), (ObserverNode, "read")])
 def test_an_adapter_that_raises_ends_no_node_and_is_told_with_its_place(bench, monkeypatch, driver, kind, does):
     more = {"lockstep": "false", "stop_ticks": "0", "rate_hz": str(1e9 / SLOW_NS)} if kind is SafetyNode else {}
     node = bench.open(kind, autostart="activate", hardware="cables:LooseCable", **more)
     if kind is SafetyNode:  # the gate writes of its own accord once a robot has been found and falls silent
-        for tick in range(1, 5):
-            now_ns = time.monotonic_ns()
-            observation = Observation(tick, now_ns, now_ns + 10**7, now_ns, 0, np.zeros(8, np.float32))
-            bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
-            bench.until(lambda: False, spins=2)
-        assert bench.until(lambda: driver.counts["written"] > 0)
+        find(bench, driver, ticks=4)
     bench.until(lambda: False, spins=10)
     assert node.reason == "" or "fresh" in node.reason
     monkeypatch.setattr(LooseCable, "plugged", False)
@@ -374,12 +379,7 @@ def test_a_joint_that_does_not_do_as_asked_latches_a_stop_on_disk_before_anybody
 def test_a_gate_that_ends_leaves_the_robot_at_rest_and_latches_no_stop(bench, driver):
     node = bench.open(SafetyNode, autostart="activate", hardware="cables:LooseCable", lockstep="false", stop_ticks="0",
                       rate_hz=str(1e9 / SLOW_NS))
-    for tick in range(1, 10):
-        now_ns = time.monotonic_ns()
-        observation = Observation(tick, now_ns, now_ns + 10**7, now_ns, 0, np.zeros(8, np.float32))
-        bench.send(topics.OBSERVATION, wire.write_observation(observation, BUNDLE.hash64))
-        bench.until(lambda: False, spins=2)
-    assert bench.until(lambda: driver.counts["written"] > 0)
+    find(bench, driver, ticks=9)
     assert node.trigger_deactivate() == SUCCESS
     assert StopLatch(BUNDLE.manifest.robot).read() is None and node.reason == ""
 
