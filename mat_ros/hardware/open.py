@@ -12,6 +12,7 @@ from typing import Any
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import RobotDescription
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.shipped import config_file, config_names
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.commands import COMMANDS
@@ -99,3 +100,9 @@ def find_robot(name: str, manifest: Manifest) -> RobotDescription | None:
     # `mat_ros.graph.deployment` checks the rate, which the user may set. So this check ignores the robot file's rate.
     manifest.check_robot(dataclasses.replace(robot, period_ns=manifest.period_ns))
     return robot
+
+
+def find_guard(name: str, manifest: Manifest) -> GuardSettings:
+    """Return the guard of the named robot, or of the policy's robot where it is shipped; else the defaults."""
+    robot = find_robot(name, manifest)
+    return robot.guard if robot is not None else GuardSettings()

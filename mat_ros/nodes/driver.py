@@ -22,7 +22,6 @@ from mat_ros.core.options import option
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import RobotDescription
-from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.shipped import config_file, policy_folder
 from mat_ros.core.tick.latch import StopLatch
@@ -31,7 +30,7 @@ from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
 from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening
-from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.hardware.open import ADAPTERS, find_guard, open_hardware
 from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import realtime
 
@@ -70,7 +69,7 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
     manifest = Bundle.load(policy_folder(settings.policy)).manifest
     robot = RobotDescription.load(config_file("robots", settings.robot)) if settings.robot else None
     period_ns = round(1e9 / settings.rate_hz) if settings.rate_hz else manifest.period_ns
-    guard = robot.guard if robot is not None else GuardSettings()
+    guard = find_guard(settings.robot, manifest)
     drive = Drive(ruling_joints(manifest.joints, robot), guard, period_ns)
     measures = settings.hardware not in COMMANDS  # the observer itself subscribes to the measurements of a robot on ROS
     hardware = open_hardware(settings.hardware, _link(settings.hardware, namespace), manifest, settings.robot,

@@ -27,7 +27,7 @@ from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import SECRET
 from mat_ros.graph.supervise import ON_DISK
 from mat_ros.hardware.guest import Guest, driver_address
-from mat_ros.hardware.open import find_robot
+from mat_ros.hardware.open import find_guard, find_robot
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
@@ -71,7 +71,7 @@ class SafetyNode(Shell):
         s = self.settings
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         robot = find_robot(s.robot, self.manifest) if s.robot else None
-        guard = _settings(robot.guard if robot is not None else GuardSettings(), s)
+        guard = _settings(find_guard(s.robot, self.manifest), s)
         simulated = s.hardware == "sim"
         self._setup = GateSetup(ruling_joints(self.manifest.joints, robot), period_ns, guard, s.lockstep and simulated,
                                 simulated)

@@ -14,10 +14,13 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import RobotDescription
+from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import JointMap
+from mat_ros.core.shipped import policy_folder
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.link import JointStates, Pose
+from mat_ros.hardware.open import find_guard
 from mat_ros.hardware.ros_robot import FUTURE_NS, RobotTopics, RosRobot
 from support.places import BUNDLES, ROOT
 
@@ -239,3 +242,9 @@ def test_the_shadow_hand_is_commanded_by_its_own_names_and_its_coupled_joints_on
     commanded = robot.hardware["shadow_command"].hardware
     assert "rh_FFJ0" in commanded
     assert len(commanded) == len(robot.joints) == 20
+
+
+def test_the_guard_of_a_shipped_robot_holds_without_its_name_too():
+    hands = Bundle.load(policy_folder("dexhands_door_mat")).manifest
+    assert find_guard("", hands) == find_guard("dexhands_door", hands) != GuardSettings()
+    assert find_guard("", Bundle.load(BUNDLES / "rwkv4").manifest) == GuardSettings()
