@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mat_ros.core.record.comparison import Report
+from mat_ros.core.record.comparison import Report, has_decision
 from mat_ros.core.record.mcap import Message
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.ticks import Said, Ticks
@@ -96,7 +96,10 @@ def _spoken(said: Said) -> Spoken:
     for topic, message in sorted(said, key=lambda spoken: TOPICS.index(spoken[0])):
         fields = cdr.decode(message.type, message.data)
         slot = getattr(fields, "slot", getattr(fields, "first_slot", -1))
-        found[topic, slot] = fields  # the last revision counts
+        # The gate also commands without a decision: where measurements are late, and when it leaves the robot. How many
+        # such commands follow the decided one is a matter of time.
+        if topic != "applied" or (topic, slot) not in found or has_decision(message):
+            found[topic, slot] = fields  # the last revision counts
     return found
 
 

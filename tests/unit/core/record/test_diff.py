@@ -9,6 +9,8 @@ from mat_ros.core.record.diff import diff
 from mat_ros.core.record.reader import open_source
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.writer import Writer
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.wire.tick import TICK
 from support.recorded import record
 
 
@@ -81,3 +83,25 @@ def test_ticks_that_no_node_decided_are_counted_apart(tmp_path):
         record(tmp_path / f"{name}.mcap", ticks=12, silent=(5, 6))
     found = diff(*(Recording.load(tmp_path / f"{name}.mcap") for name in "ab"))
     assert (found.ticks, found.compared, found.undecided, found.differing) == (12, 10, 2, 0)
+
+
+def test_commands_that_follow_a_decided_one_without_a_decision_are_no_difference(tmp_path):
+    def resting(topic, message):
+        if topic == "applied" and message.tick == 5:
+            message.validity = np.full_like(message.validity, NONE)
+            message.applied = message.applied + 1.0
+            message.stopped = True
+
+    record(tmp_path / "a.mcap")
+    record(tmp_path / "resting.mcap", change=resting)
+    writer = Writer(tmp_path / "b.mcap")
+    for message in open_source(tmp_path / "a.mcap").messages():
+        writer.write(message.topic, message.type, "", message.time_ns, message.data)
+    for message in open_source(tmp_path / "resting.mcap").messages():
+        if message.topic.endswith("applied") and int.from_bytes(message.data[TICK], "little") == 5:
+            writer.write(message.topic, message.type, "", message.time_ns + 1, message.data)
+    writer.close()
+    decided, then_resting, only_resting = (Recording.load(tmp_path / f"{name}.mcap") for name in ("a", "b", "resting"))
+    for found in (diff(decided, then_resting), diff(then_resting, decided)):
+        assert (found.compared, found.differing, found.first) == (6, 0, None)
+    assert diff(decided, only_resting).differing == 1  # there, the decided command itself is missing
