@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from mat_ros.core.robot.joints import ActionMap
 from mat_ros.core.robot.observe import Layout
 from mat_ros.worlds.batch import World
 
@@ -81,6 +82,7 @@ class RobotEnvironment(Environment, Protocol):
     """Step many copies of a robot, which can also be measured and commanded as the runtime does it."""
 
     world: World
+    action_map: ActionMap
 
     def signals(self) -> Float32:
         """Return the measurements (env, signal) behind the newest observations, as messages carry them."""

@@ -1,11 +1,11 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show a script's actions to a policy, for tasks whose first success chance does not bring about.
+"""Show the actions of a script to a policy, for tasks whose first success chance does not bring about.
 
-Half of the copies follow the script. Noise nudges them, so that the policy observes how the script recovers. The other
-half follow the policy, so that the policy learns the script's action in the states that its own mistakes lead to. In
-all copies the policy imitates the script's action, and the value head learns the copies' returns. When the imitation
-ends, the policy learns without the script.
+A teacher (`teacher.py`) is a script too. Half of the copies follow the script. Noise nudges them, so that the policy
+observes how the script recovers. The other half follow the policy, so that the policy learns the script's action in the
+states that its own mistakes lead to. In all copies the policy imitates the script's action, and the value head learns
+the copies' returns. When the imitation ends, the policy learns without the script.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from training.envs.protocol import Environment, Float32
+from training.loop.teacher import Teacher
 from training.run.learner import ImitatingLearner, Learner
 from training.run.rollout import Rollout
 
@@ -27,12 +28,13 @@ NUDGE = 0.2  # largest deviation of the noise that is added to the script's acti
 class Imitation:
     """Hold the script's actions of one rollout, and which copies follow the script."""
 
-    def __init__(self, environment: Environment, learner: Learner, ticks: int) -> None:
+    def __init__(self, environment: Environment, learner: Learner, ticks: int, teacher: str = "") -> None:
         spec = environment.spec
-        if not hasattr(environment, "shown") or not isinstance(learner, ImitatingLearner):
+        guide = Teacher(teacher, environment) if teacher else environment
+        if not hasattr(guide, "shown") or not isinstance(learner, ImitatingLearner):
             raise Refused("setting imitate", "the algorithm mat and a task with a script, as door_close_outward_hand",
                           spec.task, "leave imitate at 0")
-        self._learner, self._show = learner, environment.shown
+        self._learner, self._show = learner, guide.shown
         self.shown = np.zeros((ticks, environment.count, *spec.act_mask.shape), np.float32)
         copies = np.arange(environment.count)[:, None, None]
         self._follows = copies % 2 == 0

@@ -56,7 +56,8 @@ class Trainer:
         mask = spec.normalise_mask if config.normalise else np.zeros_like(spec.normalise_mask)
         self.normaliser = ObservationNormaliser(mask)
         self.learner = build_learner(config, spec, team)
-        self.imitation = Imitation(self.environment, self.learner, config.ticks) if config.imitate else None
+        self.imitation = (Imitation(self.environment, self.learner, config.ticks, config.teacher)
+                          if config.imitate else None)
         self.episodes = RecentEpisodes()
         self.steps = self.updates = 0
         self.rollout = Rollout.empty(spec, config.ticks, copies)

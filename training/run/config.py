@@ -89,6 +89,9 @@ class TrainConfig:
     imitate: int = 0
     """The policy imitates the task's script for this many environment steps, then learns without it.
     Doors to pull and `over` have a script."""
+    teacher: str = ""
+    """The policy imitates this bundle (a folder or a shipped name) in place of the task's script.
+    The teacher may be of another kind, and divide the same robot differently."""
     legacy: bool = False
     """The environment repeats quirks of the first public copies, so that old curves can be compared."""
     normalise: bool = True
@@ -127,6 +130,9 @@ class TrainConfig:
         if (self.envs * self.ticks) % self.minibatches:
             raise Refused("setting minibatches", f"a divisor of envs x ticks = {self.envs * self.ticks}",
                           self.minibatches, "change one of the three")
+        if self.teacher and not self.imitate:
+            raise Refused("setting teacher", "a number of steps in imitate, for which the teacher is imitated", 0,
+                          "add --imitate 200000, or leave teacher empty")
 
     @property
     def samples(self) -> int:
