@@ -19,7 +19,7 @@ AGREE = 0.02  # share of a joint's range; a command this near to the joint moves
 
 @dataclass(frozen=True)
 class Row:
-    """What one blow has done."""
+    """Hold what one blow has done."""
 
     process: str
     blow: str
@@ -29,6 +29,7 @@ class Row:
     stopped: bool  # a stop was latched
     recovery_s: float  # until the graph was whole again, with the resumption of a stop; infinity: not within PATIENCE_S
     left: int  # processes of the struck node that ran beside its new one
+    load: float = 0.0  # load average of the machine afterwards
 
 
 def gap(seen: CommandLog, period_ns: int) -> float:

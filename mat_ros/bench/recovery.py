@@ -9,6 +9,9 @@ again. Where the driver has latched a stop, the benchmark resumes the robot as a
 The log of the robot gives the longest time between two commands, and the largest step of a command. A step to the
 place where a joint stands moves nothing and does not count. After a stop, the time counts up to the resumption: an
 operator moves the robot only from rest.
+
+The file of `--out` has a line for each blow. A benchmark that finds rows in its file goes on with the blows that are
+missing.
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -165,7 +170,8 @@ def strike(arena: Arena, name: str, blow: str) -> Row:
     seen = arena.log.between(began_ns, resumed_ns or time.monotonic_ns())
     return Row(name, blow, gap(seen, arena.period_ns), step(seen, arena.joints, arena.period_ns),
                outside(seen, arena.joints), resumed_ns > 0,
-               (end_ns - began_ns) * 1e-9 if recovered else float("inf"), int(again and _runs(struck)))
+               (end_ns - began_ns) * 1e-9 if recovered else float("inf"), int(again and _runs(struck)),
+               round(os.getloadavg()[0], 2))
 
 
 def _hold_up(arena: Arena, pid: int, stop_s: float) -> None:
@@ -198,7 +204,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=100, help="blows of each kind at each process")
     parser.add_argument("--processes", nargs="+", default=[], help="names of the struck processes; none: all")
     parser.add_argument("--blows", nargs="+", default=BLOWS, choices=BLOWS, help="kinds of blows")
-    parser.add_argument("--out", type=Path, help="file for the raw results, JSON")
+    parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of the graph; 0: none")
+    parser.add_argument("--out", type=Path, help="file for the raw rows, JSON lines; rows that it has count as done")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     return parser
 
@@ -206,39 +213,73 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Run `mat-ros bench recovery`; the status is 1 if a graph did not become whole again."""
     given = parser().parse_args(arguments)
-    random.seed(given.seed)
     bundle = Bundle.load(shipped.policy_folder(given.policy).resolve())
     settings = LaunchSettings(sim="none", hardware="mat_ros.bench.logged_robot:LoggedRobot", mode=given.mode,
-                              wiring=given.wiring)
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="mat_ros_recovery_") as folder:
+                              wiring=given.wiring, realtime=given.realtime)
+    setup = {"policy": bundle.manifest.name, "mode": given.mode, "wiring": given.wiring, "realtime": given.realtime}
+    rows = _read(given.out, setup) if given.out is not None else []
+    random.seed(given.seed + len(rows))
+    with tempfile.TemporaryDirectory(prefix="mat_ros_recovery_") as folder, _appending(given.out) as file:
         arena = Arena(bundle, settings, Path(folder))
         known = list(arena.supervisor.processes)
         if unknown := sorted(set(given.processes) - set(known)):
             raise Refused("--processes", f"some of {known}", unknown, "correct them")
-        with arena:
-            if not arena.until(lambda: arena.may_move() and len(arena.whole_ns) >= WHOLE, PATIENCE_S):
-                raise Missing(f"a graph that runs: {arena.said[-1:]}", "launch it alone and look at its log")
-            group = os.getpgid(arena.pid(known[0]))  # one for all processes of the graph
-            plan = [(name, blow) for _ in range(given.count) for blow in given.blows
-                    for name in random.sample(known, len(known)) if name in (given.processes or known)]
-            with contextlib.suppress(KeyboardInterrupt):  # the results so far are written
-                for name, blow in plan:
-                    rows.append(strike(arena, name, blow))
-                    print(json.dumps(asdict(rows[-1])), file=sys.stderr, flush=True)
-                    if not np.isfinite(rows[-1].recovery_s):
-                        print(*arena.said, sep="\n", file=sys.stderr)
-                        break
-        left = _members(group)
+        done = Counter((row.process, row.blow) for row in rows)
+        plan = [(name, blow) for k in range(given.count) for blow in given.blows
+                for name in random.sample(known, len(known))
+                if name in (given.processes or known) and done[name, blow] <= k]
+        left = 0
+        if plan:
+            with arena:
+                group = _strike_all(arena, plan, lambda row: _write(file, setup, row, rows))
+            left = _members(group)
     found = summary(rows)
     print(table(found), f"{left} processes were left behind at the end.", sep="\n\n")
-    if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps({
-            "policy": bundle.manifest.name, "mode": given.mode, "wiring": given.wiring, "load": os.getloadavg()[0],
-            "cores": os.cpu_count(), "left_at_the_end": left, "summary": found,
-            "rows": [asdict(row) for row in rows]}, indent=1) + "\n", encoding="utf-8")
-    return int(any(not np.isfinite(row.recovery_s) for row in rows))
+    return int(left > 0 or any(not np.isfinite(row.recovery_s) for row in rows))
+
+
+def _strike_all(arena: Arena, plan: Sequence[tuple[str, str]], note: Callable[[Row], None]) -> int:
+    """Strike in the order of the plan, note each row, and return the process group of the graph."""
+    if not arena.until(lambda: arena.may_move() and len(arena.whole_ns) >= WHOLE, PATIENCE_S):
+        raise Missing(f"a graph that runs: {arena.said[-1:]}", "launch it alone and look at its log")
+    group = os.getpgid(arena.pid(next(iter(arena.supervisor.processes))))  # one for all processes of the graph
+    with contextlib.suppress(KeyboardInterrupt):  # the rows so far are summed up
+        for k, (name, blow) in enumerate(plan):
+            row = strike(arena, name, blow)
+            note(row)
+            print(f"{k + 1} of {len(plan)}: {name}, {blow}: gap {row.gap_periods:.2f} periods, "
+                  f"{'stopped, ' if row.stopped else ''}whole after {row.recovery_s:.1f} s", file=sys.stderr,
+                  flush=True)
+            if not np.isfinite(row.recovery_s):
+                print(*arena.said, sep="\n", file=sys.stderr)
+                break
+    return group
+
+
+def _read(path: Path, setup: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of an earlier run with the same setup."""
+    if not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        if (got := {name: row.pop(name, None) for name in setup}) != setup:
+            raise Refused(f"--out {path}", f"rows of {dict(setup)}", got, "name another file")
+    return [Row(**row) for row in rows]
+
+
+def _appending(path: Path | None) -> contextlib.AbstractContextManager[TextIO | None]:
+    """Open the file to which rows are appended, if there is one."""
+    if path is None:
+        return contextlib.nullcontext()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a", encoding="utf-8")
+
+
+def _write(file: TextIO | None, setup: Mapping[str, Any], row: Row, rows: list[Row]) -> None:
+    """Add a row to the rows and to the file."""
+    rows.append(row)
+    if file is not None:
+        print(json.dumps({**setup, **asdict(row)}), file=file, flush=True)
 
 
 def _members(group: int) -> int:

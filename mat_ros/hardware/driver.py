@@ -46,6 +46,7 @@ from mat_ros.hardware.wire import (
 
 REST_S = 2.0  # longest ramp to the fallback before the driver itself ends
 SILENCE = "no command came from the safety gate"
+EARLY = 4  # the driver acts a quarter of a period before a silence is complete: its own command must not come later
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Driving:
         self.counts: Counter[str] = Counter()  # written, unwritten, refused, silences
         self.cause = ""  # why the driver has stopped the robot; empty while it obeys the gate
         self._drive, self._write, self._latch, self._where = drive, write, latch, where
+        self._silence_ns = drive.guard.silence_ticks * drive.period_ns - drive.period_ns // EARLY
         self._near = AGREE * np.array([joint.upper - joint.lower for joint in drive.joints])
         settings = GuardSettings(hold_ticks=0, stop_ticks=0, blend_s=0.0, outside=drive.guard.outside)
         self._gate = Gate(drive.joints, drive.period_ns, settings)
@@ -99,7 +101,7 @@ class Driving:
                 return self._refuse(sequence, str(error))
         self._sequence, self._kept = sequence, False
         reason = self._command(command.values, now_ns)
-        self._next_ns = now_ns + self._drive.guard.silence_ticks * self._drive.period_ns
+        self._next_ns = now_ns + self._silence_ns
         return Receipt(sequence, not reason, reason)
 
     def on_keep(self, now_ns: int) -> None:
@@ -107,7 +109,7 @@ class Driving:
         if self.cause or self._next_ns is None or self._kept:
             return
         self._kept = True
-        self._next_ns = now_ns + self._drive.guard.silence_ticks * self._drive.period_ns
+        self._next_ns = now_ns + self._silence_ns
         self._again()
 
     def _again(self) -> None:

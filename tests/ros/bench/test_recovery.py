@@ -59,16 +59,22 @@ def test_a_process_that_the_graph_does_not_have_is_refused_with_those_that_it_ha
 
 
 @pytest.mark.ros
-def test_a_struck_gate_leaves_the_robot_commanded_within_limits_and_no_process_behind(tmp_path):
-    out = tmp_path / "recovery.json"
-    assert recovery.main(["--policy", str(BUNDLES / "rwkv4"), "--wiring", "central", "--count", "1", "--out", str(out),
-                          "--processes", "safety", "chain", "--blows", "kill", "stop", "restart"]) == 0
-    found = json.loads(out.read_text())
-    assert {(f["process"], f["blow"]) for f in found["summary"]} == {
-        (process, blow) for process in ("safety", "chain") for blow in ("kill", "stop", "restart")}
-    assert all(f["step"] <= 1.0 + 1e-6 and f["outside"] == f["left"] == 0 for f in found["summary"])
+def test_a_struck_gate_leaves_the_robot_commanded_within_limits_and_no_process_behind(tmp_path, capsys):
+    out = tmp_path / "recovery.jsonl"
+    words = ["--policy", str(BUNDLES / "rwkv4"), "--wiring", "central", "--count", "1", "--out", str(out),
+             "--processes", "safety", "chain", "--blows"]
+    assert recovery.main([*words, "kill", "stop"]) == 0
+    earlier = out.read_text()
+    assert recovery.main([*words, "kill", "stop", "restart"]) == 0  # goes on with what is missing
+    assert out.read_text().startswith(earlier)
+    assert "0 processes were left behind" in capsys.readouterr().out
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert sorted((row["process"], row["blow"]) for row in rows) == [
+        (process, blow) for process in ("chain", "safety") for blow in ("kill", "restart", "stop")]
+    assert all(row["step"] <= 1.0 + 1e-6 and row["outside"] == row["left"] == 0 for row in rows)
     # A gate that is told to end brings the robot to its fallback, and then no command is missed.
-    assert all(f["gap_periods"] < BUSY_PERIODS for f in found["summary"] if f["blow"] != "restart")
-    assert all(f["stops"] == 1 for f in found["summary"]
-               if f["process"] == "safety" and f["blow"] != "restart")  # and it was resumed
-    assert found["left_at_the_end"] == 0
+    assert all(row["gap_periods"] < BUSY_PERIODS for row in rows if row["blow"] != "restart")
+    assert all(row["stopped"] for row in rows
+               if row["process"] == "safety" and row["blow"] != "restart")  # and it was resumed
+    with pytest.raises(Refused, match="name another file"):
+        recovery.main([*words, "kill", "--mode", "strict"])
