@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,9 @@ class Robot:
         """Put a new stop on disk before the caller sees the outcome with the stop."""
         assert self.keeper is not None
         if outcome.applied.stopped and not self.keeper.stopped and self.latch is not None:
-            self.latch.write(self.keeper.cause)
+            stop = self.latch.write(self.keeper.cause)
+            if self.latch.read() is None:
+                warnings.warn(f"stopped: {stop.cause}", stacklevel=2)
         self.keeper.stopped = outcome.applied.stopped
 
     def resume(self, name: str) -> Stop | None:

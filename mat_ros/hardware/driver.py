@@ -148,11 +148,12 @@ class Driving:
         if self._next_ns is None or now_ns < self._next_ns:
             return
         if not self.cause:
-            self.counts["silences"] += 1
-            self.cause = self._latch.write(SILENCE).cause
             self._gate.stop()
         self._command(np.full(len(self._drive.joints), np.nan), now_ns)
         self._next_ns = now_ns + self._drive.period_ns
+        if not self.cause:  # the robot has its command before the disk has the stop
+            self.counts["silences"] += 1
+            self.cause = self._latch.write(SILENCE).cause
 
     def release(self) -> None:
         """Obey the gate again, after an operator undid the stop. The next command states the robot's position."""

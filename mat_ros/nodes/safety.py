@@ -182,10 +182,9 @@ class SafetyNode(Shell):
         """Put a new stop on disk, and only then report it."""
         if outcome.applied.stopped == self.keeper.stopped:
             return
-        if outcome.applied.stopped and self._latch is not None:
-            self._latch.write(self.keeper.cause)
         if outcome.applied.stopped:
-            self.fail(f"stopped: {self.keeper.cause}")
+            cause = self.keeper.cause
+            self.fail(f"stopped: {self._latch.write(cause).cause if self._latch is not None else cause}")
         elif self.reason.startswith("stopped: "):
             self.reason = ""  # a simulated robot has begun another episode
         self.keeper.stopped = outcome.applied.stopped

@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep a latched stop on disk, so that it outlives every process and the launch. Only an operator undoes it.
 
-Each robot has one file in the state folder. The file is on disk before the stop is reported.
+Each robot has one file in the state folder. The file is there before the stop is reported. A thread then flushes it,
+since a disk can take longer than a robot may wait for its next command. A file that a loss of power has cut counts as a
+stop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mat_ros.core.errors import Refused
@@ -54,6 +58,17 @@ def _read(file: Path) -> Stop | None:
         return Stop(file.stem, f"{file} cannot be read: {error}", "unknown")
 
 
+def _flush(file: Path) -> None:
+    """Wait until the file and its place in the folder are on the disk itself."""
+    for path in (file, file.parent):
+        with contextlib.suppress(OSError):  # an operator has released the stop meanwhile, or the disk has failed
+            opened = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
+
+
 class StopLatch:
     """Read, write and undo the stop of one robot."""
 
@@ -66,18 +81,22 @@ class StopLatch:
         return _read(self.file)
 
     def write(self, cause: str) -> Stop:
-        """Put a stop on disk and return it. A stop that is on disk already keeps its cause."""
+        """Put a stop on disk and return it. A stop that is on disk already keeps its cause.
+
+        The cause of a stop that cannot be put on disk says so. No error is raised, since the robot has to be stopped.
+        """
         known = self.read()
         if known is not None:
             return known
         stop = Stop(self.robot, cause, time.strftime("%Y-%m-%d %H:%M:%S"))
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         beside = self.file.with_suffix(f".{os.getpid()}")
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(asdict(stop), file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.file)  # the file appears whole or not at all
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(json.dumps(asdict(stop)), encoding="utf-8")
+            beside.replace(self.file)  # the file appears whole or not at all
+        except OSError as error:
+            return replace(stop, cause=f"{cause} (not on disk, so a restart forgets it: {error})")
+        threading.Thread(target=_flush, args=(self.file,), daemon=True).start()
         return stop
 
     def release(self, named: str) -> Stop | None:

@@ -18,7 +18,7 @@ import pytest
 from mat_ros.core.errors import Missing
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import Joint
-from mat_ros.core.tick.latch import StopLatch
+from mat_ros.core.tick.latch import Stop, StopLatch
 from mat_ros.hardware.driver import SILENCE, Drive, Driving, serve
 from mat_ros.hardware.guest import Guest
 from mat_ros.hardware.io import Description, Reading
@@ -104,6 +104,18 @@ def test_two_periods_without_a_command_bring_the_robot_to_its_fallback_and_latch
     assert not answer.taken and answer.reason == SILENCE
     driving.release()
     assert ask(driving, 3, np.array([0.0, 0.0]), 62 * PERIOD).taken
+
+
+def test_the_robot_has_its_command_before_the_disk_has_the_stop(bus: Bus, tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch):
+    latch, written = StopLatch("arm", tmp_path), []
+    monkeypatch.setattr(latch, "write", lambda cause: written.append(len(bus.written)) or Stop("arm", cause, ""))
+    driving = Driving(Drive(JOINTS, GuardSettings(), PERIOD), bus.write, latch)
+    ask(driving, 1, np.zeros(2), 0)
+    driving.poll(2 * PERIOD)
+    assert written == [2]  # the command of the gate, and the first one of the driver
+    driving.poll(4 * PERIOD)
+    assert written == [2] and len(bus.written) == 3
 
 
 def test_a_driver_that_starts_again_knows_the_stop(bus: Bus, tmp_path: Path):

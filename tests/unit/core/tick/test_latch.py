@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,3 +51,27 @@ def test_the_state_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert state_folder() == tmp_path / "mat_ros"
     monkeypatch.setenv(STATE, str(tmp_path / "else"))
     assert state_folder() == tmp_path / "else"
+
+
+def test_a_slow_disk_delays_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    slow, flushed = threading.Event(), threading.Event()
+
+    def fsync(_number: int) -> None:
+        slow.wait()
+        flushed.set()
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    StopLatch("arm", tmp_path).write("operator")  # returns while the disk is busy
+    assert StopLatch("arm", tmp_path).read().cause == "operator" and not flushed.is_set()
+    slow.set()
+    assert flushed.wait(10.0)
+
+
+def test_a_stop_that_a_full_disk_does_not_take_says_so_and_ends_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_words: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    stop = StopLatch("arm", tmp_path).write("operator")
+    assert stop.cause == "operator (not on disk, so a restart forgets it: [Errno 28] No space left on device)"
+    assert StopLatch("arm", tmp_path).read() is None
