@@ -52,12 +52,14 @@ def stop_of(manifest, shares, kind: str = "", seconds: float = 8.0, **motion: ob
     keeper = Keeper(manifest, Gate(manifest.joints, manifest.period_ns, guard), Keeping(lockstep=True, simulated=True))
     lower, upper = np.array([(joint.lower, joint.upper) for joint in manifest.joints]).T
     servo = np.array([joint.quantity == "position" for joint in manifest.joints])
+    # The little finger stays beside the others, since fingers that press on each other are away from their commands.
+    moves = servo & np.array(["LFJ4" not in joint.name for joint in manifest.joints])
     slots = manifest.network.agents
     for tick in range(round(seconds / period_s)):
         reading, start_ns = robot.read(), tick * manifest.period_ns
         keeper.on_observation(Observation(tick, start_ns, start_ns + manifest.period_ns, reading.source_ns,
                                           reading.episode, reading.signals), start_ns)
-        command = np.where(servo, (lower + upper) / 2 + shares(tick * period_s) * (upper - lower), 0.0)
+        command = np.where(moves, (lower + upper) / 2 + shares(tick * period_s) * (upper - lower), 0.0)
         actions = manifest.action_map.to_actions(command).astype(np.float32)
         decision = Decision(tick, reading.source_ns, 0, 0, slots, actions, np.zeros(slots, np.uint8))
         (outcome,) = keeper.on_decision(decision, start_ns)
