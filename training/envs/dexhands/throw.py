@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Throw an egg from a fixed hand to the other by a script that flicks the wrist.
 
-A search found the numbers below (cross-entropy, 24 starts each), and they were rounded. The script reads nothing but
+A search found the numbers below (cross-entropy, 20 starts each), and they were rounded. The script reads nothing but
 the clock, and the egg lies differently in the hand each time. Two of three throws come within 3 cm of the goal. That is
 enough to teach a policy the motion of a throw; the policy learns to aim without the script.
 """
@@ -36,11 +36,11 @@ class Posture:
 
 # Tick at which the throwing hand has reached each posture.
 THROW = (
-    (13, Posture(wrist=-0.2, knuckles=0.8, middles=0.45)),
-    (19, Posture(wrist=-0.7, thumb_bend=0.5)),
-    (27, Posture(wrist=0.1, middles=0.1, thumb=0.5, thumb_bend=0.5)),
+    (11, Posture(wrist=-0.1, knuckles=0.8, middles=0.6, thumb=0.25)),
+    (17, Posture(wrist=-0.7, thumb_bend=0.5)),
+    (27, Posture(wrist=0.2, thumb=0.35, thumb_bend=0.5)),
 )
-CATCHER = Posture(wrist=-0.2, knuckles=0.3, thumb=0.3, thumb_bend=0.3)
+CATCHER = Posture(wrist=-0.1, knuckles=0.3, thumb=0.3, thumb_bend=0.3)
 
 
 class Throw:
