@@ -39,7 +39,7 @@ from mat_ros.core.tick.latch import Stop, StopLatch
 from mat_ros.core.tick.messages import Applied, Float32, Observation, Outcome
 from mat_ros.core.tick.safety import Gate
 from mat_ros.core.tick.walk import paced
-from mat_ros.hardware.io import HardwareIO, check_reading
+from mat_ros.hardware.io import HardwareIO, HearsActions, check_reading
 
 Float = NDArray[np.float64]
 FIRST_S = 5.0  # longest wait for the first measurement of a robot
@@ -106,6 +106,8 @@ class Chain:
         if not outcomes:  # no measurement or no decision came: the gate acts without them
             outcomes = tuple(keeper.miss(start_ns))
         for outcome in outcomes[-1:]:
+            if isinstance(robot.hardware, HearsActions):
+                robot.hardware.decided(outcome.actions)
             try:
                 robot.hardware.write(outcome.applied.applied)
             except BaseException:

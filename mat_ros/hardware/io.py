@@ -69,7 +69,16 @@ class EpisodeResult:
     success: bool  # the task was done at the end, and had been for half a second
 
 
-class SimulatedRobotIO(HardwareIO, Protocol):
+@runtime_checkable
+class HearsActions(Protocol):
+    """A simulated robot whose task may charge for actions."""
+
+    def decided(self, actions: Float32) -> None:
+        """Take the actions (slot, act_dim) behind the next command."""
+        ...
+
+
+class SimulatedRobotIO(HardwareIO, HearsActions, Protocol):
     """A simulated robot: a process steps it, one tick for each command, and begins its episodes."""
 
     episode: int  # number of resets
@@ -85,10 +94,6 @@ class SimulatedRobotIO(HardwareIO, Protocol):
 
     def read(self) -> Reading:
         """Return the readings of the sensors; a simulated robot always has measurements."""
-        ...
-
-    def decided(self, actions: Float32) -> None:
-        """Take the actions (slot, act_dim) behind the next command; some tasks charge for actions."""
         ...
 
     @property

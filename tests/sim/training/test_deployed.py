@@ -68,6 +68,7 @@ def test_a_running_robot_has_the_commands_of_its_deployment_too_and_no_goal():
         result, expected = deployed(chain, copy, ticks=1000)
         assert commands[:, copy].tobytes() == expected.tobytes()
         assert found.lengths[copy] == result.ticks
+        assert found.returns[copy] == pytest.approx(result.total)  # with what the task charges for actions
     assert (len(found.reached), len(found.success)) == (0, 0)
 
 
