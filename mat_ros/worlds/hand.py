@@ -19,7 +19,7 @@ Vector = tuple[float, float, float]
 FINGERS = ("ff", "mf", "rf", "lf", "th")  # index, middle, ring, little finger and thumb
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
-STIFFNESS = 5.0  # N*m/rad, of every position servo; the servo has no damping of its own
+STIFFNESS, WRIST_STIFFNESS = 1.0, 5.0  # N*m/rad, of the position servos; a servo has no damping of its own
 # The dry friction of 0.001 N*m per joint is left out: it is lost beside the damping, and its constraints would
 # take a third of the speed.
 DAMPING, WRIST_DAMPING = 0.1, 0.5  # N*m*s/rad, of the joints
@@ -37,6 +37,7 @@ class Hinge:
     lower: float
     upper: float
     effort: float = 0.0  # N*m, of the motor
+    stiffness: float = STIFFNESS  # N*m/rad, of the motor's servo
     damping: float = DAMPING
     armature: float = ARMATURE
 
@@ -93,10 +94,10 @@ LINKS: tuple[Link, ...] = (
          shapes=(Shape("forearm", (0.0, 0.01, 0.151), (0.066, 0.045)),),
          inertia_quaternion=(0.982, -0.016, 0.0, -0.188)),
     Link("wrist", "forearm", (0.0, 0.0, 0.256), 0.3, (0.003, 0.0, 0.016), (0.001, 0.001, 0.001),
-         Hinge("WRJ1", Y, -0.489, 0.14, 4.785, WRIST_DAMPING, WRIST_ARMATURE),
+         Hinge("WRJ1", Y, -0.489, 0.14, 4.785, WRIST_STIFFNESS, WRIST_DAMPING, WRIST_ARMATURE),
          (Shape("wrist", (0.0, 0.0, 0.0), (0.015, 0.01), quaternion=(0.707, 0.707, 0.0, 0.0)),)),
     Link("palm", "wrist", (0.0, 0.0, 0.034), 0.3, (0.006, 0.0, 0.036), (0.001, 0.001, 0.001),
-         Hinge("WRJ0", X, -0.698, 0.489, 2.175, WRIST_DAMPING, WRIST_ARMATURE),
+         Hinge("WRJ0", X, -0.698, 0.489, 2.175, WRIST_STIFFNESS, WRIST_DAMPING, WRIST_ARMATURE),
          (Shape("palm0", (0.011, 0.0, 0.038), (0.032, 0.0111, 0.049)),
           Shape("palm1", (-0.032, 0.0, 0.014), (0.011, 0.0111, 0.025)))),
     *_finger("ff", "palm", (0.033, 0.0, 0.095)),
@@ -260,4 +261,4 @@ def _add_motors(spec: mujoco.MjSpec, prefix: str, base: Base | None) -> None:
                                   ctrllimited=mujoco.mjtLimited.mjLIMITED_TRUE,
                                   forcerange=(-hinge.effort, hinge.effort),
                                   forcelimited=mujoco.mjtLimited.mjLIMITED_TRUE)
-        servo.set_to_position(kp=STIFFNESS)
+        servo.set_to_position(kp=hinge.stiffness)
