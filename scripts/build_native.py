@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile mat_ros/backends/native/*.cpp into one shared library beside the sources, which ctypes loads.
+"""Compile mat_ros/backends/native/**/*.cpp into one shared library beside the sources, which ctypes loads.
 
 setup.py and CMakeLists.txt both call this file, so that one place defines the flags, on which the bits depend.
 """
@@ -29,7 +29,7 @@ FLAGS = [
 
 def native_sources(root: Path) -> list[Path]:
     """Return the C++ sources; none when this tree has no native backend."""
-    return sorted((root / FOLDER).glob("*.cpp"))
+    return sorted((root / FOLDER).rglob("*.cpp"))
 
 
 def reason_to_skip(root: Path) -> str | None:
