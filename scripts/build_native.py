@@ -11,6 +11,7 @@ import argparse
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path("mat_ros/backends/native")
@@ -36,24 +37,33 @@ def reason_to_skip(root: Path) -> str | None:
     """Return why this machine does not build the library, or None when it builds the library."""
     if not native_sources(root):
         return f"there are no sources in {FOLDER}"
-    if shutil.which(_compiler()[0]) is None:
-        return f"the compiler {_compiler()[0]} is missing (`apt-get install g++` brings it)"
-    return None
+    return reason_without_compiler()
 
 
 def build(root: Path, destination: Path) -> Path:
     """Compile into the folder `destination` and return the library's path."""
-    destination.mkdir(parents=True, exist_ok=True)
-    library = destination / LIBRARY_NAME
-    fresh = destination / f".{LIBRARY_NAME}.{os.getpid()}"
-    sources = [str(path) for path in native_sources(root)]
-    subprocess.run([*_compiler(), *FLAGS, *sources, "-o", str(fresh)], check=True)
+    return compile_library(native_sources(root), FLAGS, destination / LIBRARY_NAME)
+
+
+def compile_library(sources: Sequence[Path], flags: Sequence[str], library: Path, linked: Sequence[str] = ()) -> Path:
+    """Compile C++ sources into a library and return its path."""
+    library.parent.mkdir(parents=True, exist_ok=True)
+    fresh = library.with_name(f".{library.name}.{os.getpid()}")
+    subprocess.run([*compiler(), *flags, *map(str, sources), *linked, "-o", str(fresh)], check=True)
     fresh.replace(library)  # a process that has loaded the old library keeps the old file
     return library
 
 
-def _compiler() -> list[str]:
+def compiler() -> list[str]:
+    """Return the command line of the C++ compiler."""
     return os.environ.get("CXX", "g++").split()
+
+
+def reason_without_compiler() -> str | None:
+    """Return that the C++ compiler is missing, or None where it is installed."""
+    if shutil.which(compiler()[0]) is None:
+        return f"the compiler {compiler()[0]} is missing (`apt-get install g++` brings it)"
+    return None
 
 
 def main() -> None:

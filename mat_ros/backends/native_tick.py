@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mat_ros.backends.native_backend import LONGEST_SENTENCE, NativeBackend
 from mat_ros.backends.native_library import FloatPointer, native_library
@@ -19,7 +20,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.chain import MODES, Role
-from mat_ros.core.tick.messages import Override
+from mat_ros.core.tick.messages import Float32, Override
 
 OBSERVATION, ENCODING, BATON, DECISION = range(4)  # enum mat_ros_topic
 NEVER_NS = 2**63 - 1
@@ -87,7 +88,7 @@ class NativeMachine:
         self.handle = int(handle)  # address of the machine, for a loop in C++
         self._backend = backend  # owns the policy that the machine uses
         weakref.finalize(self, self._library.mat_ros_machine_close, self.handle)
-        self._count_names = self._library.mat_ros_machine_count_names(self.handle).decode().split()
+        self.count_names = self._library.mat_ros_machine_count_names(self.handle).decode().split()
         out: list[tuple[int, bytes]] = []
         self._out = out
         self._sink = _Sink(lambda user, topic, data, size: out.append((topic, ctypes.string_at(data, size))))
@@ -114,9 +115,9 @@ class NativeMachine:
     @property
     def counts(self) -> Counter[str]:
         """Return what the machine has counted, without the zeros."""
-        counts = (ctypes.c_uint64 * len(self._count_names))()
+        counts = (ctypes.c_uint64 * len(self.count_names))()
         self._library.mat_ros_machine_counts(self.handle, counts)
-        return Counter({name: count for name, count in zip(self._count_names, counts, strict=True) if count})
+        return Counter({name: count for name, count in zip(self.count_names, counts, strict=True) if count})
 
     def _taken(self) -> list[tuple[int, bytes]]:
         taken = self._out[:]
@@ -140,17 +141,22 @@ class NativeChain(NativeMachine):
             baton_on_deviation=role.baton == "on_deviation", backup=role.backup, manifest=bundle.hash64, secret=secret,
             secret_size=len(secret), start=start.ctypes.data_as(FloatPointer),
             heard=last_slots.ctypes.data_as(_Int), heard_count=len(last_slots)))
-        self._act_dim = network.act_dim
+        self.act_dim = network.act_dim
 
     def notice(self, tick: int, overrides: Mapping[int, Override]) -> None:
         """Store a notice about broken joints: from a tick on, these overrides hold and no others."""
-        slots = np.array([*overrides], dtype=np.intc)
-        shares = np.zeros((len(slots), self._act_dim), np.float32)
-        for row, override in zip(shares, overrides.values(), strict=True):
-            row[:] = override.share
-        self._library.mat_ros_chain_notice(
-            self.handle, tick, len(slots), slots.ctypes.data_as(_Int), shares.ctypes.data_as(FloatPointer),
-            bytes(int(override.validity) for override in overrides.values()))
+        slots, shares, validities = notice_arguments(overrides, self.act_dim)
+        self._library.mat_ros_chain_notice(self.handle, tick, len(slots), slots.ctypes.data_as(_Int),
+                                           shares.ctypes.data_as(FloatPointer), validities)
+
+
+def notice_arguments(overrides: Mapping[int, Override], act_dim: int) -> tuple[NDArray[np.intc], Float32, bytes]:
+    """Return overrides as mat_ros_chain_notice takes them: slots (count,), shares (count, act_dim), validities."""
+    slots = np.array([*overrides], dtype=np.intc)
+    shares = np.zeros((len(slots), act_dim), np.float32)
+    for row, override in zip(shares, overrides.values(), strict=True):
+        row[:] = override.share
+    return slots, shares, bytes(int(override.validity) for override in overrides.values())
 
 
 class NativeEncoder(NativeMachine):
