@@ -39,6 +39,11 @@ class Hearing(enum.IntEnum):
     IN_THREAD = 1  # a thread of the loop, which waits for messages and for the end of the patience
 
 
+# The listener saves a wake-up at each hop. Six slots in strict mode, SCHED_RR, six runs each on two busy cores: the
+# median tick took 1.3 to 1.7 ms in the listener and 1.6 to 2.1 ms with a thread. Nine of ten ticks took at most 1.9 to
+# 4.2 ms and 4.3 to 6.5 ms. Twenty slots in optimistic mode showed no difference beyond that of two runs.
+# The middleware holds locks of a subscription during a listener, so a listener must not wait for long. It takes only
+# the lock of its own loop, which Python holds for microseconds, and messages pass from slot to slot in one direction.
 HEARING = Hearing.IN_LISTENER
 
 
@@ -105,8 +110,6 @@ class Loop:
     def __init__(self, node: Node, machine: NativeMachine, hearing: Hearing, system_clock: bool = False) -> None:
         """Make a loop without topics."""
         self._library, self._machine = _library(), machine
-        self._keep = ExitStack()
-        self._keep.enter_context(node.handle)  # rclpy destroys the rcl node only after `close`
         backend = native_library()
         functions = {name: ctypes.cast(getattr(backend, f"mat_ros_{function}"), ctypes.c_void_p).value
                      for name, function in (("hear", "machine_hear"), ("poll", "machine_poll"),
@@ -114,10 +117,13 @@ class Loop:
                                             ("notice", "chain_notice"))}
         struct = MachineStruct(machine=machine.handle, **functions)
         self._sentence = ctypes.create_string_buffer(LONGEST_SENTENCE)
-        self._loop = self._library.mat_ros_loop_open(
-            rclpy_implementation.__file__.encode(), node.handle.pointer, ctypes.byref(struct), hearing, system_clock,
-            self._sentence, LONGEST_SENTENCE)
-        self._check(self._loop is None, "loop of the tick")
+        with ExitStack() as keep:
+            keep.enter_context(node.handle)  # rclpy destroys the rcl node only after `close`
+            self._loop = self._library.mat_ros_loop_open(
+                rclpy_implementation.__file__.encode(), node.handle.pointer, ctypes.byref(struct), hearing,
+                system_clock, self._sentence, LONGEST_SENTENCE)
+            self._check(self._loop is None, "loop of the tick")
+            self._keep = keep.pop_all()
 
     def announce(self, topic: Topic, number: int) -> Callable[[], int]:
         """Make the publisher of a topic, which is the machine's `number`; return the count of its other ends."""

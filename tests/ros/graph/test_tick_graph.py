@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ if reason := loop.lacking():
 
 ARM = BUNDLES / "rwkv4"
 TICKS = 60
+PRIORITY = 5
 
 
 @pytest.fixture
@@ -85,3 +87,19 @@ def test_nodes_of_one_graph_may_differ_in_what_runs_their_tick(listener):
         assert listener.until(lambda: nodes_of(listener, "python") == {"/chain_elbow"})
         assert listener.until(lambda: listener.status is not None and listener.status.compared > TICKS)
         assert listener.status.differing == 0
+
+
+@pytest.mark.parametrize("mode", ["optimistic", "bounded"])  # in the listener, and in a thread of the loop
+def test_every_thread_that_may_run_a_tick_gets_the_priority_of_the_node(listener, mode):
+    realtime = {"realtime": PRIORITY}
+    with GraphRun(ARM, {"chain_node": realtime, "encoder": realtime}, mode=mode, tick="native") as run:
+        assert listener.until(lambda: len(listener.applied) > TICKS)
+        for name in ("encoder", "chain_wrist"):
+            threads = list(Path(f"/proc/{run.processes[name].pid}/task").iterdir())
+            names = {thread.joinpath("comm").read_text().strip() for thread in threads}
+            assert ("tick" in names) == (mode == "bounded" and name != "encoder")
+            found = {os.sched_getscheduler(int(thread.name)) for thread in threads}
+            if found == {os.SCHED_OTHER}:
+                pytest.skip("the system does not permit SCHED_RR")
+            assert found == {os.SCHED_RR}
+            assert {os.sched_getparam(int(thread.name)).sched_priority for thread in threads} == {PRIORITY}
