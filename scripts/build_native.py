@@ -41,13 +41,18 @@ def reason_to_skip(root: Path) -> str | None:
     return None
 
 
-def build(root: Path, destination: Path) -> Path:
-    """Compile into the folder `destination` and return the library's path."""
+def build(root: Path, destination: Path, sanitizers: str = "") -> Path:
+    """Compile into the folder `destination` and return the library's path.
+
+    `sanitizers` are names for -fsanitize. The program that loads such a library ends at the first mistake.
+    """
     destination.mkdir(parents=True, exist_ok=True)
     library = destination / LIBRARY_NAME
     fresh = destination / f".{LIBRARY_NAME}.{os.getpid()}"
     sources = [str(path) for path in native_sources(root)]
-    subprocess.run([*_compiler(), *FLAGS, *sources, "-o", str(fresh)], check=True)
+    # With -O3, g++ needs many minutes for the kernels and their checks.
+    checks = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-O1", "-g"] if sanitizers else []
+    subprocess.run([*_compiler(), *FLAGS, *checks, *sources, "-o", str(fresh)], check=True)
     fresh.replace(library)  # a process that has loaded the old library keeps the old file
     return library
 
@@ -60,10 +65,14 @@ def main() -> None:
     """Build the library from the command line, which CMake runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("destination", type=Path)
-    destination = parser.parse_args().destination
+    parser.add_argument("--sanitize", default="", help="names for -fsanitize, as in address,undefined")
+    arguments = parser.parse_args()
     root = Path(__file__).resolve().parents[1]
     reason = reason_to_skip(root)
-    print(f"native backend not built: {reason}" if reason else f"built {build(root, destination)}")
+    if reason is None:
+        print(f"built {build(root, arguments.destination, arguments.sanitize)}")
+    else:
+        print(f"native backend not built: {reason}")
 
 
 if __name__ == "__main__":

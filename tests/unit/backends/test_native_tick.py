@@ -188,10 +188,11 @@ def test_batons_before_the_first_encoding_are_kept_for_the_latest_ticks_alone():
 
 
 def test_a_kept_baton_is_dropped_when_its_tick_is_over_or_far_away():
-    for ahead in (2**64 - 1, 6, 8, 7 + HORIZON, 8 + HORIZON, 0):
+    after_seven = (2**64 - 1, 6, 8, 7 + HORIZON, 8 + HORIZON, 0)
+    for tick, ahead in (*((7, ahead) for ahead in after_seven), (2**64 - 5, 3), (2**64 - 1, 0)):
         twin = chain()
         tell(twin, BATON, baton(twin, ahead), slot=1)
-        tell(twin, ENCODING, encoding(7))
+        tell(twin, ENCODING, encoding(tick))
         body = encoding(ahead)
         tell(twin, ENCODING, body[:20] + struct.pack("<qq", NOW + 1, NOW + 10 * MS) + body[36:])
 
