@@ -1,7 +1,7 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// Run machines of one policy in several threads: `native_threads WEIGHTS CASE`, with the case of native_tick. Each thread
-// has an encoder and the nodes of a chain. The program fails where two threads send different bytes.
+// Run machines of one policy in several threads: `native_threads WEIGHTS CASE`, with the case of native_tick. Each
+// thread has an encoder and the nodes of a chain. The program fails where two threads send different bytes.
 
 #include <stdio.h>
 #include <string.h>
