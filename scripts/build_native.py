@@ -40,9 +40,14 @@ def reason_to_skip(root: Path) -> str | None:
     return reason_without_compiler()
 
 
-def build(root: Path, destination: Path) -> Path:
-    """Compile into the folder `destination` and return the library's path."""
-    return compile_library(native_sources(root), FLAGS, destination / LIBRARY_NAME)
+def build(root: Path, destination: Path, sanitizers: str = "") -> Path:
+    """Compile into the folder `destination` and return the library's path.
+
+    `sanitizers` are names for -fsanitize. The program that loads such a library ends at the first mistake.
+    """
+    # With -O3, g++ needs many minutes for the kernels and their checks.
+    checks = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-O1", "-g"] if sanitizers else []
+    return compile_library(native_sources(root), [*FLAGS, *checks], destination / LIBRARY_NAME)
 
 
 def compile_library(sources: Sequence[Path], flags: Sequence[str], library: Path, linked: Sequence[str] = ()) -> Path:
@@ -70,10 +75,14 @@ def main() -> None:
     """Build the library from the command line, which CMake runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("destination", type=Path)
-    destination = parser.parse_args().destination
+    parser.add_argument("--sanitize", default="", help="names for -fsanitize, as in address,undefined")
+    arguments = parser.parse_args()
     root = Path(__file__).resolve().parents[1]
     reason = reason_to_skip(root)
-    print(f"native backend not built: {reason}" if reason else f"built {build(root, destination)}")
+    if reason is None:
+        print(f"built {build(root, arguments.destination, arguments.sanitize)}")
+    else:
+        print(f"native backend not built: {reason}")
 
 
 if __name__ == "__main__":

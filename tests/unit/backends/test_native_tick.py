@@ -95,6 +95,14 @@ def test_a_message_of_any_length_with_the_right_tag_is_read_as_in_python():
         assert twin.machine.counts["refused"] > 40
 
 
+def test_a_baton_of_many_slots_is_refused_at_any_length():
+    twin = chain()
+    prefix = Prefix(np.zeros((12, 1), np.float32), np.zeros(12, np.uint8), np.zeros(3, np.float32))
+    whole = wire.write_baton(Baton(7, NOW - MS, 0, prefix), twin.model.manifest)[:-TAG_BYTES]
+    for length in range(len(whole)):
+        assert tell(twin, BATON, whole[:length] + NO_TAG) == []
+
+
 def test_bytes_behind_the_arrays_of_a_message_are_not_read():
     for twin, topic, body in cases():
         assert tell(twin, topic, body[:-TAG_BYTES] + b"more" + NO_TAG)
@@ -188,10 +196,11 @@ def test_batons_before_the_first_encoding_are_kept_for_the_latest_ticks_alone():
 
 
 def test_a_kept_baton_is_dropped_when_its_tick_is_over_or_far_away():
-    for ahead in (2**64 - 1, 6, 8, 7 + HORIZON, 8 + HORIZON, 0):
+    after_seven = (2**64 - 1, 6, 8, 7 + HORIZON, 8 + HORIZON, 0)
+    for tick, ahead in (*((7, ahead) for ahead in after_seven), (2**64 - 5, 3), (2**64 - 1, 0)):
         twin = chain()
         tell(twin, BATON, baton(twin, ahead), slot=1)
-        tell(twin, ENCODING, encoding(7))
+        tell(twin, ENCODING, encoding(tick))
         body = encoding(ahead)
         tell(twin, ENCODING, body[:20] + struct.pack("<qq", NOW + 1, NOW + 10 * MS) + body[36:])
 
@@ -207,17 +216,20 @@ def test_the_revision_of_a_message_starts_anew_after_255_corrections():
 
 def test_the_newest_sixteen_notices_count_and_one_that_is_in_use_outlives_them():
     twin = chain(mode="optimistic", stop=4)
+
+    def begin(tick: int) -> None:
+        body, start_ns = encoding(tick), NOW + tick
+        times = struct.pack("<qq", start_ns, start_ns + 10 * MS)
+        assert tell(twin, ENCODING, body[:20] + times + body[36:], now_ns=start_ns)
+
     for k in range(20):
         twin.notice(k, {k % 4: Override(np.array([0.1 * k], np.float32), Validity.HELD)})
     for tick in range(8):
-        body = encoding(tick)
-        tell(twin, ENCODING, body[:20] + struct.pack("<qq", NOW + tick, NOW + 10 * MS) + body[36:])
-    twin.notice(7, {})
+        begin(tick)
     for _ in range(17):
         twin.notice(100, {1: Override(np.array([0.5], np.float32), Validity.ZERO)})
-    tell(twin, BATON, baton(twin, revision=3, factor=3.0), slot=1)
-    body = encoding(8)
-    tell(twin, ENCODING, body[:20] + struct.pack("<qq", NOW + 9, NOW + 10 * MS) + body[36:])
+    assert tell(twin, BATON, baton(twin, revision=3, factor=3.0), slot=1, now_ns=NOW + 8)
+    begin(8)
 
 
 def test_an_impossible_notice_is_refused():

@@ -32,14 +32,14 @@ class Notices {
     if (count < 0) return false;
     fresh_ = none_;
     for (int k = 0; k < count; ++k) {
-      const Floats share = {reinterpret_cast<const unsigned char*>(shares + static_cast<size_t>(k) * act_dim_),
-                            static_cast<size_t>(act_dim_)};
-      if (slots[k] < 0 || static_cast<size_t>(slots[k]) >= fresh_.validity.size() || fresh_.validity[slots[k]] != kOwn ||
+      const size_t slot = slots[k], width = act_dim_;  // a negative slot becomes one behind the chain
+      const Floats share = {reinterpret_cast<const unsigned char*>(shares + k * width), width};
+      if (slot >= fresh_.validity.size() || fresh_.validity[slot] != kOwn ||
           (validities[k] != kHeld && validities[k] != kZero) || !share.finite()) {
         return false;
       }
-      fresh_.validity[slots[k]] = validities[k];
-      share.copy_to(fresh_.shares.data() + static_cast<size_t>(slots[k]) * act_dim_);
+      fresh_.validity[slot] = validities[k];
+      share.copy_to(fresh_.shares.data() + slot * width);
     }
     Notice& oldest = kept_[added_++ % kKept];
     oldest.tick = tick;
