@@ -1,7 +1,7 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ros lint bench docs gallery clean
+.PHONY: help setup demo test test-ros sanitize lint bench docs gallery clean
 
 # A sourced ROS, or a sourced venv with ROS wheels, would mix with the ROS in .venv.
 ifneq ($(AMENT_PREFIX_PATH)$(_ROS_WHEELS_BOOTSTRAP_COMPLETE),)
@@ -12,6 +12,9 @@ SETUP := ./scripts/setup_venv.sh
 BIN := .venv/bin
 RUN_EXTRAS := ros sim
 TEST_EXTRAS := ros sim onnx train record rtx colcon dev
+TICK_TESTS := tests/unit/backends/test_native_tick.py tests/property/backends/test_native_tick.py
+# Python frees little at its end, and its own allocator would hide the end of a message from the sanitizer.
+CHECKED_MEMORY := ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
 WORKERS ?= 2
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
@@ -35,6 +38,16 @@ test:  ## run every test that this machine can run, and list the others
 test-ros:  ## run the tests that send real messages
 	@$(SETUP) $(TEST_EXTRAS)
 	@$(BIN)/python -m pytest -m ros $(PYTEST_ARGS)
+
+sanitize:  ## run the tests of the native tick with sanitizers for addresses, undefined behaviour and threads
+	@$(SETUP) $(TEST_EXTRAS)
+	@$(BIN)/python scripts/build_native.py build/sanitize --sanitize address,undefined
+	@LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" $(CHECKED_MEMORY) \
+		MAT_ROS_TEST_LIBRARY=$(CURDIR)/build/sanitize/libmat_ros_native.so \
+		$(BIN)/python -m pytest -s $(TICK_TESTS) $(PYTEST_ARGS)
+	@$(BIN)/python scripts/build_native.py build/sanitize_threads --sanitize thread
+	@MAT_ROS_TEST_SANITIZE=thread MAT_ROS_TEST_LIBRARY=$(CURDIR)/build/sanitize_threads/libmat_ros_native.so \
+		$(BIN)/python -m pytest tests/unit/backends/test_native_threads.py $(PYTEST_ARGS)
 
 lint:  ## ruff, and mypy (strict on mat_ros/core)
 	@$(SETUP) $(TEST_EXTRAS)

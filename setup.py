@@ -1,6 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build the package with pip, as CMakeLists.txt does with colcon: compiled messages, native backend, ROS's share/.
+"""Build the package with pip, as CMakeLists.txt does with colcon: messages, native backend, native tick, ROS's share/.
 
 pyproject.toml contains all plain data about the project.
 """
@@ -15,6 +15,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import build_loop  # noqa: E402
 import build_messages  # noqa: E402
 import build_native  # noqa: E402
 
@@ -31,11 +32,14 @@ class BuildCompiled(build_ext):
                 file = Path(self.get_ext_filename(extension.name)).name
                 build_messages.build(ROOT, Path(self.build_temp) / "messages", package, file)
             else:
-                build_native.build(ROOT, package / build_native.FOLDER.relative_to("mat_ros"))
+                part = LIBRARIES[extension.name]
+                part.build(ROOT, package / part.FOLDER.relative_to("mat_ros"))
 
 
 MESSAGES = Extension(f"mat_ros.{build_messages.EXTENSION_NAME}", sources=[])
 NATIVE = Extension("mat_ros.backends.native.libmat_ros_native", sources=[])
+LOOP = Extension("mat_ros.nodes.native.libmat_ros_loop", sources=[])
+LIBRARIES = {NATIVE.name: build_native, LOOP.name: build_loop}
 
 
 def compiled_parts() -> list[Extension]:
@@ -44,6 +48,7 @@ def compiled_parts() -> list[Extension]:
     for name, extension, reason in (
         ("mat_ros.msg", MESSAGES, build_messages.reason_to_skip()),
         ("the native backend", NATIVE, build_native.reason_to_skip(ROOT)),
+        ("the native tick", LOOP, build_loop.reason_to_skip(ROOT)),
     ):
         if reason is None:
             parts.append(extension)

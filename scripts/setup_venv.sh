@@ -44,8 +44,8 @@ fingerprint() {
   {
     "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
     sha256sum pyproject.toml setup.py scripts/build_*.py scripts/setup_venv.sh
-    find msg srv mat_ros/backends/native -name '*.msg' -o -name '*.srv' -o -name '*.cpp' -o -name '*.h' \
-      2> /dev/null | LC_ALL=C sort | xargs -r sha256sum
+    find msg srv mat_ros/backends/native mat_ros/nodes/native -name '*.msg' -o -name '*.srv' -o -name '*.cpp' \
+      -o -name '*.h' 2> /dev/null | LC_ALL=C sort | xargs -r sha256sum
   } | sha256sum | cut -d ' ' -f 1
 }
 

@@ -24,6 +24,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from mat_ros.backends import native_library
 from mat_ros.core.tick.latch import STATE
 from mat_ros.core.wire.seal import SECRET, new_secret
 from mat_ros.graph import ros_environment
@@ -63,6 +64,9 @@ if sys.platform == "linux":
     ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
 ros_environment.keep_to_loopback()
+
+if "MAT_ROS_TEST_LIBRARY" in os.environ:  # the native library of `make sanitize`
+    native_library.LIBRARY = Path(os.environ["MAT_ROS_TEST_LIBRARY"])
 
 hypothesis.settings.register_profile("mat_ros", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("mat_ros")

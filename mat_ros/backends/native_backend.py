@@ -58,6 +58,11 @@ class NativeBackend:
         self._decide_in_c = self._library.mat_ros_decide
         self._from_there = tuple(self._at[name] for name in ("enc", "previous", "state", "actions", "state"))
 
+    @property
+    def policy(self) -> int:
+        """Return the address of the open policy, which lives as long as this backend."""
+        return self._policy
+
     def encode(self, obs: Float32) -> tuple[Float32, Float32]:
         """Map the raw observation (n, obs_dim) to encodings (n, enc_dim) and values (n,)."""
         if obs.shape != self._obs_shape:

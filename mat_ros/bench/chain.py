@@ -41,6 +41,7 @@ from mat_ros.graph.build import Graph, NodeSpec, build, environment
 from mat_ros.graph.command import node_arguments
 from mat_ros.graph.forked import ForkedNode
 from mat_ros.graph.settings import LaunchSettings
+from mat_ros.graph.tick_choice import TICKS
 from mat_ros.nodes.preload import preload
 
 WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
@@ -68,6 +69,7 @@ class Case:
     realtime: int = 0
     deadline: float = 0.8
     reliable: bool = True
+    tick: str = "auto"
 
 
 def make_policies(folder: Path, agents: Sequence[int]) -> None:
@@ -92,7 +94,7 @@ def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
     manifest = Bundle.load(policy).manifest
     settings = LaunchSettings(mode=case.mode, backend=case.backend, encoder=case.encoder, rate=case.hz, sim="free",
                               wiring="central" if case.wiring.startswith("central") else "per_agent", check=False,
-                              deadline=case.deadline)
+                              deadline=case.deadline, tick=case.tick)
     graph = build(settings, manifest, str(policy))
     common: dict[str, Value] = {"autostart": "activate", "realtime": case.realtime, "reliable": case.reliable}
     own: dict[str, dict[str, Value]] = {"safety": {"trace": str(trace), "stop_ticks": 0}}
@@ -218,6 +220,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--wiring", nargs="+", choices=WIRINGS, default=["per_joint"])
     parser.add_argument("--executor", nargs="+", choices=("events", "single"), default=["events"])
     parser.add_argument("--backend", nargs="+", choices=BACKENDS, default=["native"])
+    parser.add_argument("--tick", nargs="+", choices=TICKS, default=["auto"], help="what runs the tick of nodes")
     parser.add_argument("--encoder", choices=("central", "replicated"), default="central")
     parser.add_argument("--processes", type=int, default=4, help="processes of the chain nodes in the wiring `grouped`")
     parser.add_argument("--hz", type=float, nargs="+", default=[60.0])
@@ -235,15 +238,15 @@ def main(arguments: list[str]) -> int:
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
     cases = [Case(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
-                  given.deadline, not given.best_effort)
+                  given.deadline, not given.best_effort, tick)
              for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
-             for backend in given.backend for hz in given.hz]
+             for backend in given.backend for hz in given.hz for tick in given.tick]
     found = []
     with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
         os.environ["ROS_LOG_DIR"] = name
         make_policies(Path(name), given.n)
         for case in cases:
-            print(f"{case.n} {case.mode} {case.wiring} ...", file=sys.stderr)
+            print(f"{case.n} {case.mode} {case.wiring} {case.tick} ...", file=sys.stderr)
             policy = Path(name) / f"arm_{case.n}"
             # Each case has its own process, because a process that has received DDS messages has threads and cannot
             # safely fork the next graph.
@@ -265,8 +268,8 @@ def _end_in_order() -> None:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the main figures as a table."""
-    names = ("n", "mode", "wiring", "executor", "hz", "ticks", "missed", "p50_ms", "p99_ms", "max_ms", "floor_p50_ms",
-             "cpu_share", "pss_mb", "ready_s", "load")
+    names = ("n", "mode", "wiring", "executor", "tick", "hz", "ticks", "missed", "p50_ms", "p99_ms", "max_ms",
+             "floor_p50_ms", "cpu_share", "pss_mb", "ready_s", "load")
     table = Table(*names)
     for row in rows:
         table.add_row(*(str(row[name]) for name in names))

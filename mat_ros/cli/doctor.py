@@ -122,11 +122,13 @@ def loopback() -> Finding:
 
 def native_backend() -> Finding:
     """Load the compiled C++ backend."""
-    library = PACKAGE_FOLDER / "backends" / "native" / "libmat_ros_native.so"
-    remedy = f"apt-get install g++, then {install_command()} --force-reinstall --no-deps"
-    if not library.exists():
-        return Finding("native backend", False, "not built", remedy)
-    return _probe("native backend", f"import ctypes; ctypes.CDLL({str(library)!r}); print('loads')", remedy)
+    return _library("native backend", "backends/native/libmat_ros_native.so", "not built")
+
+
+def native_tick() -> Finding:
+    """Load the compiled loop that runs the tick of nodes in C++."""
+    absent = "not built; nodes run their tick in Python"
+    return _library("native tick", "nodes/native/libmat_ros_loop.so", absent, "ros")
 
 
 def onnxruntime() -> Finding:
@@ -183,8 +185,8 @@ def tensorrt_rtx() -> Finding:
 
 
 PROBES: tuple[Callable[[], Finding], ...] = (
-    python, base_packages, ros, messages, loopback, native_backend, onnxruntime, mujoco, headless_rendering, torch, gpu,
-    tensorrt, tensorrt_rtx,
+    python, base_packages, ros, messages, loopback, native_backend, native_tick, onnxruntime, mujoco,
+    headless_rendering, torch, gpu, tensorrt, tensorrt_rtx,
 )  # fmt: skip
 
 
@@ -222,6 +224,15 @@ def _row(finding: Finding) -> str:
         return f"  found    {finding.name:<20}{finding.detail}"
     mark, mend = ("MISSING", "mend it") if finding.essential else ("absent ", "optional")
     return f"  {mark}  {finding.name:<20}{finding.detail}\n{'':31}{mend}: {finding.remedy}"
+
+
+def _library(name: str, file: str, absent: str, extra: str = "") -> Finding:
+    """Load a library that is compiled when the package is installed; `extra` brings what its compilation needs."""
+    library = PACKAGE_FOLDER / file
+    remedy = f"apt-get install g++, then {install_command(extra)} --force-reinstall --no-deps"
+    if not library.exists():
+        return Finding(name, False, absent, remedy)
+    return _probe(name, f"import ctypes; ctypes.CDLL({str(library)!r}); print('loads')", remedy)
 
 
 def _probe(

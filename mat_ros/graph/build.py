@@ -95,7 +95,7 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
                                       "episodes": settings.episodes, "faults": settings.faults},
                        respawn=False, essential=True)
     if settings.encoder == "central":
-        yield NodeSpec("encoder", "encoder", {**common, "backend": settings.backend})
+        yield NodeSpec("encoder", "encoder", {**common, "backend": settings.backend, "tick": settings.tick})
     yield from chain_nodes(settings, manifest, common)
     yield NodeSpec("safety", "safety", {**common, **timing, "robot": settings.robot,
                                         "hardware": settings.hardware if settings.sim == "none" else "sim",
@@ -109,9 +109,10 @@ def chain_nodes(settings: LaunchSettings, manifest: Manifest, common: Parameters
     baton = settings.baton or usual_baton(settings.mode)
     for k, span in enumerate(layout):
         yield NodeSpec(span.name, "chain_node", {
-            **common, **settings.deciding, "first_slot": span.first, "stop_slot": span.stop, "mode": settings.mode,
-            "budget_ms": settings.budget_ms, "baton": baton, "replicated": settings.encoder == "replicated",
-            "backup": k == 0, "hear": ",".join(f"{layout[j].first}" for j in range(max(0, k - reach), k)),
+            **common, **settings.deciding, "tick": settings.tick, "first_slot": span.first, "stop_slot": span.stop,
+            "mode": settings.mode, "budget_ms": settings.budget_ms, "baton": baton,
+            "replicated": settings.encoder == "replicated", "backup": k == 0,
+            "hear": ",".join(f"{layout[j].first}" for j in range(max(0, k - reach), k)),
             "chain_information": settings.information(manifest)})
 
 

@@ -13,6 +13,7 @@ from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import BATONS, MODES
 from mat_ros.core.tick.wiring import WIRINGS
+from mat_ros.graph.tick_choice import NATIVE, TICKS, TickNeeds, choose_tick
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class LaunchSettings:
     baton: str = option("", "when a node sends a baton; empty: as usual in the mode",
                         choices=("", *BATONS))
     backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
+    tick: str = option("auto", "what runs the tick of encoder and chain nodes, with the same bits: C++ where possible "
+                       "(auto), always C++ (native), or Python (python)", choices=TICKS)
     encoder: str = option("central", "one node encodes (central), or every chain node encodes (replicated)",
                           choices=("central", "replicated"))
     rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
@@ -89,6 +92,8 @@ class LaunchSettings:
         if self.mode != "optimistic" and self.baton == "on_deviation":
             raise Refused("baton", f"always in {self.mode} mode, whose nodes wait for it", "on_deviation",
                           "leave the baton out, or use mode:=optimistic")
+        choose_tick(self.tick, TickNeeds(NATIVE if self.backend == "auto" else self.backend, self.sampled,
+                                         self.encoder == "replicated", self.breakable))
 
 
 def _trained_hz(manifest: Manifest) -> float:

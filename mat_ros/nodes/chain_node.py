@@ -12,6 +12,8 @@ import numpy as np
 
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.backends.native_backend import NativeBackend
+from mat_ros.backends.native_tick import BATON, DECISION, ENCODING, NativeChain
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import option
 from mat_ros.core.policy.manifest import Manifest
@@ -22,9 +24,11 @@ from mat_ros.core.tick.messages import Baton, Decision, Encoding
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import fields as core_wire
 from mat_ros.core.wire import tick as wire
+from mat_ros.graph.tick_choice import TICKS
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
+from mat_ros.nodes.loop import HEARING, Hearing
 from mat_ros.nodes.shell import NodeSettings, Shell
 
 SLOTS = 1024  # largest number of slots that a message can hold
@@ -45,6 +49,8 @@ class ChainSettings(NodeSettings):
     chain_information: str = option("intent", "what the next slots receive for a broken joint: the intended action "
                                     "(intent) or the performed action (truth)", choices=("intent", "truth"))
     backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
+    tick: str = option("auto", "what runs the tick: C++ where possible (auto), always C++ (native), or Python (python)",
+                       choices=TICKS)
     seed: int = option(0, "seed of sampled decisions", 0, 2**31 - 1)
     sampled: bool = option(False, "draw actions instead of taking the mean")
 
@@ -63,22 +69,39 @@ class ChainShell(Shell):
 
     def set_up(self) -> None:
         """Open the backend and the topics."""
-        s, network = self.settings, self.manifest.network
-        role = Role(network.agents, s.first_slot, s.stop_slot, Patience.of(s.mode, round(s.budget_ms * 1e6)), s.baton,
-                    s.backup)
+        s = self.settings
+        role = Role(self.manifest.network.agents, s.first_slot, s.stop_slot,
+                    Patience.of(s.mode, round(s.budget_ms * 1e6)), s.baton, s.backup)
         self._backend = open_backend(s.backend, self.bundle)
-        self.chain = ChainNode(make_decider(s, self._backend, self.manifest), role, self.manifest.period_ns)
-        self._encoder = Encoder(self._backend, self.manifest)
-        self._alarm = Alarm(self, self._woken)
-        self._decided = self.announce(topics.DECISION)
-        if s.stop_slot < network.agents:
-            self._handed_on = self.announce(topics.baton(s.stop_slot - 1))
-        self._notices = Notices()
+        if self.runs_natively(self._backend, s.sampled, s.replicated):
+            self._set_up_native(self._backend, role)
+        else:
+            self._set_up_python(role)
         if s.chain_information == "truth":
             self.hear_messages(topics.OVERRIDES, self._heard_overrides)  # also while inactive: the message is latched
+
+    def _set_up_native(self, backend: NativeBackend, role: Role) -> None:
+        machine = NativeChain(backend, self.bundle, role, self._secret, self._predecessors())
+        announced = [(topics.DECISION, DECISION)]
+        if role.stop < role.slots:
+            announced.append((topics.baton(role.stop - 1), BATON))
+        heard = [(topics.baton(slot), BATON, slot) for slot in self._predecessors()]
+        # Only the loop's own thread wakes a node at the end of its patience. A strict node waits until the deadline,
+        # when no message counts, and an optimistic node does not wait.
+        hearing = Hearing.IN_THREAD if role.patience.mode == "bounded" else HEARING
+        self.run_loop(machine, [*heard, (topics.ENCODING, ENCODING, 0)], announced, hearing)
+
+    def _set_up_python(self, role: Role) -> None:
+        self.chain = ChainNode(make_decider(self.settings, self._backend, self.manifest), role, self.manifest.period_ns)
+        self._encoder = Encoder(self._backend, self.manifest)
+        self._alarm = Alarm(self, self._woken)
+        self._notices = Notices()
+        self._decided = self.announce(topics.DECISION)
+        if role.stop < role.slots:
+            self._handed_on = self.announce(topics.baton(role.stop - 1))
         for last_slot in self._predecessors():
             self.hear(topics.baton(last_slot), self._heard_baton)
-        if s.replicated:
+        if self.settings.replicated:
             self.hear(topics.OBSERVATION, self._heard_observation)
         else:
             self.hear(topics.ENCODING, self._heard_encoding)
@@ -102,17 +125,26 @@ class ChainShell(Shell):
 
     def stop(self) -> None:
         """Cancel the wait for predecessors."""
-        self._alarm.clear()
+        if self.loop is None:
+            self._alarm.clear()
 
     def facts(self) -> Mapping[str, object]:
         """Return the counts of the encoder and of the chain."""
-        return {**self._encoder.counts, **self.chain.counts} if not self.reason else {}
+        if self.reason:
+            return {}
+        if self.loop is not None:
+            return self.counts + self.loop.counts()
+        return {**self._encoder.counts, **self.chain.counts}
 
     def _heard_overrides(self, message: Any) -> None:
         network = self.manifest.network
         try:
             if message.manifest == self.bundle.hash64:
-                self._notices.add(message.tick, core_wire.read_overrides(message, network.agents, network.act_dim))
+                overrides = core_wire.read_overrides(message, network.agents, network.act_dim)
+                if self.loop is not None:
+                    self.loop.notice(message.tick, overrides)
+                else:
+                    self._notices.add(message.tick, overrides)
         except Refused:
             self.counts["refused"] += 1
 
@@ -145,4 +177,6 @@ class ChainShell(Shell):
             else:
                 self._handed_on(wire.write_baton(message, manifest))
         if self.settings.mode == "bounded":  # a strict node waits until the deadline, when no message counts
-            self._alarm.set(self.chain.wake_ns, self.now_ns())
+            now_ns, wake_ns = self.now_ns(), self.chain.wake_ns
+            # At a time that has passed, the node has done what it can: the alarm would ring again and again.
+            self._alarm.set(wake_ns if wake_ns is not None and wake_ns > now_ns else None, now_ns)

@@ -9,10 +9,10 @@ import os
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -24,6 +24,9 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 
 import mat_ros
+from mat_ros.backends.backend import Backend
+from mat_ros.backends.native_backend import NativeBackend
+from mat_ros.backends.native_tick import NativeMachine
 from mat_ros.core import options
 from mat_ros.core.errors import Missing, Refused, foreign
 from mat_ros.core.options import Option, option
@@ -33,10 +36,12 @@ from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import Seal, read_secret
 from mat_ros.graph.build import LEAN
 from mat_ros.graph.peers import read_peers
+from mat_ros.graph.tick_choice import TickNeeds, choose_tick
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.disturbance import Disturbance
+from mat_ros.nodes.loop import Handling, Hearing, Loop, lacking
 from mat_ros.nodes.topics import Topic
 
 DIAGNOSTICS_S = 1.0  # time between two reports, which are also the node's heartbeat
@@ -73,11 +78,17 @@ class Shell(LifecycleNode):
     ends: Any = None  # the future whose result ends the process; `mat_ros.nodes.__main__` sets it
 
     def __init__(self, **node_arguments: Any) -> None:
+        self._entities: list[Callable[[], object]] = []  # functions that destroy what `set_up` has made
+        self.loop: Loop | None = None  # runs the tick in C++; None: the handlers of `hear` run it
+        self._tick_choice = ""  # what runs the tick, and why; empty where the node has no choice
+        # The number of connected other ends, by topic. An end's own count stays too low for ever when two ends appear
+        # at the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371). The participant's count is right.
+        self._other_ends: dict[str, Callable[[], int]] = {}
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
         self._log_again_s: dict[str, float] = {}  # by reason: earliest time of its next log line
-        self._handled, self._handled_ns = 0, 0  # tick messages since the last report, and their time
+        self._handling = self._last_handling = Handling(0, 0)  # of messages of the tick, now and at the last report
         self.configured = self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
         self._options = {o.name: o for o in options.options(self.settings_type)}
@@ -94,10 +105,6 @@ class Shell(LifecycleNode):
         self.settings: Any = self._read_settings()
         self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
         self._disturbance: Disturbance | None = None
-        self._entities: list[Callable[[], object]] = []  # functions that destroy what `set_up` has made
-        # The number of connected other ends, by topic. An end's own count stays too low for ever when two ends appear
-        # at the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371). The participant's count is right.
-        self._other_ends: dict[str, Callable[[], int]] = {}
         self._describe_to_all = self._publisher_of(topics.DESCRIPTOR, self.create_publisher(
             topics.DESCRIPTOR.type, topics.DESCRIPTOR.name, topics.DESCRIPTOR.qos))
         self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
@@ -137,8 +144,7 @@ class Shell(LifecycleNode):
         """Make a publisher, and return its function that publishes a message: its bytes or an object."""
         publisher = self.create_publisher(topic.type, topic.name, topic.qos)
         self._entities.append(lambda: self.destroy_publisher(publisher))
-        self._other_ends[topic.name] = lambda: max(publisher.get_subscription_count(),
-                                                   self.count_subscribers(publisher.topic_name))
+        self._count_ends(topic, publisher.get_subscription_count, self.count_subscribers)
         return self._publisher_of(topic, publisher)
 
     def _publisher_of(self, topic: Topic, publisher: Any) -> Callable[[Any], None]:
@@ -177,8 +183,8 @@ class Shell(LifecycleNode):
                 handler(data)
             except (ValueError, struct.error):  # the message is too short, of a wrong size or not finite
                 self.counts["refused"] += 1
-            self._handled_ns += time.perf_counter_ns() - begun_ns
-            self._handled += 1
+            self._handling = Handling(self._handling.messages + 1,
+                                      self._handling.ns + time.perf_counter_ns() - begun_ns)
 
         self.hear_bytes(topic, heard, topic.qos if self.settings.reliable else topic.best_effort)
 
@@ -186,8 +192,7 @@ class Shell(LifecycleNode):
         """Pass each message of a topic to `handler` as bytes, whether the node is active or not."""
         subscription = self.create_subscription(topic.type, topic.name, handler, qos, raw=True)
         self._entities.append(lambda: self.destroy_subscription(subscription))
-        self._other_ends[topic.name] = lambda: max(subscription.get_publisher_count(),
-                                                   self.count_publishers(subscription.topic_name))
+        self._count_ends(topic, subscription.get_publisher_count, self.count_publishers)
 
     def hear_messages(self, topic: Topic, handler: Callable[[Any], None],
                       stranger: Callable[[Any], None] | None = None) -> None:
@@ -208,6 +213,33 @@ class Shell(LifecycleNode):
         subscription = self.create_subscription(topic.type, topic.name, heard if topic.sealed else handler, topic.qos,
                                                 raw=topic.sealed)
         self._entities.append(lambda: self.destroy_subscription(subscription))
+
+    def runs_natively(self, backend: Backend, sampled: bool = False,
+                      replicated: bool = False) -> TypeGuard[NativeBackend]:
+        """Return whether C++ runs the tick of this node, and log the choice."""
+        choice = choose_tick(self.settings.tick, TickNeeds(backend.info().name, sampled, replicated,
+                                                           self.settings.inject, lacking()))
+        self._tick_choice = str(choice)
+        self.get_logger().info(f"tick: {choice}")
+        return choice.native
+
+    def run_loop(self, machine: NativeMachine, heard: Sequence[tuple[Topic, int, int]],
+                 announced: Sequence[tuple[Topic, int]], hearing: Hearing) -> None:
+        """Let C++ take the topics of the tick, in place of `hear` and `announce`.
+
+        A topic comes with its number in the machine; a topic that the node reads comes with its last slot as well.
+        """
+        loop = Loop(self, machine, hearing, self.settings.clock == "system")
+        self._entities.append(loop.close)
+        for topic, number in announced:
+            self._count_ends(topic, loop.announce(topic, number), self.count_subscribers)
+        for topic, number, slot in heard:
+            self._count_ends(topic, loop.hear(topic, number, slot, self.settings.reliable), self.count_publishers)
+        loop.begin()
+        self.loop = loop
+
+    def _count_ends(self, topic: Topic, own: Callable[[], int], participants: Callable[[str], int]) -> None:
+        self._other_ends[topic.name] = lambda: max(own(), participants(self.resolve_topic_name(topic.name)))
 
     def _heard_injection(self, message: Any) -> None:
         try:
@@ -249,7 +281,7 @@ class Shell(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.configured, self.reason = True, ""
         descriptor = NodeDescriptor(name=self.get_name(), role=self.role, digest=self.bundle.digest,
-                                    version=mat_ros.__version__, pid=os.getpid())
+                                    tick=self._tick_choice[:128], version=mat_ros.__version__, pid=os.getpid())
         self.describe(descriptor)
         self._describe_to_all(descriptor)
         self._look_around(descriptor)
@@ -280,6 +312,8 @@ class Shell(LifecycleNode):
         if self.settings.realtime and not realtime.request(self.settings.realtime):
             self.get_logger().warning(realtime.REFUSED)
         self.active = True
+        if self.loop is not None:
+            self.loop.activate(True)
         return super().on_activate(state)
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
@@ -300,15 +334,23 @@ class Shell(LifecycleNode):
         self._take_down()
         return TransitionCallbackReturn.SUCCESS
 
+    def destroy_node(self) -> None:
+        """Destroy the node after everything that it has made: the ends of a loop need the rcl node."""
+        self._take_down()
+        super().destroy_node()
+
     def _cease(self) -> None:
         self.active = False
+        if self.loop is not None:
+            self.loop.activate(False)
         if self._disturbance is not None:
             self._disturbance.clear()
         self.stop()
 
     def _take_down(self) -> None:
         self.configured = False
-        self._disturbance = None
+        self._disturbance = self.loop = None
+        self._tick_choice = ""
         while self._entities:
             self._entities.pop()()
         self._other_ends.clear()
@@ -330,9 +372,13 @@ class Shell(LifecycleNode):
         level = DiagnosticStatus.OK if not self.reason else (
             DiagnosticStatus.WARN if self.active else DiagnosticStatus.ERROR)
         values = {"pid": os.getpid(), "active": self.active, **self.counts, **self.facts()}
-        if self._handled:
-            values["handling_us"] = f"{self._handled_ns * 1e-3 / self._handled:.1f}"
-            self._handled = self._handled_ns = 0
+        if self._tick_choice:
+            values["tick_choice"] = self._tick_choice
+        now = self.loop.handling() if self.loop is not None else self._handling
+        messages, ns = now.messages - self._last_handling.messages, now.ns - self._last_handling.ns
+        if messages > 0:
+            values["handling_us"] = f"{ns * 1e-3 / messages:.1f}"
+        self._last_handling = now
         status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(),
                                   message=self.reason[:400] or "runs", hardware_id=self.role,
                                   values=[KeyValue(key=str(k), value=str(v)) for k, v in values.items()])

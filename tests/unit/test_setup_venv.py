@@ -50,11 +50,11 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.root, self.bin, self.asked = folder / "tree", folder / "bin", folder / "asked"
         self.venv = self.root / ".venv"
-        for name in ("scripts", "msg", "srv", "mat_ros/backends/native"):
+        for name in ("scripts", "msg", "srv", "mat_ros/backends/native", "mat_ros/nodes/native"):
             (self.root / name).mkdir(parents=True)
         self.bin.mkdir()
         for name in ("pyproject.toml", "setup.py", "scripts/setup_venv.sh", "scripts/executables.txt",
-                     "scripts/build_messages.py", "scripts/build_native.py"):
+                     "scripts/build_loop.py", "scripts/build_messages.py", "scripts/build_native.py"):
             shutil.copy(ROOT / name, self.root / name)
         pip = folder / "pip.py"
         pip.write_text(PIP.format(promised=PROMISED))

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "arithmetic.h"
-#include "loader.h"
-#include "mat_ros_native.h"
+#include "policy.h"
 
 namespace mat_ros {
 
@@ -63,12 +62,6 @@ const Path& best_path() {
 }
 
 }  // namespace mat_ros
-
-struct mat_ros_policy {
-  std::unique_ptr<mat_ros::LoadedModel> loaded;
-  const mat_ros::Path* path;
-  const mat_ros::Model& model() const { return loaded->model; }
-};
 
 extern "C" {
 

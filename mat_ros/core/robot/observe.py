@@ -123,16 +123,17 @@ class Observer:
         self.signal_count = layout.signal_count
         self.obs_dim = seen + (n if layout.agent_id else 0)
         self.measured = np.zeros((n, self.obs_dim), dtype=bool)  # False in padding and ids
-        self._index = np.zeros((n, self.obs_dim), dtype=np.intp)
-        self._scale, self._bias = np.zeros((2, n, self.obs_dim))
+        # Column k of agent i is scale[i, k] * signals[index[i, k]] + bias[i, k] where it is measured, else bias[i, k].
+        self.index = np.zeros((n, self.obs_dim), dtype=np.intp)
+        self.scale, self.bias = np.zeros((2, n, self.obs_dim))
         for i, row in enumerate(rows):
             for k, (place, part) in enumerate(row):
-                self._index[i, k], self._scale[i, k], self._bias[i, k] = place, part.scale, part.bias
+                self.index[i, k], self.scale[i, k], self.bias[i, k] = place, part.scale, part.bias
                 self.measured[i, k] = True
             if layout.agent_id:
-                self._bias[i, seen + i] = 1.0
+                self.bias[i, seen + i] = 1.0
         self._padding = np.flatnonzero(~self.measured)  # places in the flat observation that hold no measurement
-        self._padded = self._bias.reshape(-1)[self._padding]
+        self._padded = self.bias.reshape(-1)[self._padding]
 
     def _columns(self, view: View) -> list[tuple[int, Part]]:
         elements = {term.name: term.elements for term in self.layout.terms}
@@ -156,11 +157,11 @@ class Observer:
         if signals.shape[-1] != self.signal_count:
             raise Refused("measurements", f"{self.signal_count} values", signals.shape[-1],
                           "check that the robot measures the terms of the layout")
-        seen = np.take(signals, self._index, axis=-1)
-        seen *= self._scale
-        seen += self._bias
+        seen = np.take(signals, self.index, axis=-1)
+        seen *= self.scale
+        seen += self.bias
         # The NaN of a broken sensor must not reach a column without a measurement.
-        seen.reshape(*seen.shape[:-2], self._index.size)[..., self._padding] = self._padded
+        seen.reshape(*seen.shape[:-2], self.index.size)[..., self._padding] = self._padded
         observation: NDArray[np.float32] = np.clip(seen, -self.layout.clip, self.layout.clip).astype(np.float32)
         return observation
 

@@ -69,6 +69,12 @@ def test_messages_built_by_cmake_can_be_serialised(built):
     assert int(run(built, f". install/setup.bash; cd /; python3 -c '{code}'")) > 0
 
 
+def test_what_cmake_compiles_runs_the_tick_of_nodes(built):
+    code = "from mat_ros.nodes import loop; print(loop.LIBRARY, repr(loop.lacking()))"
+    library, lacking = run(built, f". install/setup.bash; cd /; python3 -c '{code}'").split()
+    assert (Path(library).is_relative_to(built / "install"), lacking) == (True, "''")
+
+
 def test_shipped_files_are_found_from_another_folder(built):
     code = "from mat_ros.core import shipped; print(*shipped.config_names(\"robots\")); print(*shipped.share_folders())"
     robots, shares = run(built, f". install/setup.bash; cd /; python3 -c '{code}'").split("\n")[:2]

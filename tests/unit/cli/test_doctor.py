@@ -50,6 +50,13 @@ def test_json_holds_every_finding(diagnose, capsys):
     assert [finding["name"] for finding in report["findings"]] == ["ROS 2", "torch"]
 
 
+def test_a_tick_that_is_not_compiled_is_told_in_one_line_with_what_runs_instead(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "PACKAGE_FOLDER", tmp_path)
+    finding = doctor.native_tick()
+    assert (finding.found, finding.essential) == (False, False)
+    assert finding.detail == "not built; nodes run their tick in Python"
+
+
 def test_a_probe_that_dies_is_a_finding_and_not_a_crash():
     finding = doctor._probe("fragile", "import os; os.abort()", "replace it")
     assert not finding.found
