@@ -43,6 +43,7 @@ from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.latch import STATE, StopLatch
 from mat_ros.core.tick.wiring import WIRINGS
+from mat_ros.graph.build import BARE
 from mat_ros.graph.deployment import plan_bundle
 from mat_ros.graph.launcher import Supervisor
 from mat_ros.graph.settings import LaunchSettings
@@ -155,7 +156,7 @@ def strike(arena: Arena, name: str, blow: str) -> Row:
 
     def whole() -> bool:
         pid, reported_ns = arena.reports.get(name, (0, 0))
-        known = name == "driver" or (pid == arena.pid(name) and reported_ns > struck_ns)
+        known = name in BARE or (pid == arena.pid(name) and reported_ns > struck_ns)
         return (arena.may_move() and known and arena.pid(name) not in ((0, struck) if again else (0,))
                 and arena.written - written >= WHOLE
                 and len([time_ns for time_ns in arena.whole_ns if time_ns > struck_ns]) >= WHOLE)

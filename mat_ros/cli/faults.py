@@ -9,18 +9,17 @@ import json
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from mat_ros.cli.service import call
 from mat_ros.core import shipped
-from mat_ros.core.errors import Missing
 from mat_ros.core.faults.injection import Answer
 from mat_ros.core.faults.schedule import fault_kinds
 from mat_ros.core.faults.targets import targets
 from mat_ros.core.policy.bundle import Bundle
 
-PATIENCE_S = 5.0  # longest wait for an injector, and for its answer
 SHOWN = 8  # largest number of elements of a term, or of receivers of a sender, in a printed list
 
 
@@ -104,20 +103,5 @@ def _clear(given: argparse.Namespace) -> int:
 
 def _call(namespace: str, kind: Any, service: str, request: Any) -> Any:
     """Send a request to the injector of a graph and return the answer."""
-    import rclpy  # as in _inject
-
-    rclpy.init()
-    node = rclpy.create_node("mat_ros_faults", namespace=namespace)
-    try:
-        client: Any = node.create_client(kind, service)
-        if not client.wait_for_service(PATIENCE_S):
-            raise Missing("an injector in the graph", "launch with inject:=true, in the same namespace and ROS domain")
-        future = client.call_async(request)
-        spin: Callable[..., None] = rclpy.spin_until_future_complete
-        spin(node, future, timeout_sec=PATIENCE_S)
-        if not future.done():
-            raise Missing("an answer of the injector", "check whether the injector still runs")
-        return future.result()
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    return call(namespace, kind, service, request, "an injector",
+                "launch with inject:=true, in the same namespace and ROS domain")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mat_ros.cli.service import call
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.tick.latch import Stop, StopLatch, stops
 
@@ -56,22 +57,8 @@ def _resume(robot: str, namespace: str) -> str:
 
 
 def _ask(robot: str, namespace: str) -> Any:
-    """Call the service of the safety node. Only this function imports rclpy: a stop can be undone without ROS."""
-    import rclpy
-
+    """Call the service of the safety node. A stop can be undone without ROS, so the message is imported here."""
     from mat_ros.srv import Resume
 
-    rclpy.init()
-    node = rclpy.create_node("mat_ros_resume", namespace=namespace)
-    try:
-        client: Any = node.create_client(Resume, "resume")
-        if not client.wait_for_service(PATIENCE_S):
-            raise Missing("a safety node in the graph", "launch one, in the same namespace and ROS domain")
-        future = client.call_async(Resume.Request(robot=robot))
-        rclpy.spin_until_future_complete(node, future, timeout_sec=PATIENCE_S)
-        if not future.done():
-            raise Missing("an answer of the safety node", "see whether it still runs")
-        return future.result()
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    return call(namespace, Resume, "resume", Resume.Request(robot=robot), "a safety node",
+                "launch one, in the same namespace and ROS domain", PATIENCE_S)

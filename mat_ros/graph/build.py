@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import sys
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,13 +24,15 @@ from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import usual_baton
 from mat_ros.core.tick.wiring import BATON_REACH, spans
 from mat_ros.core.wire.seal import SECRET, new_secret
+from mat_ros.graph.discovery import ADDRESSES, LARGE, LOOPBACK, SERVER, domain_of, free_port, may_serve, runs
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.ros_environment import keep_to_loopback, open_to_network
 from mat_ros.graph.settings import LaunchSettings
 
 LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer fewer services, so that many nodes find each other sooner
 LEAN_ABOVE = 30  # processes; a larger graph is lean
-DRIVER = "driver"  # the only process without a lifecycle, topics and reports
+DRIVER = "driver"  # owns the adapter of a real robot
+BARE = (DRIVER, SERVER)  # processes without a lifecycle, topics and reports
 Parameters = Mapping[str, Value]
 
 
@@ -59,15 +62,37 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     common = common_parameters(settings, policy_folder)
     nodes = [*nodes_in_the_flow(settings, manifest, common), *nodes_beside_it(settings, manifest, common)]
     peers = count_peers(((node.name, node.executable, node.parameters) for node in nodes), manifest.network.agents)
-    nodes = [node if node.executable == DRIVER else replace(node, parameters={**node.parameters,
-                                                                              "peers": peers[node.name]})
+    nodes = [node if node.executable in BARE else replace(node, parameters={**node.parameters,
+                                                                            "peers": peers[node.name]})
              for node in nodes]
-    watched = ",".join(node.name for node in nodes if node.executable != DRIVER)
+    watched = ",".join(node.name for node in nodes if node.executable not in BARE)
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": watched}))
     if settings.viewer != "none":  # not in the supervisor's list: a graph runs without a viewer
         nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
     own = {SECRET: os.environ.get(SECRET) or new_secret(), **({LEAN: "1"} if len(nodes) > LEAN_ABOVE else {})}
-    return Graph(settings.namespace, chosen(nodes, settings.nodes), {**environment(settings.network), **own})
+    variables = {**environment(settings.network), **own}
+    server = served(settings, variables, len(nodes))
+    if server is not None:
+        nodes.insert(0, server)
+        variables[ADDRESSES] = f"{LOOPBACK}:{server.parameters['port']}"
+    return Graph(settings.namespace, chosen(nodes, settings.nodes), variables)
+
+
+def served(settings: LaunchSettings, variables: Mapping[str, str], processes: int) -> NodeSpec | None:
+    """Return the discovery server of a graph; None where the processes find each other without one."""
+    wanted = settings.discovery == "server" or (settings.discovery == "auto" and processes > LARGE)
+    # A graph that is started in parts would have a server for each part.
+    if not wanted:
+        return None
+    port = free_port(domain_of()) if not settings.nodes and may_serve(variables) else None
+    if port is not None and runs(port):
+        return NodeSpec(SERVER, SERVER, {"port": port})
+    lack = "a server needs Fast DDS on the loopback, all nodes in one launch, and a free port"
+    if settings.discovery == "server":
+        raise Refused("discovery", f"auto or plain, since {lack}", "server", "leave discovery out")
+    print(f"{processes} processes find each other without a discovery server, which takes longer: {lack}",
+          file=sys.stderr, flush=True)
+    return None
 
 
 def common_parameters(settings: LaunchSettings, policy_folder: str) -> Parameters:

@@ -22,6 +22,7 @@ from mat_ros.core.errors import REFUSED
 from mat_ros.graph.build import Graph, NodeSpec
 from mat_ros.graph.claim import claim
 from mat_ros.graph.command import ending, node_arguments, node_command, shell_status
+from mat_ros.graph.discovery import ADDRESSES, TOOL
 from mat_ros.graph.forked import ForkedNode, NodeMain, may_fork
 from mat_ros.graph.process import Process, Sink
 from mat_ros.graph.warden import Warden, join_group
@@ -56,6 +57,9 @@ class Supervisor:
     def __enter__(self) -> Supervisor:
         """Claim the nodes' names, then start the warden and every node; refuse a graph that runs already."""
         self._claims = claim(self.graph, self._variables)
+        if server := self.graph.environment.get(ADDRESSES):
+            self.sink("launcher", "the nodes find each other through a discovery server; tools of ROS find them with "
+                                  f"{ADDRESSES}={server} {TOOL}=TRUE in their environment")
         self._main = self.preload()
         self._warden = Warden(self._claims)
         self._start_due()

@@ -13,6 +13,7 @@ from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.chain import BATONS, MODES
 from mat_ros.core.tick.wiring import WIRINGS
+from mat_ros.graph.discovery import DISCOVERIES
 from mat_ros.graph.tick_choice import NATIVE, TICKS, TickNeeds, choose_tick
 
 
@@ -55,6 +56,8 @@ class LaunchSettings:
     check: bool = option(True, "decide every tick again in one process and compare the bits")
     namespace: str = option("", "ROS namespace of every node and topic")
     use_sim_time: bool = option(False, "the simulated robot publishes its time on /clock, and stamps use this time")
+    discovery: str = option("auto", "how processes of one machine find each other: through a server of the graph, each "
+                            "by itself (plain), or through a server in a large graph (auto)", choices=DISCOVERIES)
     viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
     nodes: str = option("", "start only these nodes on this host: names or patterns, as in chain_robot1_*,encoder; "
                             "a leading ! leaves nodes out; empty: all")

@@ -20,6 +20,7 @@ from typing import Any
 
 from mat_ros.core.errors import REFUSED, Missing, Refused
 from mat_ros.graph import ros_environment
+from mat_ros.nodes.discovery import main as serve
 from mat_ros.nodes.driver import main as drive
 
 # Rows: executable -> module:class. A module is imported only where it runs.
@@ -36,15 +37,16 @@ EXECUTABLES = {
     "recorder": "mat_ros.nodes.recorder:RecorderNode",
     "viewer": "mat_ros.nodes.viewer:ViewerNode",
 }
-DRIVER = "driver"  # the one executable that is no ROS node: it outlives those that are
+# Executables that are no ROS nodes: the driver outlives those that are, and the discovery server introduces them.
+BARE = {"driver": drive, "discovery": serve}
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 LONG_S = 3600.0  # EventsExecutor never wakes without a timeout
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run nodes until a signal comes, a node ends the process, or a parameter is refused."""
-    if arguments and arguments[0] == DRIVER:
-        return drive(arguments[1:])
+    if arguments and arguments[0] in BARE:
+        return BARE[arguments[0]](arguments[1:])
     groups = _groups(arguments)
     # Signals are blocked before any thread exists, so that only the waiting thread below receives them.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

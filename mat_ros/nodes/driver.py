@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from mat_ros.core import options
 from mat_ros.core.errors import Refused
@@ -33,6 +30,7 @@ from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, List
 from mat_ros.hardware.open import ADAPTERS, find_guard, open_hardware
 from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import realtime
+from mat_ros.nodes.parameters import read_parameters
 
 DRIVE_PERIODS = 5  # periods without a command after which the drive itself ends every speed and effort
 
@@ -51,8 +49,9 @@ class DriverSettings:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the driver until SIGINT or SIGTERM. Before it ends, it brings the robot to its fallback."""
-    namespace, values = read_arguments(arguments)
-    settings: DriverSettings = options.read(DriverSettings, values)
+    namespace, values = read_parameters(arguments)
+    known = {o.name for o in options.options(DriverSettings)}
+    settings: DriverSettings = options.read(DriverSettings, {n: value for n, value in values.items() if n in known})
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -124,21 +123,3 @@ def _link(hardware: str, namespace: str) -> Any:
 
     rclpy.init(args=[])
     return RosLink(rclpy.create_node("driver", namespace=namespace))
-
-
-def read_arguments(arguments: Sequence[str]) -> tuple[str, Mapping[str, options.Value]]:
-    """Return the namespace and the parameters of a ROS command line; rclpy is not needed for this."""
-    namespace, values = "", dict[str, options.Value]()
-    for flag, value in itertools.pairwise(arguments):
-        name, _, text = value.partition(":=")
-        if flag == "-r" and name == "__ns":
-            namespace = text.strip("/")
-        elif flag == "-p":
-            values[name] = yaml.safe_load(text)
-        elif flag == "--params-file":
-            for node in yaml.safe_load(Path(value).read_text(encoding="utf-8")).values():
-                values |= node.get("ros__parameters", {})
-    known = {o.name for o in options.options(DriverSettings)}
-    return namespace, {name: value for name, value in values.items() if name in known}
-
-

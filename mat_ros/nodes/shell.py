@@ -220,7 +220,8 @@ class Shell(LifecycleNode):
         choice = choose_tick(self.settings.tick, TickNeeds(backend.info().name, sampled, replicated,
                                                            self.settings.inject, lacking()))
         self._tick_choice = str(choice)
-        self.get_logger().info(f"tick: {choice}")
+        if not choice.native:
+            self.get_logger().info(f"tick: {choice}")
         return choice.native
 
     def run_loop(self, machine: NativeMachine, heard: Sequence[tuple[Topic, int, int]],
