@@ -84,6 +84,7 @@ class Shell(LifecycleNode):
         # The number of connected other ends, by topic. An end's own count stays too low for ever when two ends appear
         # at the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371). The participant's count is right.
         self._other_ends: dict[str, Callable[[], int]] = {}
+        self._started = Clock(clock_type=ClockType.SYSTEM_TIME).now().to_msg()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
@@ -282,7 +283,8 @@ class Shell(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.configured, self.reason = True, ""
         descriptor = NodeDescriptor(name=self.get_name(), role=self.role, digest=self.bundle.digest,
-                                    tick=self._tick_choice[:128], version=mat_ros.__version__, pid=os.getpid())
+                                    tick=self._tick_choice[:128], version=mat_ros.__version__, pid=os.getpid(),
+                                    started=self._started)
         self.describe(descriptor)
         self._describe_to_all(descriptor)
         self._look_around(descriptor)

@@ -69,7 +69,9 @@ class SupervisorNode(Shell):
             self.supervision.on_stranger(message.name)
 
     def _described(self, message: Any) -> None:
-        if message.name == self.get_name() and message.pid != os.getpid() and not self.supervision.begun:
+        another = message.name == self.get_name() and message.pid != os.getpid()
+        # Of two supervisors that have begun before they heard of each other, the one that was started later ends.
+        if another and (not self.supervision.begun or _order(message.started) < _order(self._started)):
             # On one machine `mat_ros.graph.claim` refuses a second graph earlier. A network has only this check.
             self.get_logger().error(f"another graph runs in namespace {self.get_namespace()}: expected to supervise "
                                     f"alone, got the supervisor of process {message.pid} on its host; end that graph, "
@@ -133,3 +135,7 @@ class SupervisorNode(Shell):
     def facts(self) -> Mapping[str, object]:
         """Return the mode of the graph."""
         return {"mode": getattr(self, "_mode", Mode.WAITING).name}
+
+
+def _order(time: Any) -> tuple[int, int]:
+    return time.sec, time.nanosec

@@ -16,11 +16,13 @@ from mat_ros.bench import damage, recovery
 from mat_ros.bench.logged_robot import CommandLog
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from support.pauses import LongestPause
 from support.places import BUNDLES
 
 JOINTS = Bundle.load(BUNDLES / "rwkv4").manifest.joints
 PERIOD = 20_000_000
-BUSY_PERIODS = 25.0  # by which a busy machine may be late
+PAUSES = 4  # processes that a command passes, each of which a busy machine may pause
+QUIET_PERIODS = 3.0  # longest gap on a machine that runs every process at once
 
 
 def log(times_ns: list[float], commands: list[float], places: list[float] | None = None) -> CommandLog:
@@ -63,9 +65,10 @@ def test_a_struck_gate_leaves_the_robot_commanded_within_limits_and_no_process_b
     out = tmp_path / "recovery.jsonl"
     words = ["--policy", str(BUNDLES / "rwkv4"), "--wiring", "central", "--count", "1", "--out", str(out),
              "--processes", "safety", "chain", "--blows"]
-    assert recovery.main([*words, "kill", "stop"]) == 0
-    earlier = out.read_text()
-    assert recovery.main([*words, "kill", "stop", "restart"]) == 0  # goes on with what is missing
+    with LongestPause() as pause:
+        assert recovery.main([*words, "kill", "stop"]) == 0
+        earlier = out.read_text()
+        assert recovery.main([*words, "kill", "stop", "restart"]) == 0  # goes on with what is missing
     assert out.read_text().startswith(earlier)
     assert "0 processes were left behind" in capsys.readouterr().out
     rows = [json.loads(line) for line in out.read_text().splitlines()]
@@ -73,7 +76,8 @@ def test_a_struck_gate_leaves_the_robot_commanded_within_limits_and_no_process_b
         (process, blow) for process in ("chain", "safety") for blow in ("kill", "restart", "stop")]
     assert all(row["step"] <= 1.0 + 1e-6 and row["outside"] == row["left"] == 0 for row in rows)
     # A gate that is told to end brings the robot to its fallback, and then no command is missed.
-    assert all(row["gap_periods"] < BUSY_PERIODS for row in rows if row["blow"] != "restart")
+    longest = QUIET_PERIODS + PAUSES * pause.seconds * 1e9 / PERIOD
+    assert all(row["gap_periods"] < longest for row in rows if row["blow"] != "restart"), longest
     assert all(row["stopped"] for row in rows
                if row["process"] == "safety" and row["blow"] != "restart")  # and it was resumed
     with pytest.raises(Refused, match="name another file"):
