@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mat_ros
-from mat_ros.nodes.__main__ import DRIVER, EXECUTABLES
+from mat_ros.nodes.__main__ import BARE, EXECUTABLES
 from support.places import ROOT
 
 CODE_FOLDERS = ("mat_ros", "training", "trt_engines", "cuda", "launch", "scripts", "tests")
@@ -81,7 +81,7 @@ def test_every_source_file_starts_with_the_licence():
 
 def test_what_ros2_run_starts_is_what_python_starts():
     table = [line for line in (ROOT / "scripts" / "executables.txt").read_text().split("\n") if line.isidentifier()]
-    assert sorted(table) == sorted([*EXECUTABLES, DRIVER])
+    assert sorted(table) == sorted([*EXECUTABLES, *BARE])
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv")]), ids=lambda path: path.name)
