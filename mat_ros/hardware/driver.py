@@ -46,7 +46,8 @@ from mat_ros.hardware.wire import (
 
 REST_S = 2.0  # longest ramp to the fallback before the driver itself ends
 SILENCE = "no command came from the safety gate"
-EARLY = 4  # the driver acts a quarter of a period before a silence is complete: its own command must not come later
+# The driver acts this part of a period before a silence is complete, since its own command must not come later.
+HEADSTART = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Driving:
         self.counts: Counter[str] = Counter()  # written, unwritten, refused, silences
         self.cause = ""  # why the driver has stopped the robot; empty while it obeys the gate
         self._drive, self._write, self._latch, self._where = drive, write, latch, where
-        self._silence_ns = drive.guard.silence_ticks * drive.period_ns - drive.period_ns // EARLY
+        self._silence_ns = drive.guard.silence_ticks * drive.period_ns - round(HEADSTART * drive.period_ns)
         self._near = AGREE * np.array([joint.upper - joint.lower for joint in drive.joints])
         settings = GuardSettings(hold_ticks=0, stop_ticks=0, blend_s=0.0, outside=drive.guard.outside)
         self._gate = Gate(drive.joints, drive.period_ns, settings)

@@ -217,7 +217,7 @@ class Shell(LifecycleNode):
 
     def runs_natively(self, backend: Backend, sampled: bool = False,
                       replicated: bool = False) -> TypeGuard[NativeBackend]:
-        """Return whether C++ runs the tick of this node, and log the choice."""
+        """Return whether C++ runs the tick of this node. Log the reason where it does not."""
         choice = choose_tick(self.settings.tick, TickNeeds(backend.info().name, sampled, replicated,
                                                            self.settings.inject, lacking()))
         self._tick_choice = str(choice)

@@ -16,6 +16,7 @@ from lifecycle_msgs.srv import ChangeState
 
 from mat_ros.core.errors import REFUSED
 from mat_ros.core.options import option
+from mat_ros.core.wire.fields import ns_of
 from mat_ros.graph.signals import NodeProcesses
 from mat_ros.graph.supervise import HUNG_NS, Mode, Supervision
 from mat_ros.msg import ChainStatus
@@ -71,7 +72,7 @@ class SupervisorNode(Shell):
     def _described(self, message: Any) -> None:
         another = message.name == self.get_name() and message.pid != os.getpid()
         # Of two supervisors that have begun before they heard of each other, the one that was started later ends.
-        if another and (not self.supervision.begun or _order(message.started) < _order(self._started)):
+        if another and (not self.supervision.begun or ns_of(message.started) < ns_of(self._started)):
             # On one machine `mat_ros.graph.claim` refuses a second graph earlier. A network has only this check.
             self.get_logger().error(f"another graph runs in namespace {self.get_namespace()}: expected to supervise "
                                     f"alone, got the supervisor of process {message.pid} on its host; end that graph, "
@@ -135,7 +136,3 @@ class SupervisorNode(Shell):
     def facts(self) -> Mapping[str, object]:
         """Return the mode of the graph."""
         return {"mode": getattr(self, "_mode", Mode.WAITING).name}
-
-
-def _order(time: Any) -> tuple[int, int]:
-    return time.sec, time.nanosec
