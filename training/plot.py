@@ -25,7 +25,7 @@ from mat_ros.core.statistics import estimate
 Float = NDArray[np.float64]
 POINTS = 200  # number of points of the common grid
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b83280", "#4a5568", "#975a16", "#0987a0")
-FEW = 5  # largest number of curves whose legend fits among the curves
+FEW = 4  # largest number of curves whose legend fits among the curves
 
 
 @dataclass(frozen=True)
