@@ -49,7 +49,8 @@ def record(file: Path, tick: str, settings: dict[str, Any]) -> Recording:
             assert listener.until(lambda: len(listener.applied) > TICKS)
             assert listener.until(lambda: listener.status is not None and listener.status.compared > TICKS)
             assert listener.status.differing == 0
-            assert nodes_of(listener, tick) == {f"/{n}" for n in run.names if n.startswith(("chain", "encoder"))}
+            deciding = {f"/{n}" for n in run.names if n.startswith(("chain", "encoder"))}
+            assert listener.until(lambda: nodes_of(listener, tick) == deciding)  # a node reports once a second
             assert set(run.stop().values()) == {0}
     finally:
         listener.close()
