@@ -30,6 +30,7 @@ class Row:
     recovery_s: float  # until the graph was whole again, with the resumption of a stop; infinity: not within PATIENCE_S
     left: int  # processes of the struck node that ran beside its new one
     load: float = 0.0  # load average of the machine afterwards
+    cause: str = ""  # of the stop
 
 
 def gap(seen: CommandLog, period_ns: int) -> float:

@@ -72,10 +72,10 @@ class CommandLog:
 
 
 def read_log(path: Path, joints: int) -> CommandLog:
-    """Return the commands of a log that may still grow."""
-    numbers = np.fromfile(path) if path.exists() else np.zeros(0)
-    width = row_bytes(joints) // numbers.itemsize
-    return CommandLog(numbers[:numbers.size // width * width].reshape(-1, width))
+    """Return the commands of a log that may still grow. Only the parts that are looked at are read from disk."""
+    width = 1 + 2 * joints
+    rows = path.stat().st_size // row_bytes(joints) if path.exists() else 0
+    return CommandLog(np.memmap(path, np.float64, "r", shape=(rows, width)) if rows else np.zeros((0, width)))
 
 
 def row_bytes(joints: int) -> int:

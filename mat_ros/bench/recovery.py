@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mat-ros bench recovery: strike each process of a graph with a driver, and measure what reaches the robot.
 
-The graph drives a stand-in for a real robot (`mat_ros.bench.logged_robot`) in real time. A blow kills, stops, slows or
+The graph drives a stand-in for a real robot in real time (`mat_ros.bench.arena`). A blow kills, stops, slows or
 restarts one process at a random moment. Afterwards the benchmark waits until the own node of every joint decides
 again. Where the driver has latched a stop, the benchmark resumes the robot as an operator would.
 
@@ -11,7 +11,7 @@ place where a joint stands moves nothing and does not count. After a stop, the t
 operator moves the robot only from rest.
 
 The file of `--out` has a line for each blow. A benchmark that finds rows in its file goes on with the blows that are
-missing.
+missing. A file beside it, with the ending `.log`, has what the processes have written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,119 +33,28 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from mat_ros.bench.arena import PATIENCE_S, WHOLE, Arena
 from mat_ros.bench.damage import Row, gap, outside, step, summary, table
-from mat_ros.bench.logged_robot import LOG, CommandLog, read_log, row_bytes
 from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.chain import MODES
-from mat_ros.core.tick.latch import STATE, StopLatch
 from mat_ros.core.tick.wiring import WIRINGS
 from mat_ros.graph.build import BARE
-from mat_ros.graph.deployment import plan_bundle
-from mat_ros.graph.launcher import Supervisor
 from mat_ros.graph.settings import LaunchSettings
-from mat_ros.nodes.preload import preload
 
-DOMAIN = "89"  # ROS domain that only this benchmark uses
-PATIENCE_S = 90.0  # longest wait for a whole graph
 STRUCK_S = 1.0  # time for which a process is stopped or slowed
-WHOLE = 25  # commands in a row, each decided by the own node of every slot, that make a graph whole
-HISTORY = 10_000  # ticks whose times are kept
-RESUME_S = 0.5  # between two requests to resume
 BLOWS = ("kill", "stop", "slow", "restart")
-
-
-class Arena:
-    """A graph, its robot and its witness."""
-
-    def __init__(self, bundle: Bundle, settings: LaunchSettings, folder: Path) -> None:
-        manifest = bundle.manifest
-        self.graph, self.joints = plan_bundle(settings, bundle).graph, ruling_joints(manifest.joints, None)
-        self.period_ns, self._log, self._robot = manifest.period_ns, folder / "commands", manifest.robot
-        self.latch = StopLatch(self._robot, folder / "state")
-        self.whole_ns: list[int] = []  # times of the last commands in a row that every own node has decided
-        self.reports: dict[str, tuple[int, int]] = {}  # by node: process and time of the last report as active
-        self.resumed_ns: list[int] = []  # times of the resumptions
-        self.said: list[str] = []  # the last lines of the nodes
-        variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": str(folder), STATE: str(folder / "state"),
-                     LOG: str(self._log), "XDG_RUNTIME_DIR": str(folder)}
-        self._environment = {**os.environ, **self.graph.environment, **variables}
-        self.supervisor = Supervisor(self.graph, self._note, variables, preload=preload)
-        self._act_dim, self._rest = manifest.network.act_dim, b""
-
-    def __enter__(self) -> Arena:
-        """Start the graph, then the witness: a process with threads cannot fork nodes."""
-        self.supervisor.__enter__()
-        self._witness = subprocess.Popen([sys.executable, "-m", "mat_ros.bench.witness", str(self._act_dim)],
-                                         env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._witness.stdout is not None
-        os.set_blocking(self._witness.stdout.fileno(), False)
-        self.supervisor.watch(self._witness.stdout.fileno(), self._take)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """End the graph and the witness."""
-        assert self._witness.stdin is not None and self._witness.stdout is not None
-        self.supervisor.unwatch(self._witness.stdout.fileno())
-        self._witness.communicate()
-        self.supervisor.__exit__(*error)
-
-    def pid(self, name: str) -> int:
-        """Return the process of a node; 0 while it has none."""
-        popen = self.supervisor.processes[name].popen
-        return popen.pid if popen is not None else 0
-
-    @property
-    def written(self) -> int:
-        """Return the number of commands that have reached the robot."""
-        return self._log.stat().st_size // row_bytes(len(self.joints)) if self._log.exists() else 0
-
-    @property
-    def log(self) -> CommandLog:
-        """Return the commands that have reached the robot."""
-        return read_log(self._log, len(self.joints))
-
-    def until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Let the graph run until something is done; return whether it was done in time."""
-        end = time.monotonic() + seconds
-        while not (found := done()) and time.monotonic() < end and self.supervisor.status is None:
-            self.supervisor.pump(min(0.05, max(0.0, end - time.monotonic())))
-        return found
-
-    def may_move(self) -> bool:
-        """Return whether no stop is latched; resume a stopped robot, as an operator does with `mat-ros resume`."""
-        if self.latch.read() is None:
-            return True
-        now_ns = time.monotonic_ns()
-        if not self.resumed_ns or now_ns - self.resumed_ns[-1] > RESUME_S * 1e9:
-            assert self._witness.stdin is not None
-            self._witness.stdin.write(f"resume {self._robot}\n".encode())
-            self._witness.stdin.flush()
-            self.resumed_ns.append(now_ns)
-        return False
-
-    def _note(self, name: str, line: str) -> None:
-        self.said = [*self.said[-19:], f"{name}: {line}"]
-
-    def _take(self) -> None:
-        assert self._witness.stdout is not None
-        *lines, self._rest = (self._rest + (self._witness.stdout.read() or b"")).split(b"\n")
-        for kind, time_ns, *words in map(str.split, map(bytes.decode, lines)):
-            if kind == "tick":
-                self.whole_ns = [*self.whole_ns[-HISTORY:], int(time_ns)] if words == ["1", "0"] else []
-            elif words[2] == "1":
-                self.reports[words[0]] = int(words[1]), int(time_ns)
 
 
 def strike(arena: Arena, name: str, blow: str) -> Row:
     """Strike a process, wait until the graph is whole again, and return what the blow has done."""
     arena.until(lambda: False, random.random() * 0.5)
-    arena.until(lambda: arena.may_move() and arena.pid(name) > 0, PATIENCE_S)
-    struck, began_ns = arena.pid(name), time.monotonic_ns()
+    arena.until(lambda: arena.may_move() and arena.pid(name) > 0 and len(arena.whole_ns) >= WHOLE, PATIENCE_S)
+    struck, began_ns, arena.cause = arena.pid(name), time.monotonic_ns(), ""
     if not struck:  # for the kernel, process 0 is the whole group of this program
         raise Missing(f"a process of {name}: {arena.said[-1:]}", "launch the graph alone and look at its log")
+    arena.note("benchmark", f"{blow} {name}")
     if blow in ("kill", "restart"):
         os.kill(struck, signal.SIGKILL if blow == "kill" else signal.SIGINT)
     else:
@@ -172,7 +80,7 @@ def strike(arena: Arena, name: str, blow: str) -> Row:
     return Row(name, blow, gap(seen, arena.period_ns), step(seen, arena.joints, arena.period_ns),
                outside(seen, arena.joints), resumed_ns > 0,
                (end_ns - began_ns) * 1e-9 if recovered else float("inf"), int(again and _runs(struck)),
-               round(os.getloadavg()[0], 2))
+               round(os.getloadavg()[0], 2), arena.cause)
 
 
 def _hold_up(arena: Arena, pid: int, stop_s: float) -> None:
@@ -220,8 +128,9 @@ def main(arguments: list[str]) -> int:
     setup = {"policy": bundle.manifest.name, "mode": given.mode, "wiring": given.wiring, "realtime": given.realtime}
     rows = _read(given.out, setup) if given.out is not None else []
     random.seed(given.seed + len(rows))
-    with tempfile.TemporaryDirectory(prefix="mat_ros_recovery_") as folder, _appending(given.out) as file:
-        arena = Arena(bundle, settings, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="mat_ros_recovery_") as folder, _appending(given.out) as file, \
+            _appending(given.out and given.out.with_suffix(".log")) as log:
+        arena = Arena(bundle, settings, Path(folder), log)
         known = list(arena.supervisor.processes)
         if unknown := sorted(set(given.processes) - set(known)):
             raise Refused("--processes", f"some of {known}", unknown, "correct them")
@@ -269,7 +178,7 @@ def _read(path: Path, setup: Mapping[str, Any]) -> list[Row]:
 
 
 def _appending(path: Path | None) -> contextlib.AbstractContextManager[TextIO | None]:
-    """Open the file to which rows are appended, if there is one."""
+    """Open the file to which lines are appended, if there is one."""
     if path is None:
         return contextlib.nullcontext()
     path.parent.mkdir(parents=True, exist_ok=True)

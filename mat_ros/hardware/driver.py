@@ -69,7 +69,8 @@ class Driving:
         self.cause = ""  # why the driver has stopped the robot; empty while it obeys the gate
         self._drive, self._write, self._latch, self._where = drive, write, latch, where
         self._silence_ns = drive.guard.silence_ticks * drive.period_ns - round(HEADSTART * drive.period_ns)
-        self._near = AGREE * np.array([joint.upper - joint.lower for joint in drive.joints])
+        ranges = np.array([joint.upper - joint.lower for joint in drive.joints])
+        self._near, self._outside = AGREE * ranges, max(AGREE, drive.guard.outside) * ranges
         settings = GuardSettings(hold_ticks=0, stop_ticks=0, blend_s=0.0, outside=drive.guard.outside)
         self._gate = Gate(drive.joints, drive.period_ns, settings)
         self._sequence = -1
@@ -95,11 +96,11 @@ class Driving:
             return Receipt(sequence, False, self.cause)
         if self._taken_ns is None or command.found.any():
             if trouble := self._misplaced(command):
-                return self._refuse(sequence, trouble)
+                return self._refuse(sequence, trouble, misplaced=True)
             try:
                 self._take_place(command)
             except Refused as error:
-                return self._refuse(sequence, str(error))
+                return self._refuse(sequence, str(error), misplaced=True)
         self._sequence, self._kept = sequence, False
         reason = self._command(command.values, now_ns)
         self._next_ns = now_ns + self._silence_ns
@@ -133,16 +134,18 @@ class Driving:
         if measured is None:
             return ""
         looked_at = np.isfinite(measured) & (command.found if self._taken_ns is not None else True)
-        far = looked_at & (np.abs(measured - command.values) > self._near)
+        inside = self._gate.clip(measured)  # a command never lies where a joint stands outside its limits
+        far = looked_at & ((np.abs(inside - command.values) > self._near)
+                           | (np.abs(measured - inside) > self._outside))
         if not far.any():
             return ""
         k = int(np.flatnonzero(far)[0])
         return (f"joint {self._drive.joints[k].name}: expected a position of {command.values[k]:g}, "
                 f"got {measured[k]:g}; the gate has to find the robot again")
 
-    def _refuse(self, sequence: int, reason: str) -> Receipt:
+    def _refuse(self, sequence: int, reason: str, misplaced: bool = False) -> Receipt:
         self.counts["refused"] += 1
-        return Receipt(sequence, False, reason)
+        return Receipt(sequence, False, reason, misplaced)
 
     def poll(self, now_ns: int) -> None:
         """Command one step to the fallback if the gate has been silent for too long."""

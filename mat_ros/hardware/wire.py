@@ -20,7 +20,7 @@ COMMAND, KEEP, READ, RELEASE, LEAVE = b"C", b"K", b"R", b"U", b"L"  # from a gue
 ANSWER, READING, NOTHING = b"A", b"M", b"N"  # to a guest
 
 _COMMAND = struct.Struct("=cqI")  # kind, sequence, count; then the values, and one byte per joint: it was found
-_ANSWER = struct.Struct("=cq?")  # kind, sequence, taken
+_ANSWER = struct.Struct("=cq??")  # kind, sequence, taken, misplaced
 _READING = struct.Struct("=cqqI")  # kind, source ns, episode, count
 
 
@@ -31,6 +31,7 @@ class Receipt:
     sequence: int
     taken: bool
     reason: str = ""  # why the hardware did not take the command
+    misplaced: bool = False  # the robot does not stand where the gate has found it
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ def read_command(data: bytes) -> DriveCommand:
 
 def write_answer(answer: Receipt) -> bytes:
     """Return the bytes of an answer."""
-    return _ANSWER.pack(ANSWER, answer.sequence, answer.taken) + answer.reason.encode()[:1000]
+    return _ANSWER.pack(ANSWER, answer.sequence, answer.taken, answer.misplaced) + answer.reason.encode()[:1000]
 
 
 def read_answer(data: bytes) -> Receipt:
     """Return the answer of a message."""
-    _, sequence, taken = _ANSWER.unpack_from(data)
-    return Receipt(sequence, taken, data[_ANSWER.size:].decode("utf-8", "replace"))
+    _, sequence, taken, misplaced = _ANSWER.unpack_from(data)
+    return Receipt(sequence, taken, data[_ANSWER.size:].decode("utf-8", "replace"), misplaced)
 
 
 def write_reading(reading: Reading | str) -> bytes:

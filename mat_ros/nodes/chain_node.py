@@ -134,7 +134,7 @@ class ChainShell(Shell):
             return {}
         if self.loop is not None:
             return self.counts + self.loop.counts()
-        return {**self._encoder.counts, **self.chain.counts}
+        return self.counts + self._encoder.counts + self.chain.counts
 
     def _heard_overrides(self, message: Any) -> None:
         network = self.manifest.network

@@ -54,7 +54,7 @@ class EncoderNode(Shell):
         """Return the counts of the encoder."""
         if self.reason:
             return {}
-        return self.loop.counts() if self.loop is not None else self._encoder.counts
+        return self.counts + (self.loop.counts() if self.loop is not None else self._encoder.counts)
 
     def _heard(self, data: bytes) -> None:
         observation = wire.read_observation(data, self._encoder.signal_count)

@@ -7,18 +7,24 @@ from __future__ import annotations
 import ctypes
 import os
 
-MCL_CURRENT, MCL_FUTURE = 1, 2  # of sys/mman.h
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # of sys/mman.h
 REFUSED = ("realtime: expected SCHED_RR and locked memory, got at most one of them; raise the limits rtprio and "
            "memlock of this user, or leave realtime out")
 
 
 def request(priority: int) -> bool:
-    """Put every thread of the process under SCHED_RR and lock its memory. Return whether the system permitted both."""
+    """Lock the memory of the process and put all its threads under SCHED_RR. Return whether the system permitted both.
+
+    A page is locked once the process has touched it. To lock every page at once would copy all that the process shares
+    with its parent: 165 MB and 0.1 to 0.6 s for a forked node, which delay the ticks of all other nodes.
+    """
     if priority == 0:
+        return False
+    if ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0:
         return False
     try:
         for thread in os.listdir("/proc/self/task"):  # DDS has threads of its own
             os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(priority))
     except OSError:
         return False
-    return ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_FUTURE) == 0  # a page that is read from disk delays a tick
+    return True

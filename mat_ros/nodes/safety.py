@@ -19,7 +19,7 @@ from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.keeper import Keeper, Keeping
-from mat_ros.core.tick.latch import StopLatch
+from mat_ros.core.tick.latch import Stop, StopLatch
 from mat_ros.core.tick.messages import Outcome
 from mat_ros.core.tick.safety import Reason
 from mat_ros.core.tick.walk import paced
@@ -64,6 +64,7 @@ class SafetyNode(Shell):
     _driver: Guest | None = None  # None: a simulated robot, which receives the applied commands
     _latch: StopLatch | None = None
     _sent_ns = 0  # when the gate sent its last command
+    _gone = False  # the driver was not there at the last command
     _keep_ns: int | None = None  # when the gate has to tell the driver that it runs
 
     def set_up(self) -> None:
@@ -101,10 +102,14 @@ class SafetyNode(Shell):
 
     def start(self) -> None:
         """Take over the robot as soon as it is found. A stop that is latched on disk stays latched."""
+        if (stop := self._take_over()) is not None:
+            self.fail(f"a stop is latched since {stop.at}: {stop.cause}; `mat-ros resume` undoes it")
+
+    def _take_over(self) -> Stop | None:
+        """Take over the robot as soon as it is found. Return the stop that is latched on disk."""
         stop = self._latch.read() if self._latch is not None else None
         self.keeper.take_over(latched=stop is not None)
-        if stop is not None:
-            self.fail(f"a stop is latched since {stop.at}: {stop.cause}; `mat-ros resume` undoes it")
+        return stop
 
     def stop(self) -> None:
         """Bring the robot to its fallback."""
@@ -135,7 +140,7 @@ class SafetyNode(Shell):
         if not self.configured:
             return {}
         silent = self.keeper.collector.silent
-        return {**self.keeper.counts, **self.keeper.collector.counts, **self._latency.summary(),
+        return {**(self.counts + self.keeper.counts + self.keeper.collector.counts), **self._latency.summary(),
                 "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
                 "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
@@ -203,6 +208,7 @@ class SafetyNode(Shell):
             self._driver.command(outcome.applied.applied, found)
         except Missing as error:
             self._not_taken(str(error))
+            self._gone = True
 
     def _keep(self) -> None:
         """Tell the driver, one period after a command, that the gate runs and waits for the decisions of its tick."""
@@ -216,23 +222,36 @@ class SafetyNode(Shell):
 
     def _take_answer(self) -> None:
         """Read the driver's answer to the last command, before the gate computes the next one."""
-        if self._driver is None or not self._driver.waits:
+        if self._driver is None:
+            return
+        if self._gone:
+            self._gone = False
+            self._find_again()
+        if not self._driver.waits:
             return
         try:
             answer = self._driver.answer()
         except Missing as error:
             self._not_taken(str(error))
+            self._find_again()
             return
         if answer is None:
             if self.now_ns() - self._sent_ns > self.keeper.gate.period_ns // 2:  # otherwise the answer may still come
                 self._not_taken("the driver does not answer")
         elif not answer.taken:
             self._not_taken(answer.reason)
+            if answer.misplaced:
+                self._find_again()
             if not self.keeper.stopped and self._latch is not None and self._latch.read() is not None:
                 self.keeper.stop()  # the driver has stopped the robot
                 self.report()
         elif not self.keeper.stopped:
             self.reason = ""
+
+    def _find_again(self) -> None:
+        """Take over the robot again: another driver will command it, or it does not stand where it was found."""
+        if self.keeper.active:
+            self._take_over()
 
     def _not_taken(self, reason: str) -> None:
         self.keeper.not_taken()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import struct
 import time
 from collections import Counter
@@ -47,6 +48,7 @@ from mat_ros.nodes.topics import Topic
 DIAGNOSTICS_S = 1.0  # time between two reports, which are also the node's heartbeat
 CONNECTED_S = 0.1  # time between two checks whether all peers are connected
 LOG_AGAIN_S = 10.0  # time before a node logs the same reason again; two reasons may take turns in every tick
+NUMBERS = re.compile(r"[-\d.]+")
 REASONS = 100  # largest number of reasons whose last log line a node remembers
 # DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
 # A lean node offers its lifecycle and its topics, but no services for parameters and types.
@@ -88,7 +90,7 @@ class Shell(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
         self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
-        self._log_again_s: dict[str, float] = {}  # by reason: earliest time of its next log line
+        self._log_again_s: dict[str, float] = {}  # by reason without its numbers: earliest time of its next log line
         self._handling = self._last_handling = Handling(0, 0)  # of messages of the tick, now and at the last report
         self.configured = self.active = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
@@ -138,7 +140,7 @@ class Shell(LifecycleNode):
         """Add fields to the descriptor."""
 
     def facts(self) -> Mapping[str, object]:
-        """Return the values that a report has beside the counts."""
+        """Return the values that a report has beside the counts of the shell, or in place of them."""
         return {}
 
     def announce(self, topic: Topic) -> Callable[[bytes], None]:
@@ -253,11 +255,12 @@ class Shell(LifecycleNode):
     def fail(self, reason: str) -> None:
         """Store why the node does not do its work, for the reports. Log each reason at most once in ten seconds."""
         now_s = time.monotonic()
-        if reason != self.reason and now_s >= self._log_again_s.get(reason, 0.0):
+        kind = NUMBERS.sub("", reason)  # a measurement in a reason changes with every tick
+        if reason != self.reason and now_s >= self._log_again_s.get(kind, 0.0):
             self.get_logger().error(reason)
             if len(self._log_again_s) >= REASONS:
                 self._log_again_s.clear()
-            self._log_again_s[reason] = now_s + LOG_AGAIN_S
+            self._log_again_s[kind] = now_s + LOG_AGAIN_S
         self.reason = reason
 
     # -- lifecycle -----------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ ARM: Manifest = replace(MANIFEST, joints=JOINTS)
 LOWER, UPPER = np.array([joint.lower for joint in JOINTS]), np.array([joint.upper for joint in JOINTS])
 SETTINGS = GuardSettings(hold_ticks=2, stop_ticks=8, blend_s=0.05)
 SETUP = GateSetup(JOINTS, PERIOD, SETTINGS, lockstep=False, simulated=False)
+SAG = 0.03  # of a weak robot: more than the samples of a joint at rest may differ
 FOUND = 0.02 * (UPPER - LOWER)  # how near to where it stands a robot may be taken over
 
 
@@ -59,7 +60,9 @@ class Memory:
 class GuardWorld:
     """One robot, its driver, its gate, and a clock for the ticks that may be set."""
 
-    def __init__(self) -> None:
+    def __init__(self, sag: float = 0.0) -> None:
+        """Take how far each joint stays behind its command, as a share of its range."""
+        self.sag = sag * (UPPER - LOWER)
         self.now, self.offset = 10 * PERIOD, 0  # monotonic, and what the tick's clock is ahead of it
         self.tick = self.steps = 0
         self.sequence = 0  # of the last command; that of a new gate goes on from it
@@ -71,7 +74,8 @@ class GuardWorld:
         self.replay = GateReplay(SETUP, ARM)
         self.signals: dict[int, np.ndarray] = {}  # by tick
         self._stopped_at: int | None = None
-        self._found = np.zeros(len(JOINTS), dtype=bool)  # joints that the newest command found elsewhere
+        self._found = self._stated = np.zeros(len(JOINTS), dtype=bool)  # joints that were found elsewhere: by the
+        # newest command that was written, and by the one that the gate states now
         self.restart_driver()
         self.restart_gate()
 
@@ -151,6 +155,7 @@ class GuardWorld:
             assert again == (True, None), f"a replay computes another command: {again}"
             self.sequence += 1
             found = (outcome.applied.reasons & Reason.SETTLED) != 0
+            self._stated = found
             answer = self.driving.on_command(DriveCommand(self.sequence, outcome.applied.applied, found), self.now)
             if not answer.taken:
                 self.keeper.not_taken()
@@ -159,23 +164,27 @@ class GuardWorld:
             if outcome.applied.stopped and not self.keeper.stopped:
                 self.latch.write(self.keeper.cause)
             self.keeper.stopped = outcome.applied.stopped
+            if answer.misplaced and self.keeper.active:
+                self.keeper.take_over(latched=self.latch.read() is not None)
 
     def _write(self, command: np.ndarray) -> None:
         assert np.isfinite(command).all(), command
         assert (command >= LOWER).all() and (command <= UPPER).all(), command
         if self.broken:
             raise ConnectionError("no carrier")
+        jumped = np.zeros(len(JOINTS), dtype=bool)
         if self.taken_over or not self.written:
             assert (np.abs(command - np.clip(self.place, LOWER, UPPER)) <= FOUND + 1e-9).all(), (command, self.place)
         else:
             then, before = self.written[-1]
             allowed = RATE * min(self.now - then, PERIOD) * 1e-9
-            jumped = self._found = np.abs(command - before) > allowed + 1e-9
+            jumped = np.abs(command - before) > allowed + 1e-9
             # What was found elsewhere is commanded to where it stands, which moves nothing.
             assert (np.abs(command - self.place)[jumped] <= FOUND[jumped] + 1e-9).all(), (command, before, self.place)
         self.taken_over = False
+        self._found, self._stated = self._stated | jumped, np.zeros(len(JOINTS), dtype=bool)
         self.written = [*self.written[-1:], (self.now, command.copy())]
-        self.place = command.copy()
+        self.place = command - self.sag
 
     def check(self) -> None:
         """Hold what no single command shows."""
@@ -232,8 +241,8 @@ def event(world: GuardWorld, rng: np.random.Generator) -> None:
 
 
 def walk(seed: int, steps: int) -> int:
-    """Let so many things happen to one robot; return how many held."""
-    rng, world = np.random.default_rng(seed), GuardWorld()
+    """Let so many things happen to one robot, stiff or weak; return how many held."""
+    rng, world = np.random.default_rng(seed), GuardWorld(sag=SAG * (seed % 2))
     for _ in range(steps):
         event(world, rng)
     return world.steps

@@ -84,6 +84,11 @@ class Keeper:
             self.gate.stop()  # the robot holds until it is found; this is no stop that has to be put on disk
             self.stopped = True
 
+    @property
+    def active(self) -> bool:
+        """Return whether the keeper has taken over the robot."""
+        return self._active
+
     def stop(self) -> None:
         """Latch a stop of every joint, which also outlasts an activation that is due."""
         self.gate.stop()

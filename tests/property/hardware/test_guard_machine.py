@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from support.guard_world import LOWER, PERIOD, UPPER, GuardWorld, walk
+from support.guard_world import LOWER, PERIOD, SAG, UPPER, GuardWorld, walk
 
 STEPS = 10_000  # of each random walk; `python -m support.guard_world` walks longer
 MIDDLE = (LOWER + UPPER) / 2
@@ -50,6 +50,21 @@ def test_every_sequence_of_four_events_after_a_healthy_start_breaks_no_limit(fir
         for _ in range(3):
             world.step(LOWER)
             world.check()
+
+
+@pytest.mark.parametrize("sag", [0.0, SAG])
+def test_a_new_driver_gets_commands_again_however_weak_the_robot_is(sag: float):
+    world = GuardWorld(sag)
+    for _ in range(30):
+        world.step(UPPER)
+    world.restart_driver()
+    for _ in range(10):
+        world.step(UPPER)
+        world.check()
+    assert world.latch.stop is None and world.driving.counts["written"] >= 5
+    before = world.place
+    world.step(UPPER)
+    assert (world.place > before).all()
 
 
 class GuardMachine(RuleBasedStateMachine):
