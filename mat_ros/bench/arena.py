@@ -34,7 +34,7 @@ RESUME_S = 0.5  # between two requests to resume
 class Arena:
     """A graph, its robot and its witness."""
 
-    def __init__(self, bundle: Bundle, settings: LaunchSettings, folder: Path, log: TextIO | None) -> None:
+    def __init__(self, bundle: Bundle, settings: LaunchSettings, folder: Path, log: TextIO | None = None) -> None:
         manifest = bundle.manifest
         self._file = log
         self.graph, self.joints = plan_bundle(settings, bundle).graph, ruling_joints(manifest.joints, None)

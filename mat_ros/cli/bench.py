@@ -17,6 +17,7 @@ BENCHES = {
     "decode": ("time of one GPU launch that decides for many robots", "mat_ros.bench.decode"),
     "chain": ("time of a tick of the live graph, for each wiring and mode", "mat_ros.bench.chain"),
     "recovery": ("recovery of the live graph after a node is killed or stopped", "mat_ros.bench.recovery"),
+    "soak": ("memory, descriptors and commands of a graph that runs for hours", "mat_ros.bench.soak"),
     "faults": ("return of a policy under faults", "mat_ros.bench.faults.command"),
 }
 
