@@ -7,6 +7,7 @@ Each backend is imported only when it is opened, because its libraries are large
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,8 +83,23 @@ class Choice:
     reason: str
 
 
+_ahead: dict[str, Backend] = {}  # by digest of the bundle
+
+
+def open_ahead(name: str, bundle: Bundle) -> None:
+    """Open and verify the native backend before a fork, so that each forked process has it at once.
+
+    Other backends start threads, which forbid a fork.
+    """
+    if name in ("auto", "native") and "native" in installed():
+        with contextlib.suppress(Missing, Refused):  # each process reports the reason itself
+            _ahead[bundle.digest] = open_backend("native", bundle)
+
+
 def open_backend(name: str, bundle: Bundle) -> Backend:
     """Open a backend by its name or "auto", and refuse it where it does not reproduce the golden ticks."""
+    if name in ("auto", "native") and bundle.digest in _ahead:
+        return _ahead.pop(bundle.digest)  # a second caller in this process needs a backend of its own
     backend = load_backend(name, bundle)
     if name != "auto":
         require(backend, bundle, GOLDEN_TICKS)

@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a graph that drives a stand-in for a real robot (`mat_ros.bench.logged_robot`), with a witness of what it does.
 
-Where the driver has latched a stop, the arena resumes the robot as an operator would.
+Where the driver has latched a stop, the arena resumes the robot as an operator would. Where the gate asks for an
+operator who moves a joint inside its limits by hand, the arena restarts the driver: the stand-in begins in its start
+pose.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +33,7 @@ PATIENCE_S = 90.0  # longest wait for a whole graph
 WHOLE = 25  # commands in a row, each decided by the own node of every slot, that make a graph whole
 HISTORY = 10_000  # ticks whose times are kept
 RESUME_S = 0.5  # between two requests to resume
+BY_HAND = "inside its limits by hand"  # end of the gate's request to an operator
 
 
 class Arena:
@@ -44,11 +49,13 @@ class Arena:
         self.reports: dict[str, tuple[int, int]] = {}  # by node: process and time of the last report as active
         self.resumed_ns: list[int] = []  # times of the resumptions
         self.cause = ""  # of the last stop
+        self._far = False  # a joint stands too far outside its limits
         self.said: list[str] = []  # the last lines of the nodes
         variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": str(folder), STATE: str(folder / "state"),
                      LOG: str(self._log), "XDG_RUNTIME_DIR": str(folder)}
         self._environment = {**os.environ, **self.graph.environment, **variables}
-        self.supervisor = Supervisor(self.graph, self.note, variables, preload=preload)
+        self.supervisor = Supervisor(self.graph, self.note, variables,
+                                     preload=partial(preload, bundle, settings.backend))
         self._act_dim, self._rest = manifest.network.act_dim, b""
 
     def __enter__(self) -> Arena:
@@ -92,6 +99,7 @@ class Arena:
 
     def may_move(self) -> bool:
         """Return whether no stop is latched; resume a stopped robot, as an operator does with `mat-ros resume`."""
+        self._move_inside()
         if (stop := self.latch.read()) is None:
             return True
         self.cause = stop.cause
@@ -103,8 +111,17 @@ class Arena:
             self.resumed_ns.append(now_ns)
         return False
 
+    def _move_inside(self) -> None:
+        """Put the robot into its start pose where a joint stands too far outside its limits."""
+        if self._far and (driver := self.pid("driver")):
+            self._far = False
+            self.cause = BY_HAND
+            self.note("benchmark", "an operator moves the robot into its start pose")
+            os.kill(driver, signal.SIGKILL)
+
     def note(self, name: str, line: str) -> None:
         """Keep a line for the log."""
+        self._far |= name == "safety" and line.endswith(BY_HAND)
         self.said = [*self.said[-19:], f"{name}: {line}"]
         if self._file is not None:
             print(f"{name}: {line}", file=self._file, flush=True)

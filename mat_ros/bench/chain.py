@@ -110,7 +110,7 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
     graph = lay_out(case, policy, trace)
     environment = {**os.environ, **graph.environment, "MAT_ROS_EXECUTOR": case.executor}
     began = time.monotonic()
-    main = preload()
+    main = preload(Bundle.load(policy), case.backend)
     if main is None:
         raise Refused("process of the benchmark", "ROS and a single thread, so that the process may fork",
                       "no ROS or more threads", "install the extra ros, and run `mat-ros bench chain` on Linux")

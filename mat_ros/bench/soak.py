@@ -97,6 +97,7 @@ def soak(arena: Arena, seconds: float) -> dict[str, Any]:
         if stopped and (not stops or stops[-1]["ended"]):
             stops.append({"after_s": round((time.monotonic_ns() - begun_ns) * 1e-9, 1), "cause": arena.cause,
                           "load": round(os.getloadavg()[0], 2), "ended": False})
+            print(stops[-1], file=sys.stderr, flush=True)
         elif not stopped and stops:
             stops[-1]["ended"] = True
         if now_s >= sample_s:

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import textwrap
+from functools import partial
 
 from mat_ros.core.wire.seal import SECRET
 from mat_ros.graph import launcher, ros_environment
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> int:
         return 0
     check_start(planned)
     ros_environment.set_defaults()
-    return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]), preload)
+    return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]),
+                        partial(preload, planned.bundle, planned.settings.backend))
 
 
 def help_text(name: str) -> str:

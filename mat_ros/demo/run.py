@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
         screen = Screen(found.watch, f"{manifest.task}  \u00b7  {len(planned.graph.nodes)} processes  \u00b7  "
                         f"{planned.settings.mode}", door_progress)
         began_s = time.monotonic()
-        with (screen, Supervisor(planned.graph, screen.say, preload=preload) as supervisor,
+        with (screen, Supervisor(planned.graph, screen.say, preload=partial(
+                preload, planned.bundle, planned.settings.backend)) as supervisor,
               forwarded_signals(supervisor), Listener(found.watch, planned.bundle)):
             conduct(found, supervisor, screen, episodes, fault, began_s)
             supervisor.end(0 if not found.trouble else 1)

@@ -99,10 +99,12 @@ class Guest:
                 return answer
         return None
 
-    def read(self) -> Reading | str:
-        """Return a reading of the robot, or a text that states why there is none."""
+    def read(self, patience_s: float = PATIENCE_S) -> Reading | str:
+        """Return a reading of the robot, or a text that states why there is none within `patience_s`."""
+        while self._receive(0.0) is not None:
+            pass  # the answer to an earlier question, which came too late
         self._send(READ)
-        data = self._receive(PATIENCE_S)
+        data = self._receive(patience_s)
         return read_reading(data) if data is not None else "the driver does not answer"
 
     def release(self) -> None:
@@ -152,11 +154,12 @@ class DrivenRobot:
 
     def __init__(self, manifest: Manifest, address: Path) -> None:
         self._description, self._guest, self._trouble = description_of(manifest), Guest(address), ""
+        self._patience_s = min(PATIENCE_S, manifest.period_ns * 0.5e-9)  # a longer wait would cost the next tick too
 
     def read(self) -> Reading | None:
         """Return a reading of the driver; None when there is none."""
         try:
-            found = self._guest.read()
+            found = self._guest.read(self._patience_s)
         except Missing as error:
             found = str(error)
         if isinstance(found, str):

@@ -44,7 +44,7 @@ class DriverSettings:
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     command_topic: str = option("", "topic on which the robot's controllers receive commands; empty: its usual name")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
-    realtime: int = option(0, "SCHED_RR priority of the nodes, which the driver exceeds by one; 0: none", 0, 98)
+    realtime: int = option(0, "SCHED_RR priority of the graph, which the driver exceeds; 0: none", 0, realtime.HIGHEST)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -80,7 +80,7 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
     elif settings.hardware != "fake":
         print(f"driver: {settings.hardware} sets no timeout of the drive. Without one, the hardware keeps the last "
               "command when this process hangs; see SAFETY.md", flush=True)
-    if settings.realtime and not realtime.request(settings.realtime + 1):  # the other processes must not delay it
+    if settings.realtime and not realtime.request(settings.realtime + realtime.DRIVER_AHEAD):
         print(f"driver: {realtime.REFUSED}", flush=True)
     driving = Driving(drive, _write(hardware), StopLatch(robot.name if robot is not None else manifest.robot),
                       _where(hardware, manifest) if measures else lambda: None)

@@ -8,6 +8,10 @@ import ctypes
 import os
 
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # of sys/mman.h
+# The driver and the gate go before the other processes. Otherwise a node that starts again, and all the nodes that then
+# find it, could delay a command by their time slices of 100 ms.
+GATE_AHEAD, DRIVER_AHEAD = 1, 2
+HIGHEST = 99 - DRIVER_AHEAD  # priority of a graph
 REFUSED = ("realtime: expected SCHED_RR and locked memory, got at most one of them; raise the limits rtprio and "
            "memlock of this user, or leave realtime out")
 

@@ -29,7 +29,7 @@ from mat_ros.graph.supervise import ON_DISK
 from mat_ros.hardware.guest import Guest, driver_address
 from mat_ros.hardware.open import find_guard, find_robot
 from mat_ros.msg import NodeDescriptor
-from mat_ros.nodes import topics
+from mat_ros.nodes import realtime, topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.latency import Latency
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -61,6 +61,7 @@ class SafetyNode(Shell):
 
     role = "safety"
     settings_type = SafetySettings
+    ahead = realtime.GATE_AHEAD
     _driver: Guest | None = None  # None: a simulated robot, which receives the applied commands
     _latch: StopLatch | None = None
     _sent_ns = 0  # when the gate sent its last command

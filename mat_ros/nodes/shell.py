@@ -16,6 +16,8 @@ from functools import partial
 from typing import Any, ClassVar, TypeGuard
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterValueException
@@ -51,9 +53,10 @@ LOG_AGAIN_S = 10.0  # time before a node logs the same reason again; two reasons
 NUMBERS = re.compile(r"[-\d.]+")
 REASONS = 100  # largest number of reasons whose last log line a node remembers
 # DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
-# A lean node offers its lifecycle and its topics, but no services for parameters and types.
+# A lean node offers its topics and the one service of the lifecycle that the supervisor calls. It offers no services
+# for parameters and types, and none that list states and transitions.
 LEAN_NODE: Mapping[str, Any] = {
-    "start_parameter_services": False, "enable_rosout": False,
+    "start_parameter_services": False, "enable_rosout": False, "enable_communication_interface": False,
     "parameter_overrides": [Parameter("start_type_description_service", value=False)]}
 
 
@@ -64,7 +67,8 @@ class NodeSettings:
     policy: str = option("", "policy bundle: a shipped name or a folder")
     autostart: str = option("configure", "transitions that the node makes by itself; the supervisor requests the rest",
                             choices=("none", "configure", "activate"))
-    realtime: int = option(0, "SCHED_RR priority while active, where the system permits it; 0: none", 0, 99)
+    realtime: int = option(0, "SCHED_RR priority while active, where the system permits it; 0: none", 0,
+                           realtime.HIGHEST)
     inject: bool = option(False, "let the injector break messages on their way to this node")
     reliable: bool = option(True, "DDS sends a lost message of the tick again, which costs CPU time")
     clock: str = option("monotonic", "clock of ticks and deadlines: of this host (monotonic) or of all hosts (system)",
@@ -77,6 +81,7 @@ class Shell(LifecycleNode):
 
     role: ClassVar[str]
     settings_type: ClassVar[type[NodeSettings]] = NodeSettings
+    ahead: ClassVar[int] = 0  # by how much the real-time priority of the process exceeds the graph's
     ends: Any = None  # the future whose result ends the process; `mat_ros.nodes.__main__` sets it
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -88,7 +93,10 @@ class Shell(LifecycleNode):
         self._other_ends: dict[str, Callable[[], int]] = {}
         self._started = Clock(clock_type=ClockType.SYSTEM_TIME).now().to_msg()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        super().__init__(self.role, **node_arguments, **(LEAN_NODE if os.environ.get(LEAN) else {}))
+        lean = bool(os.environ.get(LEAN))
+        super().__init__(self.role, **node_arguments, **(LEAN_NODE if lean else {}))
+        if lean:
+            self.create_service(ChangeState, f"{self.get_name()}/change_state", self._change_state)
         self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
         self._log_again_s: dict[str, float] = {}  # by reason without its numbers: earliest time of its next log line
         self._handling = self._last_handling = Handling(0, 0)  # of messages of the tick, now and at the last report
@@ -112,7 +120,7 @@ class Shell(LifecycleNode):
             topics.DESCRIPTOR.type, topics.DESCRIPTOR.name, topics.DESCRIPTOR.qos))
         self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
                                                   topics.DIAGNOSTICS.qos)
-        self.create_timer(DIAGNOSTICS_S, self.report)
+        self._heart = self.create_timer(DIAGNOSTICS_S, self._beat)
         if self.settings.autostart != "none":
             self.trigger_configure()
         if self.settings.autostart == "activate" and not self.reason:
@@ -265,6 +273,15 @@ class Shell(LifecycleNode):
 
     # -- lifecycle -----------------------------------------------------------------------------------------------
 
+    def _change_state(self, request: Any, response: Any) -> Any:
+        """Answer a request for a transition, as the service of rclpy does."""
+        trigger = {Transition.TRANSITION_CONFIGURE: self.trigger_configure,
+                   Transition.TRANSITION_ACTIVATE: self.trigger_activate,
+                   Transition.TRANSITION_DEACTIVATE: self.trigger_deactivate,
+                   Transition.TRANSITION_CLEANUP: self.trigger_cleanup}.get(request.transition.id)
+        response.success = trigger is not None and trigger() == TransitionCallbackReturn.SUCCESS
+        return response
+
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
         """Load the policy and make all ends of topics."""
         try:
@@ -315,7 +332,7 @@ class Shell(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         gc.collect()
         gc.freeze()
-        if self.settings.realtime and not realtime.request(self.settings.realtime):
+        if self.settings.realtime and not realtime.request(self.settings.realtime + self.ahead):
             self.get_logger().warning(realtime.REFUSED)
         self.active = True
         if self.loop is not None:
@@ -372,6 +389,15 @@ class Shell(LifecycleNode):
         named = [parameter.name for parameter in parameters if parameter.name in {*self._options, "use_sim_time"}]
         reason = f"{', '.join(named)}: expected the values of the launch, got a change; launch the graph again with it"
         return SetParametersResult(successful=not named, reason=reason if named else "")
+
+    def _beat(self) -> None:
+        """Report, and count the time to the next report from now on.
+
+        Where a process was delayed, EventsExecutor may call a timer that is due several times in a row. Each call puts
+        the next one off by a period, and a node that is silent for long is ended as one that hangs.
+        """
+        self._heart.reset()
+        self.report()
 
     def report(self) -> None:
         """Publish the state of the node, its counts and its facts."""

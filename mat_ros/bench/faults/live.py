@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
         variables = {"ROS_DOMAIN_ID": DOMAIN, "ROS_LOG_DIR": name}
         end = time.monotonic() + patience_s
         with Supervisor(graph, lambda node, line: said.append(f"{node}: {line}"), variables,
-                        preload=preload) as supervisor:
+                        preload=partial(preload, bundle, setup.backend)) as supervisor:
             while supervisor.status is None and time.monotonic() < end:
                 supervisor.pump(PUMP_S)
             load = os.getloadavg()[0]

@@ -16,6 +16,8 @@ import pytest
 rclpy = pytest.importorskip("rclpy", reason="needs the ros extra")
 pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -25,6 +27,7 @@ from mat_ros.core.tick.latch import STATE, StopLatch
 from mat_ros.core.tick.messages import Baton, Observation, Prefix
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import TAG_BYTES, Seal, read_secret
+from mat_ros.graph.build import LEAN
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
 from mat_ros.hardware.io import Reading, description_of
@@ -64,6 +67,35 @@ def test_every_node_walks_through_its_lifecycle_twice(bench, kind):
         assert node.reason == "not configured"
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_shutdown() == SUCCESS
+
+
+def test_a_lean_node_offers_the_one_service_that_the_supervisor_calls(bench, monkeypatch):
+    monkeypatch.setenv(LEAN, "1")
+    node = bench.open(EncoderNode, autostart="configure")
+    assert bench.until(lambda: bench.hand.count_services("/encoder/change_state") == 1)
+    names = [name for name, _ in bench.hand.get_service_names_and_types_by_node(node.get_name(), "/")]
+    assert names == ["/encoder/change_state"]
+    client = bench.hand.create_client(ChangeState, "/encoder/change_state")
+    answers = []
+    for number in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE,
+                   Transition.TRANSITION_CLEANUP, 99):
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=number)))
+        assert bench.until(answer.done)
+        answers.append((answer.result().success, node.active))
+    assert answers == [(True, True), (False, True), (True, False), (True, False), (False, False)]
+
+
+def test_a_node_reports_again_within_a_second_however_often_its_timer_was_called(bench):
+    node = bench.open(EncoderNode, autostart="activate")
+    reports = []
+    bench.hand.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, reports.append, 100)
+    assert bench.until(lambda: reports)
+    for _ in range(5):
+        node._heart.handle.call_timer_with_info()  # as EventsExecutor does for one that is due
+        node._beat()
+    seen, begun_s = len(reports), time.monotonic()
+    assert bench.until(lambda: len(reports) >= seen + 6)
+    assert time.monotonic() - begun_s < 3.0
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.role)

@@ -172,3 +172,13 @@ def test_the_native_backend_runs_the_bytes_that_were_hashed(monkeypatch: pytest.
     backend = choose.load_backend("native", bundle)
     monkeypatch.undo()
     assert verify(backend, bundle).ok
+
+
+@pytest.mark.skipif("native" not in choose.installed(), reason="needs the native backend")
+def test_a_backend_that_was_opened_ahead_goes_to_the_first_caller_alone():
+    choose.open_ahead("auto", BUNDLE)
+    ahead = choose._ahead[BUNDLE.digest]
+    assert choose.open_backend("auto", BUNDLE) is ahead
+    assert choose.open_backend("auto", BUNDLE) is not ahead
+    choose.open_ahead("onnxruntime", BUNDLE)  # has threads
+    assert not choose._ahead

@@ -40,9 +40,13 @@ class Bus:
     def __init__(self) -> None:
         self.written: list[np.ndarray] = []
         self.broken = self.closed = False
+        self.slow_s = 0.0  # what the next reading takes
+        self.readings = 0
 
     def read(self) -> Reading:
-        return Reading(np.arange(3, dtype=np.float32), 7)
+        time.sleep(self.slow_s)
+        self.slow_s, self.readings = 0.0, self.readings + 1
+        return Reading(np.arange(3, dtype=np.float32), self.readings)
 
     def write(self, command: np.ndarray) -> None:
         if self.broken:
@@ -188,6 +192,14 @@ def test_gate_and_observer_reach_the_robot_over_the_socket(served: Guest, bus: B
     assert answer is not None and answer.taken and bus.written[-1].tolist() == [0.25, -0.25]
     reading = served.read()
     assert isinstance(reading, Reading) and reading.signals.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_an_answer_that_came_too_late_is_not_taken_for_the_next_one(served: Guest, bus: Bus):
+    bus.slow_s = 0.2
+    assert served.read(0.02) == "the driver does not answer"
+    time.sleep(0.5)
+    reading = served.read(5.0)
+    assert isinstance(reading, Reading) and reading.source_ns == bus.readings == 2
 
 
 def test_the_socket_belongs_to_its_user_alone(served: Guest, tmp_path: Path):
