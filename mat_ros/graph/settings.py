@@ -37,8 +37,8 @@ class LaunchSettings:
     rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "share of the period after which the safety gate applies the decisions that have "
                              "arrived", 0.05, 1.0)
-    realtime: int = option(0, "SCHED_RR priority of the processes, whose memory stays in RAM; the gate has one more and "
-                           "the driver two more; 0: none", 0, 97)
+    realtime: int = option(0, "SCHED_RR priority of the processes, whose memory stays in RAM; the gate has one more, "
+                           "and the driver two more; 0: none", 0, 97)
     sim: str = option("lockstep", "simulated robot: waits for commands (lockstep), runs in real time (free), or none",
                       choices=("lockstep", "free", "none"))
     hardware: str = option("", "adapter of a real robot, with sim:=none: ros2_control, trajectory, shadow, fake, "
