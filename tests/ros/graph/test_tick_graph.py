@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,17 @@ def test_a_tick_in_cpp_and_one_in_python_leave_recordings_without_a_difference(m
     if report.differing:  # the end of a graph may cut its last tick off
         last = report.ticks - report.unmatched - 1
         assert (report.differing, report.first["tick"]) == (1, last)
+
+
+def test_two_hands_open_the_door_with_the_same_bits_in_cpp_and_in_python(tmp_path):
+    pytest.importorskip("mujoco", reason="needs the sim extra")
+    files = []
+    for tick in ("native", "python"):  # `native` is refused where a node would run its tick in Python
+        files.append(tmp_path / f"{tick}.mcap")
+        subprocess.run([sys.executable, "-m", "mat_ros.cli", "launch", "dexhands", f"tick:={tick}", "episodes:=1",
+                        f"record:={files[-1]}"], check=True, capture_output=True, timeout=240)
+    report = diff(*(Recording.load(file, required=()) for file in files))
+    assert (report.compared, report.differing, report.unmatched) == (250, 0, 0)
 
 
 def test_a_killed_node_is_redecided_in_cpp_and_exact_again_once_restarted(listener):
