@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mat_ros.core.wire.seal import SECRET
@@ -23,8 +23,9 @@ RETRY_NS = 1_000_000_000  # time before a transition is requested again
 HUNG_NS = 5_000_000_000  # longest time without a report of an active node; then the node hangs and has to be ended
 ASLEEP_NS = 1_000_000_000  # longest time between two searches for hung nodes; then the supervisor itself did not run
 # A node that starts for the first time gets this longer time to answer: it cannot have missed the request, and an
-# active node logs an error for a second request. The request to a restarted node may have gone to its dead predecessor.
+# active node logs an error for a second request.
 ANSWER_NS = 10_000_000_000
+LOST_NS = 300_000_000  # the same for a restarted node: the request may have gone to its dead predecessor
 
 
 class Mode(enum.IntEnum):
@@ -109,8 +110,11 @@ class Supervision:
         if member.role == "safety" and active and values.get("stopped"):
             self._stopped = values["stopped"] == "True"
 
-    def to_activate(self, now_ns: int) -> list[str]:
-        """Return the names of the nodes to activate now; one stage at a time becomes active."""
+    def to_activate(self, now_ns: int, reachable: Callable[[str], bool] = lambda name: True) -> list[str]:
+        """Return the names of the nodes to activate now; one stage at a time becomes active.
+
+        `reachable` tells whether a request to a node would arrive.
+        """
         if not self.begun:
             if self.refusal(now_ns):
                 return []
@@ -126,7 +130,7 @@ class Supervision:
                 stages.setdefault(stage, []).append(name)
         if not stages:
             return []
-        due = [name for name in stages[min(stages)] if self._is_due(self.members[name], now_ns)]
+        due = [name for name in stages[min(stages)] if self._is_due(self.members[name], now_ns) and reachable(name)]
         for name in due:
             self.members[name].asked_ns, self.members[name].pending = now_ns, True
         return due
@@ -140,7 +144,9 @@ class Supervision:
     def _is_due(member: Member, now_ns: int) -> bool:
         if member.asked_ns is None:
             return True
-        return now_ns - member.asked_ns >= (ANSWER_NS if member.pending and not member.restarted else RETRY_NS)
+        if member.pending:
+            return now_ns - member.asked_ns >= (LOST_NS if member.restarted else ANSWER_NS)
+        return now_ns - member.asked_ns >= RETRY_NS
 
     def refusal(self, now_ns: int) -> str:
         """Return why the graph may not start; empty when the graph may start."""

@@ -96,7 +96,7 @@ class SupervisorNode(Shell):
     def _look(self) -> None:
         if not self.active:
             return
-        for name in self.supervision.to_activate(self.now_ns()):
+        for name in self.supervision.to_activate(self.now_ns(), lambda name: self._askers[name].service_is_ready()):
             request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
             self._askers[name].call_async(request).add_done_callback(partial(self._answered, name))
         self._end_hung()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, ON_DISK, RETRY_NS, Mode, Supervision
+from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, LOST_NS, ON_DISK, RETRY_NS, Mode, Supervision
 
 SECOND = 1_000_000_000
 SILENCE = 2_500_000_000
@@ -94,6 +94,7 @@ def test_a_node_that_could_not_be_configured_says_why():
 
 def test_an_unanswered_request_is_repeated_and_not_at_once():
     supervision = graph()
+    assert supervision.to_activate(0, lambda name: False) == []
     assert supervision.to_activate(0) == ["encoder", "chain_a"]
     assert supervision.to_activate(ANSWER_NS - 1) == []
     assert supervision.to_activate(ANSWER_NS) == ["encoder", "chain_a"]
@@ -130,7 +131,8 @@ def test_a_restarted_node_is_activated_again():
     bring_up(supervision)
     supervision.on_descriptor("chain_a", "chain_node", POLICY, 99, (0, 1), False, SECOND)
     assert supervision.to_activate(SECOND) == ["chain_a"]
-    assert supervision.to_activate(SECOND + RETRY_NS) == ["chain_a"]  # the request may have gone to the dead process
+    assert supervision.to_activate(SECOND + LOST_NS - 1) == []
+    assert supervision.to_activate(SECOND + LOST_NS) == ["chain_a"]  # the request may have gone to the dead process
 
 
 def test_a_node_restarted_with_another_policy_stays_out_of_a_running_graph():
