@@ -21,6 +21,7 @@ from mat_ros.core.errors import Missing
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.graph.build import Graph
 from mat_ros.graph.deployment import Planned, plan_bundle
+from mat_ros.graph.discovery import ADDRESSES
 from mat_ros.graph.launcher import Supervisor, forwarded_signals
 from mat_ros.graph.peers import count_peers
 from mat_ros.graph.settings import LaunchSettings
@@ -99,7 +100,8 @@ def run(policy: Path, per_joint: bool = False, fault: bool = True, seed: int = 0
         began_s = time.monotonic()
         with (screen, Supervisor(planned.graph, screen.say, preload=partial(
                 preload, planned.bundle, planned.settings.backend)) as supervisor,
-              forwarded_signals(supervisor), Listener(found.watch, planned.bundle)):
+              forwarded_signals(supervisor), Listener(
+                  found.watch, planned.bundle, server=planned.graph.environment.get(ADDRESSES))):
             conduct(found, supervisor, screen, episodes, fault, began_s)
             supervisor.end(0 if not found.trouble else 1)
             found.starts = {name: process.starts for name, process in supervisor.processes.items()}

@@ -17,7 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from mat_ros.graph.ros_environment import LOOPBACK_PROFILE
@@ -92,6 +92,19 @@ def join(environment: MutableMapping[str, str] = os.environ) -> None:
     if servers and ADDRESSES not in environment:
         environment[ADDRESSES] = ";".join(servers)
         environment[TOOL] = "TRUE"
+
+
+@contextlib.contextmanager
+def through(server: str | None) -> Iterator[None]:
+    """Let the ROS nodes that this process makes in the block find each other through a server; None: without one."""
+    if server is None or ADDRESSES in os.environ:
+        yield
+        return
+    os.environ[ADDRESSES] = server
+    try:
+        yield
+    finally:
+        del os.environ[ADDRESSES]
 
 
 def _ports(domain: int) -> list[int]:

@@ -22,6 +22,7 @@ except ImportError:  # ROS before Jazzy
 
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.wire import tick as wire
+from mat_ros.graph import discovery
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.topics import Topic
@@ -34,8 +35,9 @@ LONG_S = 3600.0  # the EventsExecutor never wakes without a timeout
 class Listener:
     """Feed a watch from the topics of a namespace. Use this class in a `with` block."""
 
-    def __init__(self, watch: GraphWatch, bundle: Bundle, namespace: str = "") -> None:
-        self.watch, self.namespace = watch, namespace
+    def __init__(self, watch: GraphWatch, bundle: Bundle, namespace: str = "", server: str | None = None) -> None:
+        """Take the namespace of the graph, and the address of its discovery server where it has one."""
+        self.watch, self.namespace, self._server = watch, namespace, server
         self._manifest = struct.pack("<Q", bundle.hash64)
         self._act_dim = bundle.manifest.network.act_dim
         self._signals = bundle.manifest.layout.signal_count
@@ -43,9 +45,10 @@ class Listener:
     def __enter__(self) -> Listener:
         """Join the graph."""
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(f"viewer_{os.getpid()}", namespace=self.namespace, context=self._context,
-                                       enable_rosout=False, start_parameter_services=False)
+        with discovery.through(self._server):
+            rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+            self._node = rclpy.create_node(f"viewer_{os.getpid()}", namespace=self.namespace, context=self._context,
+                                           enable_rosout=False, start_parameter_services=False)
         self._hear(topics.OBSERVATION, lambda data: self.watch.on_observation(
             wire.read_observation(data, self._signals)))
         self._hear(topics.APPLIED, lambda data: self.watch.on_applied(*wire.read_applied(data, self._act_dim)))
