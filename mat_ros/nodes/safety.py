@@ -140,7 +140,7 @@ class SafetyNode(Shell):
         if not self.configured:
             return {}
         silent = self.keeper.collector.silent
-        return {**(self.counts + self.keeper.counts + self.keeper.collector.counts), **self._latency.summary(),
+        return {**(self.counts + self.keeper.counts), **self._latency.summary(),
                 "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
                 "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
