@@ -44,9 +44,10 @@ class Keeping:
 class Keeper:
     """Compute one command per tick from observations and decisions."""
 
-    def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping) -> None:
+    def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping, collector: Collector | None = None) -> None:
+        """Take the collector of the decisions; None: one that hears them from `on_decision`."""
         self.gate, self.keeping = gate, keeping
-        self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
+        self.collector = collector or Collector(manifest.network.agents, manifest.network.act_dim)
         # ticks, missed, redecided, unheard, settling, motion; observations that are late, early, old, refused
         self._counts: Counter[str] = Counter()
         self.stopped = False  # a stop was latched at the last tick
