@@ -183,10 +183,11 @@ class SafetyNode(Shell):
         """Return the counts of the gate, the latencies of the commands, and the silent slots."""
         if not self.configured:
             return {}
-        silent = self.keeper.collector.silent
-        return {**(self.counts + self.keeper.counts), **self._latency.summary(),
-                "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
-                "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
+        with self._turn:
+            silent = self.keeper.collector.silent
+            return {**(self.counts + self.keeper.counts), **self._latency.summary(),
+                    "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
+                    "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
     # -- the tick ------------------------------------------------------------------------------------------------
 
