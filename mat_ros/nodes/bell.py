@@ -11,22 +11,25 @@ import os
 import select
 import threading
 from collections.abc import Callable
-from typing import Any
 
 
 class Bell:
     """Wait in one thread for the bell and for the next time."""
 
-    def __init__(self, rung: Callable[[], int | None], now_ns: Callable[[], int]) -> None:
-        """Take the function to call, which returns the time of its next call; None: it waits for the bell alone."""
+    def __init__(self, rung: Callable[[], int | None], now_ns: Callable[[], int],
+                 failed: Callable[[Exception], None]) -> None:
+        """Take the function to call, which returns the time of its next call; None: it waits for the bell alone.
+
+        After an error the function is not called again, and `failed` receives the error.
+        """
         self.number = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # file that C++ writes
-        self._rung, self._now_ns = rung, now_ns
+        self._rung, self._now_ns, self._failed = rung, now_ns, failed
         self._ending = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, ends: Any) -> None:
-        """Begin to wait. An error of the function ends the process by the future `ends`, which may be None."""
-        self._thread = threading.Thread(target=self._wait, args=(ends,), name="bell", daemon=True)
+    def begin(self) -> None:
+        """Begin to wait."""
+        self._thread = threading.Thread(target=self._wait, name="bell", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
@@ -41,7 +44,7 @@ class Bell:
         """Close the eventfd. C++ must not ring any more."""
         os.close(self.number)
 
-    def _wait(self, ends: Any) -> None:
+    def _wait(self) -> None:
         due_ns: int | None = None
         try:
             while not self._ending:
@@ -52,6 +55,4 @@ class Bell:
                 if not self._ending:
                     due_ns = self._rung()
         except Exception as error:
-            if ends is None or ends.done():
-                raise
-            ends.set_exception(error)
+            self._failed(error)

@@ -116,11 +116,11 @@ class SafetyNode(Shell):
         self._signals = self.manifest.layout.signal_count
         self._publish = self.announce(topics.APPLIED)
         if self._native is not None:
-            self._bell, self._alarm = Bell(self._rung, self.now_ns), None
+            self._bell, self._alarm = Bell(self._rung, self.now_ns, self._failed), None
             self._entities.append(self._bell.close)
             self.run_loop(self._native, [(topics.OBSERVATION, OBSERVATION, 0), (topics.DECISION, DECISION, 0)], [],
                           Hearing.IN_LISTENER, self._bell.number)
-            self._bell.begin(self.ends)
+            self._bell.begin()
             self._entities.append(self._bell.end)
         else:
             self._bell, self._alarm = None, Alarm(self, self._woken)
@@ -239,6 +239,12 @@ class SafetyNode(Shell):
             if self._wake_ns is not None and self.now_ns() >= self._wake_ns:
                 self._wake()
             return self._wake_ns
+
+    def _failed(self, error: Exception) -> None:
+        """End the process, as an error in a callback of the executor does."""
+        if self.ends is None or self.ends.done():
+            raise error
+        self.ends.set_exception(error)
 
     @contextlib.contextmanager
     def _counting_refused(self) -> Iterator[None]:

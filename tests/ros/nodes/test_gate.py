@@ -171,8 +171,8 @@ def test_a_gate_may_be_destroyed_while_it_is_active(bench):
 
 
 def test_an_error_in_the_thread_of_the_gate_ends_the_process_as_one_in_a_callback_does(bench, monkeypatch):
-    monkeypatch.setattr(SafetyNode, "ends", rclpy.Future())
     node = gate(bench, "native")
+    node.ends = rclpy.Future()  # as the process does once it has made the node
     monkeypatch.setattr(node.keeper, "on_observation", lambda *_: 1 // 0)
     Robot(bench).observe()
     assert bench.until(node.ends.done)

@@ -32,9 +32,9 @@ class Rung:
 
 
 @contextmanager
-def begun(rung, ends=None):
-    bell = Bell(rung, time.monotonic_ns)
-    bell.begin(ends)
+def begun(rung, failed=pytest.fail):
+    bell = Bell(rung, time.monotonic_ns, failed)
+    bell.begin()
     try:
         yield bell
     finally:
@@ -88,8 +88,8 @@ def test_the_end_waits_for_the_work_and_nothing_is_called_after_it():
         done.append(None)
         return 0  # due at once
 
-    bell = Bell(work, time.monotonic_ns)
-    bell.begin(None)
+    bell = Bell(work, time.monotonic_ns, pytest.fail)
+    bell.begin()
     os.eventfd_write(bell.number, 1)
     assert entered.wait(PATIENCE_S)
     bell.end()
@@ -102,18 +102,18 @@ def test_the_end_waits_for_the_work_and_nothing_is_called_after_it():
 
 
 def test_a_bell_ends_that_has_not_begun():
-    bell = Bell(Rung(), time.monotonic_ns)
+    bell = Bell(Rung(), time.monotonic_ns, pytest.fail)
     bell.end()
     bell.close()
 
 
-def test_an_error_of_the_function_ends_the_process():
-    ends: Future[int] = Future()
+def test_an_error_of_the_function_is_passed_on():
+    failed: Future[int] = Future()
 
     def work() -> None:
         raise ZeroDivisionError
 
-    with begun(work, ends) as bell:
+    with begun(work, failed.set_exception) as bell:
         os.eventfd_write(bell.number, 1)
         with pytest.raises(ZeroDivisionError):
-            ends.result(PATIENCE_S)
+            failed.result(PATIENCE_S)
