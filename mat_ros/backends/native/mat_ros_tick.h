@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run the tick of one node from C or C++: messages in, messages out, as bytes with their tags.
 //
-// A machine is the logic of a chain node, of an encoder, or of the safety gate's collector. It has no thread, no socket and no clock. It takes the bytes
-// of a message and the time, and passes the messages to publish to a sink. Its outputs have the bits of
-// mat_ros/core/tick/chain.py, encode.py and collect.py. A machine is not thread-safe. Machines may share a policy, which must
-// outlive them. After a machine is open, no call allocates memory.
+// A machine is the logic of a chain node, of an encoder, or of the safety gate's collector. It has no thread, no socket
+// and no clock. It takes the bytes of a message and the time, and passes the messages to publish to a sink. Its outputs
+// have the bits of mat_ros/core/tick/chain.py, encode.py and collect.py. A machine is not thread-safe. Machines may
+// share a policy, which must outlive them. After a machine is open, no call allocates memory.
 #ifndef MAT_ROS_TICK_H_
 #define MAT_ROS_TICK_H_
 
