@@ -9,7 +9,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,11 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.chain import MODES, Role
-from mat_ros.core.tick.messages import Float32, Override
+from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.messages import Float32, Observation, Override
+from mat_ros.core.wire import tick as wire
 
-OBSERVATION, ENCODING, BATON, DECISION = range(4)  # enum mat_ros_topic
+OBSERVATION, ENCODING, BATON, DECISION, WAKE = range(5)  # enum mat_ros_topic
 NEVER_NS = 2**63 - 1
 _Sink = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
 _Int = ctypes.POINTER(ctypes.c_int)
@@ -51,6 +53,26 @@ class EncoderRoleStruct(ctypes.Structure):
     ]
 
 
+class CollectorRoleStruct(ctypes.Structure):
+    """Declare the struct mat_ros_collector_role."""
+
+    _fields_ = [
+        *[(name, ctypes.c_int) for name in ("slots", "act_dim", "signals")],
+        ("manifest", ctypes.c_uint64), ("secret", ctypes.c_char_p), ("secret_size", ctypes.c_size_t),
+    ]
+
+
+class GatheringStruct(ctypes.Structure):
+    """Declare the struct mat_ros_gathering."""
+
+    _fields_ = [
+        ("tick", ctypes.c_uint64), *[(name, ctypes.c_int64) for name in ("source_ns", "deadline_ns", "now_ns")],
+        *[(name, ctypes.c_int) for name in ("open", "found")],
+        *[(name, ctypes.c_int64) for name in ("first_ns", "heard_ns")],
+        *[(name, ctypes.c_void_p) for name in ("actions", "validity", "silent", "observation")],
+    ]
+
+
 @lru_cache(maxsize=1)
 def _library() -> ctypes.PyDLL:
     library = native_library()
@@ -58,6 +80,9 @@ def _library() -> ctypes.PyDLL:
     for name, result, arguments in (
         ("chain_open", address, [address, ctypes.POINTER(ChainRoleStruct), ctypes.c_char_p, ctypes.c_size_t]),
         ("encoder_open", address, [address, ctypes.POINTER(EncoderRoleStruct), ctypes.c_char_p, ctypes.c_size_t]),
+        ("collector_open", address, [ctypes.POINTER(CollectorRoleStruct), ctypes.c_char_p, ctypes.c_size_t]),
+        *((f"collector_{name}", None, [address, ctypes.POINTER(GatheringStruct)])
+          for name in ("begin", "begin_again", "close", "look", "take_observation")),
         ("machine_close", None, [address]),
         ("machine_hear", None, [address, number, number, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int64, _Sink,
                                 address]),
@@ -73,12 +98,13 @@ def _library() -> ctypes.PyDLL:
 
 
 class NativeMachine:
-    """Hold an open machine. `NativeChain` and `NativeEncoder` open it."""
+    """Hold an open machine. `NativeChain`, `NativeEncoder` and `NativeCollector` open it."""
 
-    def __init__(self, backend: NativeBackend, kind: str, role: ctypes.Structure) -> None:
+    def __init__(self, backend: NativeBackend | None, kind: str, role: ctypes.Structure) -> None:
         self._library = _library()
         sentence = ctypes.create_string_buffer(LONGEST_SENTENCE)
-        handle = getattr(self._library, f"mat_ros_{kind}_open")(backend.policy, ctypes.byref(role), sentence,
+        policy = () if backend is None else (backend.policy,)
+        handle = getattr(self._library, f"mat_ros_{kind}_open")(*policy, ctypes.byref(role), sentence,
                                                                LONGEST_SENTENCE)
         if not handle:
             what, _, rest = sentence.value.decode().partition(": expected ")
@@ -171,3 +197,91 @@ class NativeEncoder(NativeMachine):
         super().__init__(backend, "encoder", EncoderRoleStruct(
             period_ns=bundle.manifest.period_ns, manifest=bundle.hash64, secret=secret, secret_size=len(secret),
             signals=observer.signal_count, clip=bundle.manifest.layout.clip, **columns))
+
+
+class Guard(Protocol):
+    """A loop that feeds a machine from other threads, and whose lock guards the machine."""
+
+    def gather(self, function: Any, gathering: GatheringStruct) -> None:
+        """Let a function of the collector work while no message is handled."""
+
+    def counts(self) -> Counter[str]:
+        """Return what the machine and the loop have counted."""
+
+
+class NativeCollector(NativeMachine):
+    """Gather the decisions of one tick, as `core.tick.collect.Collector` does, and keep the observations for the gate.
+
+    One thread at a time may use an object of this class. Its loop may feed the machine meanwhile.
+    """
+
+    def __init__(self, bundle: Bundle, secret: bytes) -> None:
+        manifest = bundle.manifest
+        slots, act_dim = manifest.network.agents, manifest.network.act_dim
+        self._signals = manifest.layout.signal_count
+        super().__init__(None, "collector", CollectorRoleStruct(
+            slots=slots, act_dim=act_dim, signals=self._signals, manifest=bundle.hash64, secret=secret,
+            secret_size=len(secret)))
+        self.actions: Float32 = np.full((slots, act_dim), np.nan, np.float32)  # those of the last call, as all below
+        self.validity = np.full(slots, NONE, np.uint8)
+        self._silent = np.zeros(slots, np.int64)
+        self._observation = ctypes.create_string_buffer(wire.OBSERVATION_BYTES + 4 * self._signals)
+        self._gathering = GatheringStruct(
+            actions=self.actions.ctypes.data, validity=self.validity.ctypes.data, silent=self._silent.ctypes.data,
+            observation=ctypes.addressof(self._observation))
+        self.guard: Guard | None = None  # the loop that feeds the machine
+
+    def begin(self, tick: int, source_ns: int, deadline_ns: int, now_ns: int) -> None:
+        """Begin a tick with the decisions that came before its observation."""
+        given = self._gathering
+        given.tick, given.source_ns, given.deadline_ns, given.now_ns = tick, source_ns, deadline_ns, now_ns
+        self._call("begin")
+
+    def begin_again(self) -> None:
+        """Drop the decisions of the present tick, and wait for its owners once more."""
+        self._call("begin_again")
+
+    def close(self) -> tuple[Float32, NDArray[np.uint8]]:
+        """End the tick, and return copies of the actions (slot, act_dim) and of their validity (slot,)."""
+        self._call("close")
+        return self.actions.copy(), self.validity.copy()
+
+    def look(self) -> None:
+        """Copy what the machine holds at present."""
+        self._call("look")
+
+    @property
+    def open(self) -> bool:
+        """Return whether a decision still counts for the command of the present tick."""
+        self.look()
+        return bool(self._gathering.open)
+
+    @property
+    def silent(self) -> NDArray[np.int64]:
+        """Return the number of ticks in a row without each owner's decision (slot,), the present tick not counted."""
+        self.look()
+        return self._silent.copy()
+
+    @property
+    def first_ns(self) -> int:
+        """Return the time of the first decision after the newest observation, at the last call; 0: there was none."""
+        return int(self._gathering.first_ns)
+
+    def observation(self) -> tuple[Observation, int] | None:
+        """Take the oldest observation that waits, and the time at which it came; None where none waits."""
+        self._call("take_observation")
+        if not self._gathering.found:
+            return None
+        return wire.read_observation(self._observation.raw, self._signals), int(self._gathering.heard_ns)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return what the machine has counted, without the zeros."""
+        return super().counts if self.guard is None else self.guard.counts()
+
+    def _call(self, name: str) -> None:
+        function = getattr(self._library, f"mat_ros_collector_{name}")
+        if self.guard is None:
+            function(self.handle, ctypes.byref(self._gathering))
+        else:
+            self.guard.gather(function, self._gathering)

@@ -124,7 +124,7 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
     yield from chain_nodes(settings, manifest, common)
     yield NodeSpec("safety", "safety", {**common, **timing, "robot": settings.robot,
                                         "hardware": settings.hardware if settings.sim == "none" else "sim",
-                                        "lockstep": settings.sim == "lockstep"})
+                                        "lockstep": settings.sim == "lockstep", "tick": settings.tick})
 
 
 def chain_nodes(settings: LaunchSettings, manifest: Manifest, common: Parameters) -> Iterator[NodeSpec]:

@@ -30,8 +30,8 @@ class LaunchSettings:
     baton: str = option("", "when a node sends a baton; empty: as usual in the mode",
                         choices=("", *BATONS))
     backend: str = option("auto", "backend that runs the policy", choices=BACKENDS)
-    tick: str = option("auto", "what runs the tick of encoder and chain nodes, with the same bits: C++ where possible "
-                       "(auto), always C++ (native), or Python (python)", choices=TICKS)
+    tick: str = option("auto", "what runs the tick of encoder, chain nodes and gate, with the same bits: C++ where "
+                       "possible (auto), always C++ (native), or Python (python)", choices=TICKS)
     encoder: str = option("central", "one node encodes (central), or every chain node encodes (replicated)",
                           choices=("central", "replicated"))
     rate: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)

@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.type_support import check_for_type_support
 
 from mat_ros.backends.native_library import native_library
-from mat_ros.backends.native_tick import NativeChain, NativeMachine, notice_arguments
+from mat_ros.backends.native_tick import GatheringStruct, NativeChain, NativeCollector, NativeMachine, notice_arguments
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.tick.messages import Override
 from mat_ros.nodes.topics import Topic
@@ -71,7 +71,8 @@ def lacking() -> str:
     """Return why no tick of this machine can run in C++; empty where one can."""
     try:
         _library()
-        return "" if hasattr(native_library(), "mat_ros_machine_hear") else "the native backend is of an older version"
+        newest = hasattr(native_library(), "mat_ros_collector_open")
+        return "" if newest else "the native backend is of an older version"
     except Missing as error:
         return str(error)
 
@@ -92,11 +93,13 @@ def _library() -> ctypes.CDLL:
         ("open", address, [text, address, ctypes.POINTER(MachineStruct), number, number, *sentence]),
         ("announce", number, [address, number, text, address, size, *sentence]),
         ("hear", number, [address, number, number, text, address, size, number, *sentence]),
+        ("ring", None, [address, number]),
         ("begin", number, [address, *sentence]),
         ("activate", None, [address, number]),
         ("ends", size, [address, text]),
         ("count", None, [address, ctypes.POINTER(CountsStruct), ctypes.POINTER(ctypes.c_uint64)]),
         ("notice", None, [address, ctypes.c_uint64, number, address, address, address]),
+        ("gather", None, [address, address, ctypes.POINTER(GatheringStruct)]),
         ("close", None, [address]),
     ):
         function = getattr(library, f"mat_ros_loop_{name}")
@@ -124,6 +127,8 @@ class Loop:
                 system_clock, self._sentence, LONGEST_SENTENCE)
             self._check(self._loop is None, "loop of the tick")
             self._keep = keep.pop_all()
+        if isinstance(machine, NativeCollector):
+            machine.guard = self
 
     def announce(self, topic: Topic, number: int) -> Callable[[], int]:
         """Make the publisher of a topic, which is the machine's `number`; return the count of its other ends."""
@@ -138,6 +143,10 @@ class Loop:
             self._loop, number, slot, topic.name.encode(), _type_support(topic.type), topic.depth, reliable,
             self._sentence, LONGEST_SENTENCE), topic.name)
         return lambda: int(self._library.mat_ros_loop_ends(self._loop, topic.name.encode()))
+
+    def ring(self, bell: int) -> None:
+        """Write the eventfd `bell` whenever the machine has something for the node."""
+        self._library.mat_ros_loop_ring(self._loop, bell)
 
     def begin(self) -> None:
         """Begin to receive; no topic can be added any more."""
@@ -154,6 +163,11 @@ class Loop:
         self._library.mat_ros_loop_notice(self._loop, tick, len(slots), slots.ctypes.data, shares.ctypes.data,
                                           validities)
 
+    def gather(self, function: Any, gathering: GatheringStruct) -> None:
+        """Let a function of the collector work while no message is handled."""
+        assert self._loop is not None
+        self._library.mat_ros_loop_gather(self._loop, ctypes.cast(function, ctypes.c_void_p), ctypes.byref(gathering))
+
     def counts(self) -> Counter[str]:
         """Return what the machine and the loop have counted, without the zeros."""
         own, values = self._count()
@@ -169,6 +183,8 @@ class Loop:
     def close(self) -> None:
         """End the work and destroy the topics. The machine must live until then."""
         self._library.mat_ros_loop_close(self._loop)
+        if isinstance(self._machine, NativeCollector):
+            self._machine.guard = None
         self._loop = None
         self._keep.close()
 

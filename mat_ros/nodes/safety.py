@@ -4,34 +4,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+import struct
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from mat_ros.backends.native_tick import DECISION, OBSERVATION, NativeCollector
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.options import option
 from mat_ros.core.record.gate import GateSetup
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
-from mat_ros.core.tick.collect import NONE
+from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.latch import Stop, StopLatch
-from mat_ros.core.tick.messages import Outcome
+from mat_ros.core.tick.messages import Observation, Outcome
 from mat_ros.core.tick.safety import Reason
 from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import SECRET
 from mat_ros.graph.supervise import ON_DISK
+from mat_ros.graph.tick_choice import TICKS, TickNeeds
 from mat_ros.hardware.guest import Guest, driver_address
 from mat_ros.hardware.open import find_guard, find_robot
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics
 from mat_ros.nodes.alarm import Alarm
+from mat_ros.nodes.bell import Bell
 from mat_ros.nodes.latency import Latency
+from mat_ros.nodes.loop import Hearing, lacking
 from mat_ros.nodes.shell import NodeSettings, Shell
 
 DRIVER_S = 10.0  # patience with a driver that is still starting
@@ -53,11 +60,16 @@ class SafetySettings(NodeSettings):
                              ROBOTS, 10**6)
     blend_s: float = option(float(ROBOTS), "time to go over to the requests once active; -1: as the robot file says",
                             float(ROBOTS), 60.0)
+    tick: str = option("auto", "what gathers the decisions of a tick: C++ where possible (auto), always C++ (native), "
+                       "or Python (python)", choices=TICKS)
     trace: str = option("", "file for the times of every tick, an array (tick, 5) in ns; empty: none")
 
 
 class SafetyNode(Shell):
-    """Run the safety gate: observation, decision -> applied, and the driver."""
+    """Run the safety gate: observation, decision -> applied, and the driver.
+
+    Where C++ gathers the decisions, the thread of `Bell` runs the tick, and not the executor.
+    """
 
     role = "safety"
     settings_type = SafetySettings
@@ -67,6 +79,13 @@ class SafetyNode(Shell):
     _sent_ns = 0  # when the gate sent its last command
     _gone = False  # the driver was not there at the last command
     _keep_ns: int | None = None  # when the gate has to tell the driver that it runs
+    _alarm: Alarm | None = None  # None: the bell also rings at a time
+    _bell: Bell | None = None
+    _native: NativeCollector | None = None  # None: the collector of the keeper is in Python
+
+    def __init__(self, **node_arguments: Any) -> None:
+        self._turn = threading.RLock()  # of keeper and driver, which the executor and the bell's thread share
+        super().__init__(**node_arguments)
 
     def set_up(self) -> None:
         """Build the gate and connect to the driver."""
@@ -77,7 +96,11 @@ class SafetyNode(Shell):
         simulated = s.hardware == "sim"
         self._setup = GateSetup(ruling_joints(self.manifest.joints, robot), period_ns, guard, s.lockstep and simulated,
                                 simulated)
-        self.keeper = Keeper(self.manifest, self._setup.gate(), Keeping(self._setup.lockstep, simulated, period_ns))
+        native = self.ticks_natively(TickNeeds(inject=s.inject, lacking=lacking()))
+        self._native = NativeCollector(self.bundle, self._secret) if native else None
+        # The keeper passes no decision to a collector that receives them itself.
+        self.keeper = Keeper(self.manifest, self._setup.gate(), Keeping(self._setup.lockstep, simulated, period_ns),
+                             cast("Collector | None", self._native))
         self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
         # Tick, joints without a decision, and times in ns from the tick's start: observation, first decision, applied.
         self._trace: list[tuple[int, ...]] = []
@@ -92,10 +115,18 @@ class SafetyNode(Shell):
             service = self.create_service(topics.RESUME[1], topics.RESUME[0], self._resume)
             self._entities.append(lambda: self.destroy_service(service))
         self._signals = self.manifest.layout.signal_count
-        self._alarm = Alarm(self, self._woken)
         self._publish = self.announce(topics.APPLIED)
-        self.hear(topics.OBSERVATION, self._heard_observation)
-        self.hear(topics.DECISION, self._heard_decision)
+        if self._native is not None:
+            self._bell, self._alarm = Bell(self._rung, self.now_ns, self._failed), None
+            self._entities.append(self._bell.close)
+            self.run_loop(self._native, [(topics.OBSERVATION, OBSERVATION, 0), (topics.DECISION, DECISION, 0)], [],
+                          Hearing.IN_LISTENER, self._bell.number)
+            self._bell.begin()
+            self._entities.append(self._bell.end)
+        else:
+            self._bell, self._alarm = None, Alarm(self, self._woken)
+            self.hear(topics.OBSERVATION, self._heard_observation)
+            self.hear(topics.DECISION, self._heard_decision)
 
     def describe(self, descriptor: NodeDescriptor) -> None:
         """Write the limits and settings of the gate into the descriptor, so that a replay has them."""
@@ -103,7 +134,9 @@ class SafetyNode(Shell):
 
     def start(self) -> None:
         """Take over the robot as soon as it is found. A stop that is latched on disk stays latched."""
-        if (stop := self._take_over()) is not None:
+        with self._turn:
+            stop = self._take_over()
+        if stop is not None:
             self.fail(f"a stop is latched since {stop.at}: {stop.cause}; `mat-ros resume` undoes it")
 
     def _take_over(self) -> Stop | None:
@@ -114,13 +147,19 @@ class SafetyNode(Shell):
 
     def stop(self) -> None:
         """Bring the robot to its fallback."""
-        self._alarm.clear()
-        self._rest()
-        if self._driver is not None:
-            self._driver.let_go()
+        if self._alarm is not None:
+            self._alarm.clear()
+        with self._turn:
+            self._rest()
+            while self._native is not None and self._native.observation() is not None:
+                pass  # an observation that still waits would be too old after the next start
+            if self._driver is not None:
+                self._driver.let_go()
 
     def leave(self) -> None:
         """Leave the robot in its fallback."""
+        if self._bell is not None:
+            self._bell.end()
         try:
             if self.active:
                 self._rest()
@@ -136,25 +175,33 @@ class SafetyNode(Shell):
         for outcome in steps if self._driver is None else paced(steps, self.keeper.gate.period_ns):
             self._do([outcome])
 
+    def report(self) -> None:
+        """Publish the state of the gate between two turns of its tick."""
+        with self._turn:
+            super().report()
+
     def facts(self) -> Mapping[str, object]:
         """Return the counts of the gate, the latencies of the commands, and the silent slots."""
         if not self.configured:
             return {}
-        silent = self.keeper.collector.silent
-        return {**(self.counts + self.keeper.counts + self.keeper.collector.counts), **self._latency.summary(),
-                "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
-                "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
+        with self._turn:
+            silent = self.keeper.collector.silent
+            return {**(self.counts + self.keeper.counts), **self._latency.summary(),
+                    "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
+                    "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
     # -- the tick ------------------------------------------------------------------------------------------------
 
     def _heard_observation(self, data: bytes) -> None:
+        self._begin(wire.read_observation(data, self._signals), self.now_ns())
+        self._set_alarm()
+
+    def _begin(self, observation: Observation, heard_ns: int) -> None:
         self._take_answer()
-        observation, now_ns = wire.read_observation(data, self._signals), self.now_ns()
-        self._start_ns, self._heard_ns, self._first_ns = observation.start_ns, now_ns, 0
-        self._do(self.keeper.on_observation(observation, now_ns))
+        self._start_ns, self._heard_ns, self._first_ns = observation.start_ns, heard_ns, 0
+        self._do(self.keeper.on_observation(observation, self.now_ns()))
         if self.keeper.refusal:
             self.fail(self.keeper.refusal)
-        self._set_alarm()
 
     def _heard_decision(self, data: bytes) -> None:
         decision = wire.read_decision(data, self.manifest.network.act_dim)
@@ -164,17 +211,54 @@ class SafetyNode(Shell):
 
     def _woken(self) -> None:
         if self.active:
-            self._take_answer()
-            self._do(self.keeper.poll(self.now_ns()))
-            self._keep()
+            self._wake()
             self._set_alarm()
 
+    def _wake(self) -> None:
+        self._take_answer()
+        self._do(self.keeper.poll(self.now_ns()))
+        self._keep()
+
+    @property
+    def _wake_ns(self) -> int | None:
+        return min((ns for ns in (self.keeper.wake_ns, self._keep_ns) if ns is not None), default=None)
+
     def _set_alarm(self) -> None:
-        times = [time_ns for time_ns in (self.keeper.wake_ns, self._keep_ns) if time_ns is not None]
-        self._alarm.set(min(times, default=None), self.now_ns())
+        if self._alarm is not None:
+            self._alarm.set(self._wake_ns, self.now_ns())
+
+    def _rung(self) -> int | None:
+        """Do what C++ has found to do, and what is due at this time. Return when something is due again."""
+        with self._turn:
+            if not self.active or self._native is None:
+                return None
+            with self._counting_refused():
+                self._do(self.keeper.settle(self.now_ns()))
+            while (waiting := self._native.observation()) is not None:
+                with self._counting_refused():
+                    self._begin(*waiting)
+            if self._wake_ns is not None and self.now_ns() >= self._wake_ns:
+                self._wake()
+            return self._wake_ns
+
+    def _failed(self, error: Exception) -> None:
+        """End the process, as an error in a callback of the executor does."""
+        if self.ends is None or self.ends.done():
+            raise error
+        self.ends.set_exception(error)
+
+    @contextlib.contextmanager
+    def _counting_refused(self) -> Iterator[None]:
+        """Count a message that holds a time which no message of the gate can hold, as `hear` does."""
+        try:
+            yield
+        except (ValueError, struct.error):
+            self.counts["refused"] += 1
 
     def _do(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
+            if self._native is not None:
+                self._first_ns = self._native.first_ns
             self._command(outcome)
             self._note_stop(outcome)
             self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
@@ -261,6 +345,10 @@ class SafetyNode(Shell):
 
     def _resume(self, request: Any, response: Any) -> Any:
         """Answer an operator who names the robot: undo its latched stop."""
+        with self._turn:
+            return self._release(request, response)
+
+    def _release(self, request: Any, response: Any) -> Any:
         assert self._latch is not None and self._driver is not None
         try:
             stop = self._latch.release(request.robot)

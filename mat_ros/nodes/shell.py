@@ -228,18 +228,22 @@ class Shell(LifecycleNode):
     def runs_natively(self, backend: Backend, sampled: bool = False,
                       replicated: bool = False) -> TypeGuard[NativeBackend]:
         """Return whether C++ runs the tick of this node. Log the reason where it does not."""
-        choice = choose_tick(self.settings.tick, TickNeeds(backend.info().name, sampled, replicated,
-                                                           self.settings.inject, lacking()))
+        return self.ticks_natively(TickNeeds(backend.info().name, sampled, replicated, self.settings.inject, lacking()))
+
+    def ticks_natively(self, needs: TickNeeds) -> bool:
+        """Return whether C++ runs a tick with such needs. Log the reason where it does not."""
+        choice = choose_tick(self.settings.tick, needs)
         self._tick_choice = str(choice)
         if not choice.native:
             self.get_logger().info(f"tick: {choice}")
         return choice.native
 
     def run_loop(self, machine: NativeMachine, heard: Sequence[tuple[Topic, int, int]],
-                 announced: Sequence[tuple[Topic, int]], hearing: Hearing) -> None:
+                 announced: Sequence[tuple[Topic, int]], hearing: Hearing, bell: int | None = None) -> None:
         """Let C++ take the topics of the tick, in place of `hear` and `announce`.
 
         A topic comes with its number in the machine; a topic that the node reads comes with its last slot as well.
+        The loop writes the eventfd `bell` when the machine has something for the node.
         """
         loop = Loop(self, machine, hearing, self.settings.clock == "system")
         self._entities.append(loop.close)
@@ -247,6 +251,8 @@ class Shell(LifecycleNode):
             self._count_ends(topic, loop.announce(topic, number), self.count_subscribers)
         for topic, number, slot in heard:
             self._count_ends(topic, loop.hear(topic, number, slot, self.settings.reliable), self.count_publishers)
+        if bell is not None:
+            loop.ring(bell)
         loop.begin()
         self.loop = loop
 

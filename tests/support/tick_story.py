@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from mat_ros.backends.native_tick import BATON, ENCODING, OBSERVATION
+from mat_ros.backends.native_tick import BATON, DECISION, ENCODING, OBSERVATION
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.tick.messages import Baton, Encoding, Observation, Override, Prefix, Validity
+from mat_ros.core.tick.messages import Baton, Decision, Encoding, Observation, Override, Prefix, Validity
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import NO_TAG, TAG_BYTES
-from support.tick_twin import Twin
+from support.tick_twin import CollectorTwin, Twin
 
 MS = 1_000_000
 LENGTH_NS = 10 * MS  # of a tick, from its start to its deadline
@@ -195,3 +195,59 @@ class EncoderStory(Story):
         spoilt = self.spoil((signals * pick((1.0, 1e-3, 1e3, 1e37), content // 2)).astype(np.float32), content)
         body = wire.write_observation(Observation(number, *self.times(start, length), 0, content, spoilt), self.hash64)
         self.hear(OBSERVATION, 0, body[:36] + self.stamp(number, content // 7) + body[44:])
+
+
+class CollectorStory(EncoderStory):
+    """The story of the collector of the safety gate."""
+
+    EVENTS = ("begin_new", "begin_new", "begin_new", "observation", "begin", "begin_again", "close", "decisions",
+              "decisions", "decision", "decision", "decision", "pass_time", "repeat", "corrupt", "cut", "forge")
+
+    def __init__(self, twin: CollectorTwin, bundle: Bundle) -> None:
+        super().__init__(twin, bundle)
+        self.gate = twin
+
+    def begin_new(self, *numbers: int) -> None:
+        """Tell an observation, with which the gate begins a tick."""
+        self.observation(*numbers)
+        self.begin()
+
+    def begin(self, *_: int) -> None:
+        observation = self.gate.take_observation()
+        if observation is not None:
+            self.gate.begin(observation.tick, observation.source_ns, observation.deadline_ns, self.now_ns)
+
+    def begin_again(self, *_: int) -> None:
+        if self.gate.model.collector.tick is not None:
+            self.gate.begin_again()
+
+    def close(self, *_: int) -> None:
+        self.gate.close()
+
+    def decisions(self, group: int, silent: int, tick: int, content: int) -> None:
+        """Tell the decisions of all owners, mostly in groups of one size; now and then one of them is silent."""
+        agents = self.manifest.network.agents
+        size = 1 + group % agents
+        for first in range(0, agents, size):
+            if silent % 2 == 0 or first // size != silent // 2 % (agents // size + 1):
+                self.tell_decision(self.number(tick), first, min(first + size, agents), agents, 0, content + first)
+
+    def decision(self, tick: int, slots: int, rank: int, content: int) -> None:
+        agents = self.manifest.network.agents
+        first = slots % agents
+        stop = pick((first + 1, first + 1, first + 2, agents, first, first + 7, 2**16), slots // 5)
+        size = pick((agents, agents, stop, stop, agents + 1, 0, first), slots // 40)
+        self.tell_decision(self.number(tick), first, max(1, min(stop, 2**16)), min(size, 100),
+                           pick((0, 1, 2, 255), rank), content)
+
+    def number(self, tick: int) -> int:
+        return (self.tick + pick((*[0] * 20, 1, 1, 2, -1, -2, -3, 64, 65), tick)) % 2**64
+
+    def tell_decision(self, tick: int, first: int, stop: int, size: int, revision: int, content: int) -> None:
+        random = np.random.default_rng(content)
+        actions = self.spoil(random.normal(size=(size, self.manifest.network.act_dim)).astype(np.float32), content)
+        validity = random.choice(np.array([0, 0, 0, 1, 1, 2, 3, 255, 77], np.uint8), size)
+        body = bytearray(wire.write_decision(Decision(tick, 0, revision, first, stop, actions, validity),
+                                             self.hash64))
+        body[20:28] = self.stamp(tick, content // 7)
+        self.hear(DECISION, 0, bytes(body))

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
 from mat_ros.backends.native_backend import NativeBackend
@@ -14,15 +15,18 @@ from mat_ros.backends.native_tick import (
     DECISION,
     ENCODING,
     OBSERVATION,
+    WAKE,
     NativeChain,
+    NativeCollector,
     NativeEncoder,
     NativeMachine,
 )
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.tick.chain import ChainNode, Role
+from mat_ros.core.tick.collect import Collector
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.encode import Encoder
-from mat_ros.core.tick.messages import Baton, Decision, Override
+from mat_ros.core.tick.messages import Baton, Decision, Observation, Override
 from mat_ros.core.tick.overrides import Notices
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import Seal
@@ -131,10 +135,36 @@ class WiredEncoder(WiredNode):
             (ENCODING, self.seal(ENCODING).sign(wire.write_encoding(*found, self.manifest)))]
 
 
+class WiredCollector(WiredNode):
+    """What nodes/safety.py does with a message before its keeper has something to do."""
+
+    wake_ns = None
+    first_ns = 0
+
+    def __init__(self, bundle: Bundle, secret: bytes) -> None:
+        super().__init__(bundle, secret)
+        self.layout, self.network = bundle.manifest.layout, bundle.manifest.network
+        self.collector = Collector(self.network.agents, self.network.act_dim)
+        self.waiting: deque[tuple[Observation, int]] = deque(maxlen=2)
+
+    @property
+    def counts(self) -> Counter[str]:
+        return self.shell_counts + self.collector.counts
+
+    def _handle(self, topic: int, data: bytes, now_ns: int) -> Sent:
+        if topic == OBSERVATION:
+            self.waiting.append((wire.read_observation(data, self.layout.signal_count), now_ns))
+            self.first_ns = 0
+            return [(WAKE, b"")]
+        decision = wire.read_decision(data, self.network.act_dim)
+        self.first_ns = self.first_ns or now_ns
+        return [(WAKE, b"")] if self.collector.hear(decision, now_ns) else []
+
+
 class Twin:
     """Pass each event to the model and to the machine, and compare all that they do."""
 
-    def __init__(self, model: WiredChain | WiredEncoder, machine: NativeMachine) -> None:
+    def __init__(self, model: WiredChain | WiredEncoder | WiredCollector, machine: NativeMachine) -> None:
         self.model, self.machine = model, machine
         self.seal = model.seal
 
@@ -171,3 +201,52 @@ class Twin:
             wake_ns = None  # the model names a time at which it would do nothing
         assert self.machine.wake_ns == wake_ns
         return found
+
+
+class CollectorTwin(Twin):
+    """Pass each message and each call of the gate to the collector in Python and to the machine."""
+
+    def __init__(self, bundle: Bundle, secret: bytes) -> None:
+        super().__init__(WiredCollector(bundle, secret), NativeCollector(bundle, secret))
+
+    def take_observation(self) -> Observation | None:
+        """Take the oldest observation that waits."""
+        found = self.machine.observation()
+        waiting = self.model.waiting
+        expected = waiting.popleft() if waiting else None
+        assert (found is None) == (expected is None)
+        if found is None:
+            return None
+        (observation, heard_ns), (same, same_ns) = found, expected
+        assert observation.signals.tobytes() == same.signals.tobytes()
+        assert (dataclasses.replace(observation, signals=None), heard_ns) == (
+            dataclasses.replace(same, signals=None), same_ns)
+        return observation
+
+    def begin(self, tick: int, source_ns: int, deadline_ns: int, now_ns: int) -> None:
+        for collector in (self.machine, self.model.collector):
+            collector.begin(tick, source_ns, deadline_ns, now_ns)
+        self._compare()
+
+    def begin_again(self) -> None:
+        for collector in (self.machine, self.model.collector):
+            collector.begin_again()
+        self._compare()
+
+    def close(self) -> None:
+        found, expected = self.machine.close(), self.model.collector.close()
+        assert [array.tobytes() for array in found] == [array.tobytes() for array in expected]
+        self._compare()
+
+    def _compared(self, found: Sent, expected: Sent, now_ns: int) -> Sent:
+        self._compare()
+        return super()._compared(found, expected, now_ns)
+
+    def _compare(self) -> None:
+        machine, collector = self.machine, self.model.collector
+        assert machine.open == collector.open
+        assert machine.first_ns == self.model.first_ns
+        assert machine.actions.tobytes() == collector.actions.tobytes()
+        assert machine.validity.tobytes() == collector.validity.tobytes()
+        assert machine.silent.tolist() == collector.silent.tolist()
+        assert machine.counts == self.model.counts

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.tick.chain import HORIZON
 from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.messages import Decision, Observation, Outcome, Validity
 from mat_ros.core.tick.motion import Monitor
@@ -31,7 +30,6 @@ from mat_ros.core.tick.placement import Placement
 from mat_ros.core.tick.safety import Gate
 
 REST_NS = 2_000_000_000  # longest ramp to the fallback that `rest` returns
-AHEAD = 4096  # decisions that the keeper stores for ticks whose observation has not come yet
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,12 @@ class Keeping:
 class Keeper:
     """Compute one command per tick from observations and decisions."""
 
-    def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping) -> None:
+    def __init__(self, manifest: Manifest, gate: Gate, keeping: Keeping, collector: Collector | None = None) -> None:
+        """Take the collector of the decisions; None: one that hears them from `on_decision`."""
         self.gate, self.keeping = gate, keeping
-        self.collector = Collector(manifest.network.agents, manifest.network.act_dim)
-        # ticks, missed, redecided, late, early, old, refused, unheard, settling, motion
-        self.counts: Counter[str] = Counter()
+        self.collector = collector or Collector(manifest.network.agents, manifest.network.act_dim)
+        # ticks, missed, redecided, unheard, settling, motion; observations that are late, early, old, refused
+        self._counts: Counter[str] = Counter()
         self.stopped = False  # a stop was latched at the last tick
         self.refusal = ""  # why the keeper does not take over the robot; empty when nothing prevents it
         self._map = manifest.action_map
@@ -65,7 +64,6 @@ class Keeper:
         self._latched = False  # the stop outlasts the next activation
         self._lost = False  # no measurement came for a while, and the robot has to be found again
         self._episode: int | None = None
-        self._ahead: list[Decision] = []
         self._unheard = 0  # ticks in a row
         self._taken_ns: int | None = None  # when the hardware took the last command
         self._moved = ""  # which measured motion has latched the stop; empty where another cause did
@@ -83,6 +81,11 @@ class Keeper:
         if not self.keeping.simulated:
             self.gate.stop()  # the robot holds until it is found; this is no stop that has to be put on disk
             self.stopped = True
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return the counts of the keeper and of its collector."""
+        return self._counts + self.collector.counts
 
     @property
     def active(self) -> bool:
@@ -117,7 +120,7 @@ class Keeper:
         self.stopped = True  # the robot only comes to rest; this is no stop that has to be put on disk
         before = None
         for step in range(REST_NS // self._period_ns + 1):
-            self.collector.begin(self._observation.tick)
+            self.collector.begin_again()
             outcome = self._apply(self._observation.deadline_ns + step * self._period_ns, self._period_ns)
             if before is not None and (outcome.applied.applied == before).all():
                 return
@@ -144,7 +147,7 @@ class Keeper:
         """Begin a tick, and take over the robot if that is due. Return the outcome of an unfinished tick."""
         turn = self._order.judge(observation.start_ns, observation.deadline_ns, now_ns)
         if turn is not Turn.NEW:
-            self.counts[turn.value] += 1
+            self._counts[turn.value] += 1
             return []
         asked = self.gate.last  # the command under which the measurements were taken
         done = [] if self._applied else [self._apply(now_ns, self._elapsed_ns(now_ns))]
@@ -154,31 +157,18 @@ class Keeper:
         self._order.note(observation.start_ns)
         self._unheard = 0
         self._observation, self._applied = observation, False
-        self.collector.begin(observation.tick)
-        waiting, self._ahead = self._ahead, []
-        for decision in waiting:
-            done += self.on_decision(decision, now_ns)
-        return done
+        self.collector.begin(observation.tick, observation.source_ns, observation.deadline_ns, now_ns)
+        return done + self.settle(now_ns)
 
     def on_decision(self, decision: Decision, now_ns: int) -> list[Outcome]:
         """Take a decision, and apply the command as soon as the last decision of the tick is there."""
-        observation = self._observation
-        tick = None if observation is None else observation.tick
-        if tick is None or tick < decision.tick <= tick + HORIZON:
-            if len(self._ahead) < AHEAD:
-                self._ahead.append(decision)
+        return self.settle(now_ns) if self.collector.hear(decision, now_ns) else []
+
+    def settle(self, now_ns: int) -> list[Outcome]:
+        """Apply the command where the collector has ended the tick."""
+        if self._applied or self.collector.open:
             return []
-        if observation is None or (decision.tick == tick and decision.source_ns != observation.source_ns):
-            self.counts["refused"] += 1
-            return []
-        if now_ns > observation.deadline_ns and not self._applied:
-            self.counts["late"] += 1
-            return self.poll(now_ns)  # the deadline has passed while this process did not run
-        # A decision also counts after the command: the keeper waits for its owner again in the next tick.
-        if not self.collector.add(decision) or self._applied:
-            self.counts["late" if decision.tick <= observation.tick else "refused"] += 1
-            return []
-        return [self._apply(now_ns, self._elapsed_ns(now_ns))] if self.collector.complete else []
+        return [self._apply(now_ns, self._elapsed_ns(now_ns))]
 
     def poll(self, now_ns: int) -> list[Outcome]:
         """Apply the decisions that are there at the deadline. Without an observation, apply an empty tick."""
@@ -190,10 +180,10 @@ class Keeper:
             return []
         if not self._applied:
             return [self._apply(now_ns, self._elapsed_ns(now_ns))]
-        self.counts["unheard"] += 1
+        self._counts["unheard"] += 1
         self._unheard += 1
         self._lost |= self._unheard > self.gate.settings.hold_ticks
-        self.collector.begin(self._observation.tick)
+        self.collector.begin_again()
         return [self._apply(now_ns, self._elapsed_ns(now_ns))]
 
     def _watch(self, observation: Observation, asked: NDArray[np.float64]) -> None:
@@ -202,7 +192,7 @@ class Keeper:
             return
         breach = self._monitor.judge(observation.signals, asked, observation.source_ns)
         if breach is not None and (breach.joints & ~stopped).any():
-            self.counts["motion"] += 1
+            self._counts["motion"] += 1
             self._moved = self._moved or breach.cause
             self.gate.distrust(breach.joints)
 
@@ -213,20 +203,20 @@ class Keeper:
         return now_ns - self._taken_ns
 
     def _apply(self, now_ns: int, elapsed_ns: int) -> Outcome:
-        observation, collector = self._observation, self.collector
+        observation = self._observation
         assert observation is not None
         # This process did not run for more than a period: the requests of the tick are no longer valid.
         expired = not self.keeping.lockstep and now_ns - observation.start_ns > 2 * self._period_ns
         if expired and not self._applied:
-            collector.begin(observation.tick)
-        validity, actions = collector.validity.copy(), collector.actions.copy()
-        applied = self.gate.apply(self._map.to_command(actions), collector.present[self._map.slot_of_joint],
+            self.collector.begin_again()
+        actions, validity = self.collector.close()
+        applied = self.gate.apply(self._map.to_command(actions), (validity != NONE)[self._map.slot_of_joint],
                                   self._placement.positions(observation.signals), elapsed_ns)
         self._applied, self._next_ns = True, now_ns + self._period_ns + (self._period_ns >> 1)
         self._taken_ns = now_ns
-        self.counts["ticks"] += 1
-        self.counts["missed"] += int((validity == NONE).any())
-        self.counts["redecided"] += int((validity == Validity.REDECIDED).sum())
+        self._counts["ticks"] += 1
+        self._counts["missed"] += int((validity == NONE).any())
+        self._counts["redecided"] += int((validity == Validity.REDECIDED).sum())
         return Outcome(observation.tick, observation.source_ns, actions, validity, applied,
                        now_ns - observation.start_ns)
 
@@ -244,7 +234,7 @@ class Keeper:
         self._sampled_ns = observation.start_ns
         self._samples.append(present)
         if not self._agreed():
-            self.counts["settling"] += 1
+            self._counts["settling"] += 1
             return False
         if not self._active:
             return self._activate(present, observation)
@@ -256,12 +246,12 @@ class Keeper:
 
     def _activate(self, present: NDArray[np.float64], observation: Observation) -> bool:
         if not self._placement.is_measured(present):
-            self.counts["refused"] += 1  # the keeper takes over no robot before every joint is measured
+            self._counts["refused"] += 1  # the keeper takes over no robot before every joint is measured
             return False
         try:
             self._placement.activate(self.gate, present, commanded=self._taken_ns is not None)
         except Refused as error:
-            self.counts["refused"] += 1
+            self._counts["refused"] += 1
             self.refusal = str(error)
             return False
         self._moved = ""

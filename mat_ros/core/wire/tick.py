@@ -37,6 +37,7 @@ _DECISION = struct.Struct("<4sQQiIHHB3xI")  # tick, manifest, source s, ns, firs
 _APPLIED = struct.Struct("<4sQQiIiI?3xI")  # tick, manifest, source s, ns, stamp s, ns, stopped, count @36
 _GATE = struct.Struct("<QQdB")  # number, elapsed, blend, events; aligned to 8 behind the header
 _COUNT = struct.Struct("<I")
+OBSERVATION_BYTES = _OBSERVATION.size  # of an Observation before its measurements
 _PADS = (b"", b"\x00", b"\x00\x00", b"\x00\x00\x00")  # before the tag, which is an array of four-byte numbers
 
 

@@ -3,6 +3,7 @@
 // The loop of mat_ros_loop.h.
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -49,6 +50,7 @@ struct mat_ros_loop {
   std::unique_ptr<Waiting> waiting;
   std::thread thread;
   std::atomic<bool> ending{false};
+  int bell = -1;  // an eventfd; -1 where the machine has nothing for its caller
 
   std::mutex mutex;  // of the machine and of all below
   bool active = false;
@@ -110,8 +112,14 @@ struct mat_ros_loop {
 
   static void send(void* user, int topic, const void* data, size_t size) {
     mat_ros_loop* loop = static_cast<mat_ros_loop*>(user);
+    if (topic == MAT_ROS_WAKE) return loop->ring();
     Publisher* publisher = topic >= 0 && topic < kTopics ? loop->publishers[topic].get() : nullptr;
     if (!publisher || !publisher->publish(data, size)) ++loop->counts.unsent;
+  }
+
+  void ring() {
+    constexpr uint64_t kOnce = 1;
+    if (write(bell, &kOnce, sizeof kOnce) != sizeof kOnce) ++counts.unsent;
   }
 
   int64_t timeout_ns() {
@@ -215,6 +223,8 @@ int mat_ros_loop_hear(mat_ros_loop* loop, int topic, int slot, const char* name,
   return refusal(work, error, error_size);
 }
 
+void mat_ros_loop_ring(mat_ros_loop* loop, int bell) { loop->bell = bell; }
+
 int mat_ros_loop_begin(mat_ros_loop* loop, char* error, size_t error_size) {
   return refusal([&] { return loop->begin(); }, error, error_size);
 }
@@ -241,6 +251,12 @@ void mat_ros_loop_notice(mat_ros_loop* loop, uint64_t tick, int count, const int
                          const uint8_t* validities) {
   std::lock_guard<std::mutex> lock(loop->mutex);
   loop->machine.notice(loop->machine.machine, tick, count, slots, shares, validities);
+}
+
+void mat_ros_loop_gather(mat_ros_loop* loop, void (*call)(mat_ros_machine*, mat_ros_gathering*),
+                         mat_ros_gathering* gathering) {
+  std::lock_guard<std::mutex> lock(loop->mutex);
+  call(loop->machine.machine, gathering);
 }
 
 void mat_ros_loop_close(mat_ros_loop* loop) { delete loop; }

@@ -48,11 +48,13 @@ typedef struct {
 MAT_ROS_API mat_ros_loop* mat_ros_loop_open(const char* rclpy, void* node, const mat_ros_loop_machine* machine,
                                             int hearing, int system_clock, char* error, size_t error_size);
 // Make the publisher of a topic of the machine, or the subscription of one. `type` is the rosidl type support.
-// Return 0, or 1 after a refusal. Call neither after mat_ros_loop_begin.
+// Return 0, or 1 after a refusal. Call none of these three after mat_ros_loop_begin.
 MAT_ROS_API int mat_ros_loop_announce(mat_ros_loop* loop, int topic, const char* name, const void* type, size_t depth,
                                       char* error, size_t error_size);
 MAT_ROS_API int mat_ros_loop_hear(mat_ros_loop* loop, int topic, int slot, const char* name, const void* type,
                                   size_t depth, int reliable, char* error, size_t error_size);
+// Write the eventfd `bell`, which must not block, whenever the machine has something for its caller.
+MAT_ROS_API void mat_ros_loop_ring(mat_ros_loop* loop, int bell);
 // Begin to receive. The loop drops every message until it is active. Return 0, or 1 after a refusal.
 MAT_ROS_API int mat_ros_loop_begin(mat_ros_loop* loop, char* error, size_t error_size);
 // Once a call with 0 has returned, the loop publishes nothing.
@@ -63,6 +65,9 @@ MAT_ROS_API size_t mat_ros_loop_ends(mat_ros_loop* loop, const char* name);
 MAT_ROS_API void mat_ros_loop_count(mat_ros_loop* loop, mat_ros_loop_counts* own, uint64_t* counts);
 MAT_ROS_API void mat_ros_loop_notice(mat_ros_loop* loop, uint64_t tick, int count, const int* slots,
                                      const float* shares, const uint8_t* validities);
+// Let a function of mat_ros_collector_* work while no message is handled.
+MAT_ROS_API void mat_ros_loop_gather(mat_ros_loop* loop, void (*call)(mat_ros_machine*, mat_ros_gathering*),
+                                     mat_ros_gathering* gathering);
 // End the loop's thread and destroy its subscriptions and publishers; the rcl node must still exist.
 MAT_ROS_API void mat_ros_loop_close(mat_ros_loop* loop);
 

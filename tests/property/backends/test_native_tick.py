@@ -31,8 +31,8 @@ from mat_ros.backends.native_backend import NativeBackend
 from mat_ros.backends.native_tick import BATON, ENCODING
 from support.chain_world import FATES, trouble
 from support.places import BUNDLES
-from support.tick_story import LENGTH_NS, ChainStory, EncoderStory, stories
-from support.tick_twin import Twin
+from support.tick_story import LENGTH_NS, ChainStory, CollectorStory, EncoderStory, stories
+from support.tick_twin import CollectorTwin, Twin
 
 SECRET = bytes(range(32))
 POLICIES = ("attention", "rwkv4", "halfcheetah_mat", "halfcheetah_marwkv4", "dexhands_door_mat",
@@ -92,6 +92,13 @@ def test_an_encoder_does_the_same_in_cpp_and_in_python_whatever_befalls_it(name,
         bundle = Bundle(bundle.folder, manifest, bundle.digest)
     story = EncoderStory(Twin.of_encoder(backend, bundle, secret), bundle)
     story.tell(data.draw(stories(EncoderStory.EVENTS, most=40)))
+
+
+@settings(max_examples=200, deadline=None, phases=PHASES)
+@given(st.sampled_from(POLICIES), st.sampled_from((b"", SECRET)), st.data())
+def test_a_collector_does_the_same_in_cpp_and_in_python_whatever_befalls_it(name, secret, data):
+    _, bundle, _ = opened(name)
+    CollectorStory(CollectorTwin(bundle, secret), bundle).tell(data.draw(stories(CollectorStory.EVENTS, most=100)))
 
 
 class TwinNode:

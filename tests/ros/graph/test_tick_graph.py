@@ -51,7 +51,7 @@ def record(file: Path, tick: str, settings: dict[str, Any]) -> Recording:
             assert listener.until(lambda: len(listener.applied) > TICKS)
             assert listener.until(lambda: listener.status is not None and listener.status.compared > TICKS)
             assert listener.status.differing == 0
-            deciding = {f"/{n}" for n in run.names if n.startswith(("chain", "encoder"))}
+            deciding = {f"/{n}" for n in run.names if n.startswith(("chain", "encoder", "safety"))}
             assert listener.until(lambda: nodes_of(listener, tick) == deciding)  # a node reports once a second
             assert set(run.stop().values()) == {0}
     finally:
@@ -95,6 +95,18 @@ def test_a_killed_node_is_redecided_in_cpp_and_exact_again_once_restarted(listen
         assert listener.status.missed == 0 and listener.status.differing == 0
 
 
+def test_a_killed_gate_goes_on_with_the_next_tick_once_restarted(listener):
+    with GraphRun(ARM, tick="native") as run:
+        assert listener.until(lambda: len(listener.applied) > 20)
+        run.processes["safety"].kill()
+        run.processes["safety"].wait()
+        seen = len(listener.applied)
+        run.start("safety")
+        assert listener.until(lambda: len(listener.applied) > seen + TICKS and not any(listener.applied[-1].validity))
+        assert listener.until(lambda: listener.reports["/safety"].get("tick_choice") == "native")
+        assert set(run.stop().values()) == {0}
+
+
 def test_nodes_of_one_graph_may_differ_in_what_runs_their_tick(listener):
     with GraphRun(ARM, {"chain_elbow": {"tick": "python"}}, mode="strict", tick="native"):
         assert listener.until(lambda: len(listener.applied) > TICKS)
@@ -106,12 +118,13 @@ def test_nodes_of_one_graph_may_differ_in_what_runs_their_tick(listener):
 @pytest.mark.parametrize("mode", ["optimistic", "bounded"])  # in the listener, and in a thread of the loop
 def test_every_thread_that_may_run_a_tick_gets_the_priority_of_the_node(listener, mode):
     realtime = {"realtime": PRIORITY}
-    with GraphRun(ARM, {"chain_node": realtime, "encoder": realtime}, mode=mode, tick="native") as run:
+    roles = ("chain_node", "encoder", "safety")
+    with GraphRun(ARM, dict.fromkeys(roles, realtime), mode=mode, tick="native") as run:
         assert listener.until(lambda: len(listener.applied) > TICKS)
-        for name in ("encoder", "chain_wrist"):
+        for name in ("encoder", "chain_wrist", "safety"):
             threads = list(Path(f"/proc/{run.processes[name].pid}/task").iterdir())
             names = {thread.joinpath("comm").read_text().strip() for thread in threads}
-            assert ("tick" in names) == (mode == "bounded" and name != "encoder")
+            assert ("tick" in names) == (mode == "bounded" and name == "chain_wrist")
             found = {os.sched_getscheduler(int(thread.name)) for thread in threads}
             if found == {os.SCHED_OTHER}:
                 pytest.skip("the system does not permit SCHED_RR")

@@ -1,6 +1,6 @@
 // Copyright 2026 The mat_ros Authors
 // SPDX-License-Identifier: Apache-2.0
-// What a chain node and an encoder share: they check the seal and the policy of a message, as mat_ros/nodes/shell.py
+// What all machines share: they check the seal and the policy of a message, as mat_ros/nodes/shell.py
 // does, count what they drop, and sign what they send.
 #ifndef MAT_ROS_TICK_MACHINE_H_
 #define MAT_ROS_TICK_MACHINE_H_
@@ -77,6 +77,9 @@ class Machine {
     const size_t size = writer_.end(seal);
     sink_.take(sink_.user, topic, writer_.data(), size);
   }
+
+  // Tell the caller of this call that the machine has something for it.
+  void wake_caller() { sink_.take(sink_.user, MAT_ROS_WAKE, nullptr, 0); }
 
   int64_t last_now_ns() const { return now_ns_; }
 

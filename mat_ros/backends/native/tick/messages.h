@@ -27,6 +27,9 @@ struct Floats {
     return value;
   }
 
+  // Return `size` of the numbers.
+  Floats part(size_t from, size_t size) const { return {bytes + from * sizeof(float), size}; }
+
   void copy_to(float* to) const {
     if (count > 0) memcpy(to, bytes, count * sizeof *to);
   }
@@ -67,6 +70,17 @@ struct Baton {
   Floats actions, state;
   const unsigned char* validity;
   size_t validity_count;
+};
+
+// A decision as it was read.
+struct Decision {
+  uint64_t tick;
+  int64_t source_ns;
+  int first, stop;  // the sender owns the slots first .. stop - 1
+  int revision;
+  size_t slots;
+  Floats actions;                 // (slots, act_dim)
+  const unsigned char* validity;  // (slots,)
 };
 
 // The entries of the slots 0 .. slots - 1 and the state for the next slot, with room for more slots.

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "../policy.h"
 #include "../safetensors.h"
 #include "chain.h"
+#include "collector_machine.h"
 #include "encoder.h"
 #include "machine.h"
 
@@ -23,11 +25,15 @@ void check(bool right, const char* what, const std::string& expected, const std:
   if (!right) throw Refused(std::string(what) + ": expected " + expected + ", got " + got + "; correct the wiring");
 }
 
+void check_secret(size_t secret_size) {
+  check(secret_size <= Blake2b::kMostKey, "secret", "at most " + std::to_string(Blake2b::kMostKey) + " bytes",
+        std::to_string(secret_size));
+}
+
 void check_node(int64_t period_ns, size_t secret_size) {
   check(period_ns > 0 && period_ns <= Order::kMostPeriodNs, "control period",
         "1 .. " + std::to_string(Order::kMostPeriodNs) + " ns", std::to_string(period_ns));
-  check(secret_size <= Blake2b::kMostKey, "secret", "at most " + std::to_string(Blake2b::kMostKey) + " bytes",
-        std::to_string(secret_size));
+  check_secret(secret_size);
 }
 
 class ChainMachine final : public Machine, private Outbox {
@@ -157,6 +163,15 @@ std::unique_ptr<Machine> open(const mat_ros_policy* policy, const mat_ros_encode
   return std::make_unique<EncoderMachine>(policy, role);
 }
 
+std::unique_ptr<Machine> open(const mat_ros_collector_role& role) {
+  constexpr int kMost = 1 << 16;  // slots that a message can name
+  check_secret(role.secret_size);
+  check(role.slots > 0 && role.slots <= kMost && role.act_dim > 0 && role.act_dim <= kMost && role.signals > 0,
+        "collector", "slots, actions and measurements", std::to_string(role.slots) + ", " +
+        std::to_string(role.act_dim) + " and " + std::to_string(role.signals));
+  return std::make_unique<CollectorMachine>(role);
+}
+
 }  // namespace
 }  // namespace mat_ros::tick
 
@@ -166,10 +181,11 @@ struct mat_ros_machine {
 
 namespace {
 
-template <class Role>
-mat_ros_machine* open_machine(const mat_ros_policy* policy, const Role* role, char* error, size_t error_size) {
+// `role` holds what one of the functions `open` takes.
+template <class... Role>
+mat_ros_machine* open_machine(char* error, size_t error_size, const Role&... role) {
   try {
-    return new mat_ros_machine{mat_ros::tick::open(policy, *role)};
+    return new mat_ros_machine{mat_ros::tick::open(role...)};
   } catch (const std::exception& failure) {
     if (error_size > 0) {
       strncpy(error, failure.what(), error_size - 1);
@@ -179,18 +195,38 @@ mat_ros_machine* open_machine(const mat_ros_policy* policy, const Role* role, ch
   }
 }
 
+// Let a collector work, and write what it holds then.
+template <class Work>
+void gather(mat_ros_machine* machine, mat_ros_gathering* gathering, Work work) {
+  auto* collector = dynamic_cast<mat_ros::tick::CollectorMachine*>(machine->machine.get());
+  if (collector == nullptr) return;
+  work(*collector);
+  const mat_ros::tick::Collector& found = collector->collector;
+  gathering->open = found.open();
+  gathering->first_ns = collector->first_ns();
+  std::copy(found.actions().begin(), found.actions().end(), gathering->actions);
+  std::copy(found.validity().begin(), found.validity().end(), gathering->validity);
+  std::copy(found.silent().begin(), found.silent().end(), gathering->silent);
+}
+
+using Collecting = mat_ros::tick::CollectorMachine;
+
 }  // namespace
 
 extern "C" {
 
 mat_ros_machine* mat_ros_chain_open(const mat_ros_policy* policy, const mat_ros_chain_role* role, char* error,
                                     size_t error_size) {
-  return open_machine(policy, role, error, error_size);
+  return open_machine(error, error_size, policy, *role);
 }
 
 mat_ros_machine* mat_ros_encoder_open(const mat_ros_policy* policy, const mat_ros_encoder_role* role, char* error,
                                       size_t error_size) {
-  return open_machine(policy, role, error, error_size);
+  return open_machine(error, error_size, policy, *role);
+}
+
+mat_ros_machine* mat_ros_collector_open(const mat_ros_collector_role* role, char* error, size_t error_size) {
+  return open_machine(error, error_size, *role);
 }
 
 void mat_ros_machine_close(mat_ros_machine* machine) { delete machine; }
@@ -219,6 +255,30 @@ void mat_ros_chain_notice(mat_ros_machine* machine, uint64_t tick, int count, co
                           const uint8_t* validities) {
   mat_ros::tick::Machine& chain = *machine->machine;
   if (!chain.notice(tick, count, slots, shares, validities)) ++chain.counts()[mat_ros::tick::kRefused];
+}
+
+void mat_ros_collector_begin(mat_ros_machine* machine, mat_ros_gathering* gathering) {
+  gather(machine, gathering, [&](Collecting& one) {
+    one.collector.begin(gathering->tick, gathering->source_ns, gathering->deadline_ns, gathering->now_ns);
+  });
+}
+
+void mat_ros_collector_begin_again(mat_ros_machine* machine, mat_ros_gathering* gathering) {
+  gather(machine, gathering, [](Collecting& one) { one.collector.begin_again(); });
+}
+
+void mat_ros_collector_close(mat_ros_machine* machine, mat_ros_gathering* gathering) {
+  gather(machine, gathering, [](Collecting& one) { one.collector.close(); });
+}
+
+void mat_ros_collector_look(mat_ros_machine* machine, mat_ros_gathering* gathering) {
+  gather(machine, gathering, [](Collecting&) {});
+}
+
+void mat_ros_collector_take_observation(mat_ros_machine* machine, mat_ros_gathering* gathering) {
+  gather(machine, gathering, [&](Collecting& one) {
+    gathering->found = one.take_observation(gathering->observation, &gathering->heard_ns);
+  });
 }
 
 }  // extern "C"

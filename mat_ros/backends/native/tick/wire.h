@@ -79,6 +79,27 @@ inline bool read_baton(Bytes message, int act_dim, Baton* out) {
   return true;
 }
 
+inline bool read_decision(Bytes message, int act_dim, Decision* out) {
+  if (message.size < kDecisionHeader) return false;
+  const uint32_t actions = message.get<uint32_t>(36);
+  size_t at = kDecisionHeader;
+  if (!message.holds(at, actions, sizeof(float))) return false;
+  out->actions = {message.data + at, actions};
+  at += actions * sizeof(float);
+  if (!message.holds(at, 1, sizeof(uint32_t))) return false;
+  const uint32_t slots = message.get<uint32_t>(at);
+  at += sizeof slots;
+  if (actions != uint64_t{slots} * act_dim || !message.holds(at, slots, 1)) return false;
+  out->validity = message.data + at;
+  out->slots = slots;
+  out->tick = message.get<uint64_t>(4);
+  out->source_ns = message.get_stamp(20);
+  out->first = message.get<uint16_t>(28);
+  out->stop = message.get<uint16_t>(30) + 1;
+  out->revision = message.get<uint8_t>(32);
+  return true;
+}
+
 // Return whether a time fits into the seconds of a stamp. A stamp that was read may hold more than a second of
 // nanoseconds, so that its time does not fit.
 inline bool fits_stamp(int64_t ns) { return ns < (INT64_C(1) << 31) * kSecondNs; }

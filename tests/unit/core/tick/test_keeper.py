@@ -119,6 +119,16 @@ def test_a_tick_from_far_ahead_is_refused_and_an_old_observation_dropped():
     assert (k.counts["refused"], k.counts["late"]) == (1, 1)
 
 
+def test_each_decision_that_is_not_used_counts_once():
+    k = keeper()
+    k.on_observation(observation(1), PERIOD)
+    k.on_decision(decision(0, 0), PERIOD)
+    k.on_decision(replace(decision(1, 0), validity=np.zeros(9, np.uint8)), PERIOD)
+    for slot in (0, 1, 2, 3, 3):
+        k.on_decision(decision(1, slot), PERIOD)
+    assert (k.counts["late"], k.counts["refused"]) == (2, 1)
+
+
 def test_a_real_robot_that_nobody_measures_any_more_is_held_then_rested_then_stopped():
     k = keeper()
     k.on_observation(observation(0), 0)
