@@ -94,7 +94,7 @@ def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
     manifest = Bundle.load(policy).manifest
     settings = LaunchSettings(mode=case.mode, backend=case.backend, encoder=case.encoder, rate=case.hz, sim="free",
                               wiring="central" if case.wiring.startswith("central") else "per_agent", check=False,
-                              deadline=case.deadline, tick=case.tick)
+                              deadline=case.deadline, tick=case.tick, discovery="plain")
     graph = build(settings, manifest, str(policy))
     common: dict[str, Value] = {"autostart": "activate", "realtime": case.realtime, "reliable": case.reliable}
     own: dict[str, dict[str, Value]] = {"safety": {"trace": str(trace), "stop_ticks": 0}}

@@ -18,6 +18,7 @@ pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 from mat_ros.core.record.diff import diff
 from mat_ros.core.record.recording import Recording
 from mat_ros.nodes import loop
+from mat_ros.nodes.realtime import GATE_AHEAD
 from support import graph_run
 from support.graph_run import GraphRun, Listener
 from support.places import BUNDLES
@@ -129,4 +130,5 @@ def test_every_thread_that_may_run_a_tick_gets_the_priority_of_the_node(listener
             if found == {os.SCHED_OTHER}:
                 pytest.skip("the system does not permit SCHED_RR")
             assert found == {os.SCHED_RR}
-            assert {os.sched_getparam(int(thread.name)).sched_priority for thread in threads} == {PRIORITY}
+            priority = PRIORITY + (GATE_AHEAD if name == "safety" else 0)
+            assert {os.sched_getparam(int(thread.name)).sched_priority for thread in threads} == {priority}
