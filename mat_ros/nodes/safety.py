@@ -5,33 +5,30 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import struct
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from mat_ros.backends.native_tick import DECISION, OBSERVATION, NativeCollector
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.core.options import option
 from mat_ros.core.record.gate import GateSetup
-from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.limits import ruling_joints
 from mat_ros.core.tick.collect import NONE, Collector
 from mat_ros.core.tick.keeper import Keeper, Keeping
-from mat_ros.core.tick.latch import Stop, StopLatch
+from mat_ros.core.tick.latch import Stop
 from mat_ros.core.tick.messages import Observation, Outcome
 from mat_ros.core.tick.safety import Reason
 from mat_ros.core.tick.walk import paced
 from mat_ros.core.wire import tick as wire
 from mat_ros.core.wire.seal import SECRET
 from mat_ros.graph.supervise import ON_DISK
-from mat_ros.graph.tick_choice import TICKS, TickNeeds
-from mat_ros.hardware.guest import Guest, driver_address
+from mat_ros.graph.tick_choice import TickNeeds
+from mat_ros.hardware.gate_link import DriverLink, GateLink
+from mat_ros.hardware.guest import driver_address
 from mat_ros.hardware.open import find_guard, find_robot
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics
@@ -39,30 +36,8 @@ from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.bell import Bell
 from mat_ros.nodes.latency import Latency
 from mat_ros.nodes.loop import Hearing, lacking
-from mat_ros.nodes.shell import NodeSettings, Shell
-
-DRIVER_S = 10.0  # patience with a driver that is still starting
-ROBOTS = -1  # a setting of the guard that is left to the robot file
-
-
-@dataclass(frozen=True)
-class SafetySettings(NodeSettings):
-    """Set how the gate bridges missed ticks, and which robot the gate commands."""
-
-    hardware: str = option("sim", "sim: the node sim simulates the robot; otherwise the adapter that the driver opens")
-    robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
-    lockstep: bool = option(True, "the simulated robot waits for every command")
-    rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
-    deadline: float = option(0.8, "when the gate applies what it has, as a share of the period", 0.05, 1.0)
-    hold_ticks: int = option(ROBOTS, "missed ticks during which the last command stays; -1: as the robot file says",
-                             ROBOTS, 10**6)
-    stop_ticks: int = option(ROBOTS, "missed ticks after which a stop is latched; 0: never; -1: as the robot file says",
-                             ROBOTS, 10**6)
-    blend_s: float = option(float(ROBOTS), "time to go over to the requests once active; -1: as the robot file says",
-                            float(ROBOTS), 60.0)
-    tick: str = option("auto", "what gathers the decisions of a tick: C++ where possible (auto), always C++ (native), "
-                       "or Python (python)", choices=TICKS)
-    trace: str = option("", "file for the times of every tick, an array (tick, 5) in ns; empty: none")
+from mat_ros.nodes.safety_settings import SafetySettings
+from mat_ros.nodes.shell import Shell
 
 
 class SafetyNode(Shell):
@@ -74,11 +49,7 @@ class SafetyNode(Shell):
     role = "safety"
     settings_type = SafetySettings
     ahead = realtime.GATE_AHEAD
-    _driver: Guest | None = None  # None: a simulated robot, which receives the applied commands
-    _latch: StopLatch | None = None
-    _sent_ns = 0  # when the gate sent its last command
-    _gone = False  # the driver was not there at the last command
-    _keep_ns: int | None = None  # when the gate has to tell the driver that it runs
+    _link = GateLink()
     _alarm: Alarm | None = None  # None: the bell also rings at a time
     _bell: Bell | None = None
     _native: NativeCollector | None = None  # None: the collector of the keeper is in Python
@@ -92,7 +63,7 @@ class SafetyNode(Shell):
         s = self.settings
         period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         robot = find_robot(s.robot, self.manifest) if s.robot else None
-        guard = _settings(find_guard(s.robot, self.manifest), s)
+        guard = s.over(find_guard(s.robot, self.manifest))
         simulated = s.hardware == "sim"
         self._setup = GateSetup(ruling_joints(self.manifest.joints, robot), period_ns, guard, s.lockstep and simulated,
                                 simulated)
@@ -109,9 +80,8 @@ class SafetyNode(Shell):
             if not self._secret:
                 raise Refused(SECRET, "the secret of a launch", "none",
                               "start the graph with mat-ros launch or ros2 launch, or set the variable")
-            self._latch = StopLatch(robot.name if robot is not None else self.manifest.robot)
-            self._driver = Guest(driver_address(self.get_namespace()))
-            self._driver.connect(DRIVER_S)
+            self._link = DriverLink(robot.name if robot is not None else self.manifest.robot,
+                                    driver_address(self.get_namespace()), period_ns, self.now_ns)
             service = self.create_service(topics.RESUME[1], topics.RESUME[0], self._resume)
             self._entities.append(lambda: self.destroy_service(service))
         self._signals = self.manifest.layout.signal_count
@@ -141,7 +111,7 @@ class SafetyNode(Shell):
 
     def _take_over(self) -> Stop | None:
         """Take over the robot as soon as it is found. Return the stop that is latched on disk."""
-        stop = self._latch.read() if self._latch is not None else None
+        stop = self._link.stop()
         self.keeper.take_over(latched=stop is not None)
         return stop
 
@@ -153,8 +123,7 @@ class SafetyNode(Shell):
             self._rest()
             while self._native is not None and self._native.observation() is not None:
                 pass  # an observation that still waits would be too old after the next start
-            if self._driver is not None:
-                self._driver.let_go()
+            self._link.let_go()
 
     def leave(self) -> None:
         """Leave the robot in its fallback."""
@@ -164,15 +133,14 @@ class SafetyNode(Shell):
             if self.active:
                 self._rest()
         finally:
-            if self._driver is not None:
-                self._driver.let_go()
+            self._link.let_go()
             if self._trace:
                 np.save(self.settings.trace, np.array(self._trace, np.int64))
 
     def _rest(self) -> None:
         """Move every joint to its fallback, with one command per period."""
         steps = self.keeper.rest()
-        for outcome in steps if self._driver is None else paced(steps, self.keeper.gate.period_ns):
+        for outcome in paced(steps, self.keeper.gate.period_ns) if self._link.paced else steps:
             self._do([outcome])
 
     def report(self) -> None:
@@ -187,7 +155,7 @@ class SafetyNode(Shell):
         with self._turn:
             silent = self.keeper.collector.silent
             return {**(self.counts + self.keeper.counts), **self._latency.summary(),
-                    "stopped": self.keeper.stopped, ON_DISK: self._latch is not None,
+                    "stopped": self.keeper.stopped, ON_DISK: isinstance(self._link, DriverLink),
                     "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
     # -- the tick ------------------------------------------------------------------------------------------------
@@ -197,7 +165,7 @@ class SafetyNode(Shell):
         self._set_alarm()
 
     def _begin(self, observation: Observation, heard_ns: int) -> None:
-        self._take_answer()
+        self._follow_up()
         self._start_ns, self._heard_ns, self._first_ns = observation.start_ns, heard_ns, 0
         self._do(self.keeper.on_observation(observation, self.now_ns()))
         if self.keeper.refusal:
@@ -215,13 +183,14 @@ class SafetyNode(Shell):
             self._set_alarm()
 
     def _wake(self) -> None:
-        self._take_answer()
+        self._follow_up()
         self._do(self.keeper.poll(self.now_ns()))
-        self._keep()
+        if untold := self._link.keep():
+            self.fail(untold)
 
     @property
     def _wake_ns(self) -> int | None:
-        return min((ns for ns in (self.keeper.wake_ns, self._keep_ns) if ns is not None), default=None)
+        return min((ns for ns in (self.keeper.wake_ns, self._link.keep_ns) if ns is not None), default=None)
 
     def _set_alarm(self) -> None:
         if self._alarm is not None:
@@ -259,7 +228,9 @@ class SafetyNode(Shell):
         for outcome in outcomes:
             if self._native is not None:
                 self._first_ns = self._native.first_ns
-            self._command(outcome)
+            applied = outcome.applied
+            if untaken := self._link.command(applied.applied, (applied.reasons & Reason.SETTLED) != 0):
+                self._not_taken(untaken)
             self._note_stop(outcome)
             self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
             self._latency.add(outcome.latency_ns)
@@ -273,70 +244,28 @@ class SafetyNode(Shell):
         if outcome.applied.stopped == self.keeper.stopped:
             return
         if outcome.applied.stopped:
-            cause = self.keeper.cause
-            self.fail(f"stopped: {self._latch.write(cause).cause if self._latch is not None else cause}")
+            self.fail(f"stopped: {self._link.latch(self.keeper.cause)}")
         elif self.reason.startswith("stopped: "):
             self.reason = ""  # a simulated robot has begun another episode
         self.keeper.stopped = outcome.applied.stopped
         self.report()
 
-    # -- the driver ----------------------------------------------------------------------------------------------
-
-    def _command(self, outcome: Outcome) -> None:
-        """Send a command to the driver. Without a driver, report that, and try again with the next command."""
-        if self._driver is None:
+    def _follow_up(self) -> None:
+        """Take what became of the last command, before the gate computes the next one."""
+        fate = self._link.fate()
+        if fate is None:
             return
-        found = (outcome.applied.reasons & Reason.SETTLED) != 0
-        self._sent_ns = self.now_ns()
-        self._keep_ns = self._sent_ns + self.keeper.gate.period_ns
-        try:
-            self._driver.command(outcome.applied.applied, found)
-        except Missing as error:
-            self._not_taken(str(error))
-            self._gone = True
-
-    def _keep(self) -> None:
-        """Tell the driver, one period after a command, that the gate runs and waits for the decisions of its tick."""
-        if self._driver is None or self._keep_ns is None or self.now_ns() < self._keep_ns:
+        if fate.taken:
+            if not self.keeper.stopped:
+                self.reason = ""
             return
-        self._keep_ns = None
-        try:
-            self._driver.keep()
-        except Missing as error:
-            self.fail(str(error))
-
-    def _take_answer(self) -> None:
-        """Read the driver's answer to the last command, before the gate computes the next one."""
-        if self._driver is None:
-            return
-        if self._gone:
-            self._gone = False
-            self._find_again()
-        if not self._driver.waits:
-            return
-        try:
-            answer = self._driver.answer()
-        except Missing as error:
-            self._not_taken(str(error))
-            self._find_again()
-            return
-        if answer is None:
-            if self.now_ns() - self._sent_ns > self.keeper.gate.period_ns // 2:  # otherwise the answer may still come
-                self._not_taken("the driver does not answer")
-        elif not answer.taken:
-            self._not_taken(answer.reason)
-            if answer.misplaced:
-                self._find_again()
-            if not self.keeper.stopped and self._latch is not None and self._latch.read() is not None:
-                self.keeper.stop()  # the driver has stopped the robot
-                self.report()
-        elif not self.keeper.stopped:
-            self.reason = ""
-
-    def _find_again(self) -> None:
-        """Take over the robot again: another driver will command it, or it does not stand where it was found."""
-        if self.keeper.active:
+        if fate.reason:
+            self._not_taken(fate.reason)
+        if fate.misplaced and self.keeper.active:
             self._take_over()
+        if fate.stopped and not self.keeper.stopped:
+            self.keeper.stop()  # the driver has stopped the robot
+            self.report()
 
     def _not_taken(self, reason: str) -> None:
         self.keeper.not_taken()
@@ -345,27 +274,16 @@ class SafetyNode(Shell):
 
     def _resume(self, request: Any, response: Any) -> Any:
         """Answer an operator who names the robot: undo its latched stop."""
+        assert isinstance(self._link, DriverLink)
         with self._turn:
-            return self._release(request, response)
-
-    def _release(self, request: Any, response: Any) -> Any:
-        assert self._latch is not None and self._driver is not None
-        try:
-            stop = self._latch.release(request.robot)
-            self._driver.release()
-        except (Refused, Missing) as error:
-            response.success, response.message = False, str(error)
-            return response
-        self.keeper.release()
-        self.reason = ""  # the keeper reports the end of the stop when it has found the robot
-        self.report()
+            try:
+                stop = self._link.release(request.robot)
+            except (Refused, Missing) as error:
+                response.success, response.message = False, str(error)
+                return response
+            self.keeper.release()
+            self.reason = ""  # the keeper reports the end of the stop when it has found the robot
+            self.report()
         response.success = True
         response.message = f"stopped since {stop.at}: {stop.cause}" if stop is not None else "no stop was latched"
         return response
-
-
-def _settings(robots: GuardSettings, s: SafetySettings) -> GuardSettings:
-    """Return the guard settings of the robot file with the changes of the launch."""
-    changes: dict[str, Any] = {name: value for name in ("hold_ticks", "stop_ticks", "blend_s")
-                               if (value := getattr(s, name)) >= 0}
-    return dataclasses.replace(robots, **changes)

@@ -7,13 +7,11 @@ from __future__ import annotations
 import gc
 import os
 import re
-import struct
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from lifecycle_msgs.msg import Transition
@@ -21,33 +19,26 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterValueException
-from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from rclpy.serialization import deserialize_message, serialize_message
 
 import mat_ros
-from mat_ros.backends.backend import Backend
-from mat_ros.backends.native_backend import NativeBackend
-from mat_ros.backends.native_tick import NativeMachine
 from mat_ros.core import options
 from mat_ros.core.errors import Missing, Refused, foreign
 from mat_ros.core.options import Option, option
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.shipped import policy_folder
-from mat_ros.core.wire import tick as wire
-from mat_ros.core.wire.seal import Seal, read_secret
 from mat_ros.graph.build import LEAN
 from mat_ros.graph.peers import read_peers
-from mat_ros.graph.tick_choice import TickNeeds, choose_tick
 from mat_ros.msg import NodeDescriptor
 from mat_ros.nodes import realtime, topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.disturbance import Disturbance
-from mat_ros.nodes.loop import Handling, Hearing, Loop, lacking
-from mat_ros.nodes.topics import Topic
+from mat_ros.nodes.ends import Ends
+from mat_ros.nodes.loop import Handling
 
 DIAGNOSTICS_S = 1.0  # time between two reports, which are also the node's heartbeat
+DESCRIBE_EVERY = 10  # an active node repeats its descriptor with every tenth report
 CONNECTED_S = 0.1  # time between two checks whether all peers are connected
 LOG_AGAIN_S = 10.0  # time before a node logs the same reason again; two reasons may take turns in every tick
 NUMBERS = re.compile(r"[-\d.]+")
@@ -76,7 +67,7 @@ class NodeSettings:
     peers: str = option("", "number of other ends of each topic before ticks start, as in observation=2,applied=1")
 
 
-class Shell(LifecycleNode):
+class Shell(Ends):
     """Keep ROS apart from the logic. A subclass sets `role` and `settings_type`, and overrides `set_up` and others."""
 
     role: ClassVar[str]
@@ -85,22 +76,15 @@ class Shell(LifecycleNode):
     ends: Any = None  # the future whose result ends the process; `mat_ros.nodes.__main__` sets it
 
     def __init__(self, **node_arguments: Any) -> None:
-        self._entities: list[Callable[[], object]] = []  # functions that destroy what `set_up` has made
-        self.loop: Loop | None = None  # runs the tick in C++; None: the handlers of `hear` run it
-        self._tick_choice = ""  # what runs the tick, and why; empty where the node has no choice
-        # The number of connected other ends, by topic. An end's own count stays too low for ever when two ends appear
-        # at the same moment (Fast DDS before 3.6.2, eProsima/Fast-DDS#6371). The participant's count is right.
-        self._other_ends: dict[str, Callable[[], int]] = {}
         self._started = Clock(clock_type=ClockType.SYSTEM_TIME).now().to_msg()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         lean = bool(os.environ.get(LEAN))
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if lean else {}))
         if lean:
             self.create_service(ChangeState, f"{self.get_name()}/change_state", self._change_state)
-        self.counts: Counter[str] = Counter()  # counts in the reports: messages dropped, ticks, ...
         self._log_again_s: dict[str, float] = {}  # by reason without its numbers: earliest time of its next log line
-        self._handling = self._last_handling = Handling(0, 0)  # of messages of the tick, now and at the last report
-        self.configured = self.active = False
+        self._last_handling = Handling(0, 0)  # of messages of the tick, at the last report
+        self.configured = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
         self._options = {o.name: o for o in options.options(self.settings_type)}
         for o in self._options.values():
@@ -112,12 +96,12 @@ class Shell(LifecycleNode):
         for name, o in self._options.items():
             o.read(self.get_parameter(name).value)
         self.add_on_set_parameters_callback(self._refuse_change)
-        self._secret = read_secret()
         self.settings: Any = self._read_settings()
         self.now_ns = time.time_ns if self.settings.clock == "system" else time.monotonic_ns
-        self._disturbance: Disturbance | None = None
         self._describe_to_all = self._publisher_of(topics.DESCRIPTOR, self.create_publisher(
-            topics.DESCRIPTOR.type, topics.DESCRIPTOR.name, topics.DESCRIPTOR.qos))
+            topics.DESCRIPTOR.type, topics.DESCRIPTOR.name, topics.DESCRIPTOR.writer))
+        self._descriptor: NodeDescriptor | None = None
+        self._beats = 0
         self._diagnostics = self.create_publisher(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name,
                                                   topics.DIAGNOSTICS.qos)
         self._heart = self.create_timer(DIAGNOSTICS_S, self._beat)
@@ -151,121 +135,6 @@ class Shell(LifecycleNode):
         """Return the values that a report has beside the counts of the shell, or in place of them."""
         return {}
 
-    def announce(self, topic: Topic) -> Callable[[bytes], None]:
-        """Make a publisher, and return its function that publishes a message: its bytes or an object."""
-        publisher = self.create_publisher(topic.type, topic.name, topic.qos)
-        self._entities.append(lambda: self.destroy_publisher(publisher))
-        self._count_ends(topic, publisher.get_subscription_count, self.count_subscribers)
-        return self._publisher_of(topic, publisher)
-
-    def _publisher_of(self, topic: Topic, publisher: Any) -> Callable[[Any], None]:
-        """Return the function that publishes a message, with its tag where the topic is sealed."""
-        if not topic.sealed:
-            return publisher.publish
-        seal = Seal(self._secret, topic.name)
-
-        def publish(message: Any) -> None:
-            data = message if isinstance(message, bytes) else serialize_message(message)
-            publisher.publish(seal.sign(data))
-
-        return publish
-
-    def hear(self, topic: Topic, handler: Callable[[bytes], None]) -> None:
-        """Pass the bytes of each message of this launch and policy to `handler` while active; count all others."""
-        manifest, seal = struct.pack("<Q", self.bundle.hash64), Seal(self._secret, topic.name)
-
-        def heard(data: bytes) -> None:
-            if not self.active:
-                return
-            if not seal.holds(data):
-                self.counts["foreign"] += 1
-            elif data[wire.MANIFEST] != manifest:
-                self.counts["other_policy"] += 1
-            elif self._disturbance is not None:
-                self._disturbance.deliver(topic, data, taken)
-            else:
-                taken(data)
-
-        def taken(data: bytes) -> None:
-            if not self.active:  # a delayed message may come after the node has become inactive
-                return
-            begun_ns = time.perf_counter_ns()
-            try:
-                handler(data)
-            except (ValueError, struct.error):  # the message is too short, of a wrong size or not finite
-                self.counts["refused"] += 1
-            self._handling = Handling(self._handling.messages + 1,
-                                      self._handling.ns + time.perf_counter_ns() - begun_ns)
-
-        self.hear_bytes(topic, heard, topic.qos if self.settings.reliable else topic.best_effort)
-
-    def hear_bytes(self, topic: Topic, handler: Callable[[bytes], None], qos: QoSProfile) -> None:
-        """Pass each message of a topic to `handler` as bytes, whether the node is active or not."""
-        subscription = self.create_subscription(topic.type, topic.name, handler, qos, raw=True)
-        self._entities.append(lambda: self.destroy_subscription(subscription))
-        self._count_ends(topic, subscription.get_publisher_count, self.count_publishers)
-
-    def hear_messages(self, topic: Topic, handler: Callable[[Any], None],
-                      stranger: Callable[[Any], None] | None = None) -> None:
-        """Pass each message of a topic outside the tick to `handler` as an object, also while the node is inactive.
-
-        A sealed message of another launch goes to `stranger`, or is counted and dropped.
-        """
-        seal = Seal(self._secret, topic.name)
-
-        def heard(data: bytes) -> None:
-            ours = seal.holds(data)
-            if not ours:
-                self.counts["foreign"] += 1
-            take = handler if ours else stranger
-            if take is not None:
-                take(deserialize_message(data, topic.type))
-
-        subscription = self.create_subscription(topic.type, topic.name, heard if topic.sealed else handler, topic.qos,
-                                                raw=topic.sealed)
-        self._entities.append(lambda: self.destroy_subscription(subscription))
-
-    def runs_natively(self, backend: Backend, sampled: bool = False,
-                      replicated: bool = False) -> TypeGuard[NativeBackend]:
-        """Return whether C++ runs the tick of this node. Log the reason where it does not."""
-        return self.ticks_natively(TickNeeds(backend.info().name, sampled, replicated, self.settings.inject, lacking()))
-
-    def ticks_natively(self, needs: TickNeeds) -> bool:
-        """Return whether C++ runs a tick with such needs. Log the reason where it does not."""
-        choice = choose_tick(self.settings.tick, needs)
-        self._tick_choice = str(choice)
-        if not choice.native:
-            self.get_logger().info(f"tick: {choice}")
-        return choice.native
-
-    def run_loop(self, machine: NativeMachine, heard: Sequence[tuple[Topic, int, int]],
-                 announced: Sequence[tuple[Topic, int]], hearing: Hearing, bell: int | None = None) -> None:
-        """Let C++ take the topics of the tick, in place of `hear` and `announce`.
-
-        A topic comes with its number in the machine; a topic that the node reads comes with its last slot as well.
-        The loop writes the eventfd `bell` when the machine has something for the node.
-        """
-        loop = Loop(self, machine, hearing, self.settings.clock == "system")
-        self._entities.append(loop.close)
-        for topic, number in announced:
-            self._count_ends(topic, loop.announce(topic, number), self.count_subscribers)
-        for topic, number, slot in heard:
-            self._count_ends(topic, loop.hear(topic, number, slot, self.settings.reliable), self.count_publishers)
-        if bell is not None:
-            loop.ring(bell)
-        loop.begin()
-        self.loop = loop
-
-    def _count_ends(self, topic: Topic, own: Callable[[], int], participants: Callable[[str], int]) -> None:
-        self._other_ends[topic.name] = lambda: max(own(), participants(self.resolve_topic_name(topic.name)))
-
-    def _heard_injection(self, message: Any) -> None:
-        try:
-            if self._disturbance is not None:
-                self._disturbance.renew(message)
-        except Refused:
-            self.counts["refused"] += 1
-
     def fail(self, reason: str) -> None:
         """Store why the node does not do its work, for the reports. Log each reason at most once in ten seconds."""
         now_s = time.monotonic()
@@ -295,7 +164,7 @@ class Shell(LifecycleNode):
             self.manifest = self.bundle.manifest
             if self.settings.inject:
                 self._disturbance = Disturbance(self.get_name(), self.bundle, self.now_ns, partial(Alarm, self))
-                self.hear_messages(topics.INJECTION, self._heard_injection)
+                self.hear_messages(topics.INJECTION, self.heard_injection)
             self.set_up()
             self._await = read_peers(self.settings.peers)
             if strangers := sorted(set(self._await) - set(self._other_ends)):
@@ -313,6 +182,7 @@ class Shell(LifecycleNode):
                                     started=self._started)
         self.describe(descriptor)
         self._describe_to_all(descriptor)
+        self._descriptor = descriptor
         self._look_around(descriptor)
         return TransitionCallbackReturn.SUCCESS
 
@@ -377,12 +247,8 @@ class Shell(LifecycleNode):
         self.stop()
 
     def _take_down(self) -> None:
-        self.configured = False
-        self._disturbance = self.loop = None
-        self._tick_choice = ""
-        while self._entities:
-            self._entities.pop()()
-        self._other_ends.clear()
+        self.configured, self._descriptor = False, None
+        self.close_ends()
 
     # -- parameters and reports ----------------------------------------------------------------------------------
 
@@ -397,12 +263,16 @@ class Shell(LifecycleNode):
         return SetParametersResult(successful=not named, reason=reason if named else "")
 
     def _beat(self) -> None:
-        """Report, and count the time to the next report from now on.
+        """Report, repeat the descriptor, and count the time to the next report from now on.
 
+        The descriptor is repeated because the middleware has lost one: a graph then waited for ever to begin.
         Where a process was delayed, EventsExecutor may call a timer that is due several times in a row. Each call puts
         the next one off by a period, and a node that is silent for long is ended as one that hangs.
         """
         self._heart.reset()
+        self._beats += 1
+        if self._descriptor is not None and (not self.active or self._beats % DESCRIBE_EVERY == 0):
+            self._describe_to_all(self._descriptor)
         self.report()
 
     def report(self) -> None:
@@ -412,7 +282,7 @@ class Shell(LifecycleNode):
         values = {"pid": os.getpid(), "active": self.active, **self.counts, **self.facts()}
         if self._tick_choice:
             values["tick_choice"] = self._tick_choice
-        now = self.loop.handling() if self.loop is not None else self._handling
+        now = self.handling
         messages, ns = now.messages - self._last_handling.messages, now.ns - self._last_handling.ns
         if messages > 0:
             values["handling_us"] = f"{ns * 1e-3 / messages:.1f}"

@@ -43,9 +43,16 @@ class Topic:
 
     @property
     def qos(self) -> QoSProfile:
-        """Return the quality of service of both ends."""
+        """Return the quality of service of a reader, and of a writer whose messages are not latched."""
         durability = DurabilityPolicy.TRANSIENT_LOCAL if self.latched else DurabilityPolicy.VOLATILE
         return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
+
+    @property
+    def writer(self) -> QoSProfile:
+        """Return the quality of service of a writer. A latched writer keeps its last message alone."""
+        kept = self.qos
+        kept.depth = 1 if self.latched else self.depth
+        return kept
 
     @property
     def best_effort(self) -> QoSProfile:

@@ -20,6 +20,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.robot.guard import GuardSettings
@@ -339,6 +340,15 @@ def test_ends_that_dds_has_forgotten_to_count_are_seen_all_the_same(bench, monke
     assert not bench.until(lambda: described and described[-1].connected, spins=20)
     bench.hear(topics.ENCODING)
     assert bench.until(lambda: described[-1].connected)
+
+
+def test_a_descriptor_that_the_middleware_has_lost_comes_again(bench):
+    node = bench.open(EncoderNode, autostart="configure")
+    described = []
+    topic = topics.DESCRIPTOR
+    bench.hand.create_subscription(topic.type, topic.name, described.append, QoSProfile(depth=8))  # not latched
+    assert bench.until(lambda: len(described) > 1)
+    assert {(d.name, d.digest) for d in described} == {(node.get_name(), node.bundle.digest)}
 
 
 def test_an_inactive_node_decides_nothing(bench):
