@@ -9,7 +9,6 @@ weights, which take as long as trained weights. After each row, the floor is mea
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import multiprocessing
 import os
@@ -19,8 +18,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,82 +28,34 @@ from rich.console import Console
 from rich.table import Table
 
 from mat_ros.backends.choose import BACKENDS, open_backend
+from mat_ros.bench.case import WIRINGS, Case, arguments_of, groups, lay_out, make_policies
+from mat_ros.bench.host import longest_gap_ms, steal_s, wake_us
+from mat_ros.bench.model import CORES, costs_of, predict_us
+from mat_ros.bench.threads import read_threads, run_ns, thread_costs, to_rows
 from mat_ros.core.errors import Refused
-from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
-from mat_ros.core.program import run_python
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.chain import MODES
 from mat_ros.core.tick.decide import Decider
 from mat_ros.core.tick.messages import Validity
-from mat_ros.graph.build import Graph, NodeSpec, build, environment
-from mat_ros.graph.command import node_arguments
+from mat_ros.graph.build import environment
 from mat_ros.graph.forked import ForkedNode
-from mat_ros.graph.settings import LaunchSettings
 from mat_ros.graph.tick_choice import TICKS
 from mat_ros.nodes.preload import preload
 
-WIRINGS = ("per_joint", "grouped", "central", "one_process", "central_one_process")
 PATIENCE_S = 300.0  # longest wait until a graph runs
 GRACE_MS = 0.5  # time after the deadline in which the gate's command still counts; a later command is missed
 TAIL_S = 0.5  # span at the end of the measurement that is left out
 FLOOR_TICKS = 600
+GAP_S = 2.0  # time for which a thread spins, to show how long the host stops a core
 DOMAIN = 87  # ROS domain that only this benchmark uses
 MS = 1e-6  # milliseconds per nanosecond
 
 
-@dataclass(frozen=True)
-class Case:
-    """Describe one graph to measure."""
-
-    n: int
-    mode: str
-    wiring: str
-    executor: str
-    backend: str
-    hz: float
-    ticks: int
-    encoder: str = "central"
-    processes: int = 0  # number of processes of the chain nodes in the wiring `grouped`
-    realtime: int = 0
-    deadline: float = 0.8
-    reliable: bool = True
-    tick: str = "auto"
-
-
-def make_policies(folder: Path, agents: Sequence[int]) -> None:
-    """Export random policies for arms of each number of joints with a program of `training`."""
-    run_python(["-m", "training.exporting.sample", "arm", str(folder), "--agents", *map(str, agents)],
-               "the program that makes the policies to measure", "run from a checkout with the train extra")
-
-
-def groups(case: Case, graph: Graph) -> list[list[NodeSpec]]:
-    """Return the groups of nodes that share a process."""
-    chain = [spec for spec in graph.nodes if spec.executable == "chain_node"]
-    others = [[spec] for spec in graph.nodes if spec.executable != "chain_node"]
-    if case.wiring.endswith("one_process"):
-        return [[spec for group in others for spec in group] + chain]
-    count = case.processes if case.wiring == "grouped" else len(chain)
-    cuts = np.linspace(0, len(chain), count + 1).astype(int)
-    return others + [chain[a:b] for a, b in itertools.pairwise(cuts) if a < b]
-
-
-def lay_out(case: Case, policy: Path, trace: Path) -> Graph:
-    """Return the graph of a case, without a supervisor and without a checker."""
-    manifest = Bundle.load(policy).manifest
-    settings = LaunchSettings(mode=case.mode, backend=case.backend, encoder=case.encoder, rate=case.hz, sim="free",
-                              wiring="central" if case.wiring.startswith("central") else "per_agent", check=False,
-                              deadline=case.deadline, tick=case.tick, discovery="plain")
-    graph = build(settings, manifest, str(policy))
-    common: dict[str, Value] = {"autostart": "activate", "realtime": case.realtime, "reliable": case.reliable}
-    own: dict[str, dict[str, Value]] = {"safety": {"trace": str(trace), "stop_ticks": 0}}
-    return replace(graph, nodes=tuple(
-        replace(spec, parameters={**spec.parameters, **common, **own.get(spec.executable, {})})
-        for spec in graph.nodes if spec.executable in ("sim", "encoder", "chain_node", "safety")))
-
-
 def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
     """Return the figures of one case."""
+    if case.cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:case.cores])
     trace = folder / "trace.npy"
     trace.unlink(missing_ok=True)
     graph = lay_out(case, policy, trace)
@@ -114,14 +65,16 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
     if main is None:
         raise Refused("process of the benchmark", "ROS and a single thread, so that the process may fork",
                       "no ROS or more threads", "install the extra ros, and run `mat-ros bench chain` on Linux")
-    processes = [ForkedNode(main, group[0].name, _arguments(group, graph), environment, 0)
-                 for group in groups(case, graph)]
+    grouped = groups(case, graph)
+    roles = [group[0].executable for group in grouped]
+    processes = [ForkedNode(main, group[0].name, arguments_of(group, graph), environment, 0) for group in grouped]
     try:
         handling_us = wait_until_whole(case, processes)
         ready_s = time.monotonic() - began
-        before, at = _cpu_s(processes), time.monotonic()
+        before, stolen_s, at = [read_threads(process.pid) for process in processes], steal_s(), time.monotonic()
         time.sleep(case.ticks / case.hz + TAIL_S)
-        cpu = (_cpu_s(processes) - before) / (time.monotonic() - at)
+        after, stolen_s, elapsed_s = ([read_threads(process.pid) for process in processes], steal_s() - stolen_s,
+                                      time.monotonic() - at)
         pss_mb, private_mb = np.mean([_memory_mb(process.pid) for process in processes], axis=0)
     finally:
         for process in processes:
@@ -129,6 +82,11 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
         for process in processes:
             process.wait(PATIENCE_S)
             sys.stderr.write(process.stdout.read().decode(errors="replace"))
+    threads = thread_costs(roles, before, after, elapsed_s * case.hz)
+    cpu = (np.array([run_ns(used) for used in after]) - [run_ns(used) for used in before]) / (elapsed_s * 1e9)
+    computing, woken_us = compute_us(policy, case), wake_us()
+    costs = costs_of(threads, case.n, computing["encode_us"], woken_us)
+    predicted = {cores: _ms(predict_us(costs, case.n, case.mode, cores) * 1e-3) for cores in CORES}
     # In the last ticks some nodes may already have ended.
     times = np.load(trace)[-case.ticks - round(case.hz * TAIL_S):][:case.ticks]
     heard, first, latency = times[:, 2:].T * MS
@@ -139,11 +97,13 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
     return {**asdict(case), "ticks": len(times), "processes": len(processes), "missed": int(missed.sum()),
             "p50_ms": _ms(p50), "p90_ms": _ms(p90), "p99_ms": _ms(p99), "max_ms": _ms(latency.max()),
             "to_gate_p50_ms": _ms(np.median(heard)), "first_decision_p50_ms": _ms(np.median(first[decided])),
-            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **compute_us(policy, case), **handling_us,
+            "gathering_p50_ms": _ms(np.median((latency - first)[decided])), **computing, **handling_us,
             "cpu_share": round(float(cpu.sum()) / (os.cpu_count() or 1), 3),
             "busiest_process": round(float(cpu.max()), 3), "pss_mb": round(pss_mb, 1),
             "private_mb": round(private_mb, 1),
-            "ready_s": round(ready_s, 1), **floor(case, policy), "load": round(os.getloadavg()[0], 1)}
+            "ready_s": round(ready_s, 1), **floor(case, policy), "load": round(os.getloadavg()[0], 1),
+            "steal_ms": round(stolen_s * 1e3), "gap_ms": _ms(longest_gap_ms(GAP_S)), "wake_us": round(woken_us, 1),
+            "predicted_ms": predicted if case.wiring == "per_joint" else {}, "threads": to_rows(threads)}
 
 
 def wait_until_whole(case: Case, processes: list[ForkedNode]) -> dict[str, float]:
@@ -198,7 +158,7 @@ def compute_us(policy: Path, case: Case) -> dict[str, float]:
 def floor(case: Case, policy: Path) -> dict[str, float]:
     """Return the floor: the same processes and sizes without ROS. For one process the floor is its computing alone."""
     if case.wiring not in ("per_joint", "grouped"):
-        return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0}
+        return {"floor_p50_ms": 0.0, "floor_p99_ms": 0.0, "floor_missed": 0, "floor_ticks": 0}
     m = Bundle.load(policy).manifest
     sizes = (52 + 4 * Observer(m.layout).signal_count, 52 + 4 * m.network.agents * (m.network.enc_dim + 1),
              48 + 4 * (m.state.size(m.network.agents) + m.network.agents), 48 + 5 * m.network.agents)
@@ -206,7 +166,7 @@ def floor(case: Case, policy: Path) -> dict[str, float]:
     mode = "optimistic" if case.mode == "optimistic" else "strict"
     command = [sys.executable, "-m", "mat_ros.bench.floor", "--n", str(n), "--mode", mode, "--hz", str(case.hz),
                "--ticks", str(min(case.ticks, FLOOR_TICKS)), "--realtime", str(case.realtime),
-               "--sizes", *map(str, sizes)]
+               "--deadline-ms", str(case.deadline / case.hz * 1e3 + GRACE_MS), "--sizes", *map(str, sizes)]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
 
@@ -228,6 +188,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--deadline", type=float, default=0.8, help="deadline as a share of the period")
     parser.add_argument("--realtime", type=int, default=0, help="SCHED_RR priority of every node, where permitted")
     parser.add_argument("--best-effort", action="store_true", help="DDS does not send a lost message again")
+    parser.add_argument("--cores", type=int, nargs="+", default=[0], help="cores that the graph may use; 0: all")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     return parser
 
@@ -238,15 +199,17 @@ def main(arguments: list[str]) -> int:
     _end_in_order()
     os.environ |= {**environment("loopback"), "ROS_DOMAIN_ID": str(DOMAIN)}
     cases = [Case(n, mode, wiring, executor, backend, hz, given.ticks, given.encoder, given.processes, given.realtime,
-                  given.deadline, not given.best_effort, tick)
+                  given.deadline, not given.best_effort, tick, cores)
              for n in given.n for mode in given.mode for wiring in given.wiring for executor in given.executor
-             for backend in given.backend for hz in given.hz for tick in given.tick]
+             for backend in given.backend for hz in given.hz for tick in given.tick
+             for cores in given.cores]
     found = []
     with tempfile.TemporaryDirectory(prefix="mat_ros_bench_") as name:
         os.environ["ROS_LOG_DIR"] = name
         make_policies(Path(name), given.n)
         for case in cases:
-            print(f"{case.n} {case.mode} {case.wiring} {case.tick} ...", file=sys.stderr)
+            cores = case.cores or "all"
+            print(f"{case.n} {case.mode} {case.wiring} {case.tick}, {cores} cores ...", file=sys.stderr)
             policy = Path(name) / f"arm_{case.n}"
             # Each case has its own process, because a process that has received DDS messages has threads and cannot
             # safely fork the next graph.
@@ -274,18 +237,20 @@ def show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(str(row[name]) for name in names))
     Console().print(table)
+    for row in rows:
+        show_threads(row)
 
 
-def _arguments(group: list[NodeSpec], graph: Graph) -> list[str]:
-    """Return the arguments of several nodes joined to those of one process."""
-    first, *others = (node_arguments(spec, graph) for spec in group)
-    return first + [part for arguments in others for part in ("+", *arguments)]
-
-
-def _cpu_s(processes: list[ForkedNode]) -> Any:
-    ticks = os.sysconf("SC_CLK_TCK")
-    fields = [Path(f"/proc/{p.pid}/stat").read_text().rpartition(")")[2].split() for p in processes]
-    return np.array([(int(f[11]) + int(f[12])) / ticks for f in fields])
+def show_threads(row: dict[str, Any]) -> None:
+    """Print where the time of a row's ticks goes, and what the model predicts for other numbers of cores."""
+    table = Table("role", "thread", "processes", "us per tick", "worst", "in the kernel", "waits", "preempted",
+                  title=f"{row['n']} {row['mode']} {row['wiring']}: time on a core per process and tick")
+    for cost in row["threads"]:
+        table.add_row(*(str(value) for value in cost.values()))
+    Console().print(table)
+    if row["predicted_ms"]:
+        cores = ", ".join(f"{cores}: {ms} ms" for cores, ms in row["predicted_ms"].items())
+        Console().print(f"measured p50 {row['p50_ms']} ms; the model predicts by number of cores {cores}")
 
 
 def _memory_mb(pid: int) -> tuple[float, float]:

@@ -155,13 +155,18 @@ class Driving:
             self._gate.stop()
         self._command(np.full(len(self._drive.joints), np.nan), now_ns)
         self._next_ns = now_ns + self._drive.period_ns
-        if not self.cause:  # the robot has its command before the disk has the stop
+        if not self.cause:
             self.counts["silences"] += 1
-            self.cause = self._latch.write(SILENCE).cause
+            self.cause = SILENCE
+            self._latch.write_aside(SILENCE)
 
     def release(self) -> None:
         """Obey the gate again, after an operator undid the stop. The next command states the robot's position."""
         self.cause, self._taken_ns, self._next_ns = "", None, None
+
+    def close(self) -> None:
+        """Wait until a latched stop is on disk."""
+        self._latch.wait()
 
     def leave(self) -> None:
         """Expect no commands any more: the gate has brought the robot to its fallback."""
@@ -225,6 +230,7 @@ def serve(address: Path, driving: Driving, robot: HardwareIO, ended: Callable[[]
             driving.rest()
         finally:
             robot.close()
+            driving.close()
             address.unlink(missing_ok=True)
 
 

@@ -43,9 +43,14 @@ class GateLink:
         """Return the stop that is latched on disk."""
         return None
 
-    def latch(self, cause: str) -> str:
-        """Latch a stop, and return its cause: the cause of an earlier stop where one is latched already."""
-        return cause
+    @property
+    def latching(self) -> bool:
+        """Return whether a stop is on its way to the disk."""
+        return False
+
+    def latch(self, cause: str, then: Callable[[str], object]) -> None:
+        """Latch a stop and pass on its cause: the cause of an earlier stop where one is latched already."""
+        then(cause)
 
     def command(self, values: Float, found: NDArray[np.bool_]) -> str:
         """Send a command. Return why it cannot be sent; an empty text if it can."""
@@ -61,6 +66,9 @@ class GateLink:
 
     def let_go(self) -> None:
         """Tell the driver that the robot is at its fallback, so that it expects no more commands."""
+
+    def close(self) -> None:
+        """Wait until a latched stop is on disk."""
 
 
 class DriverLink(GateLink):
@@ -80,9 +88,14 @@ class DriverLink(GateLink):
         """Return the stop that is latched on disk."""
         return self._latch.read()
 
-    def latch(self, cause: str) -> str:
-        """Put a stop on disk, and return its cause: the cause of an earlier stop where one is latched already."""
-        return self._latch.write(cause).cause
+    @property
+    def latching(self) -> bool:
+        """Return whether a stop is on its way to the disk."""
+        return self._latch.writing
+
+    def latch(self, cause: str, then: Callable[[str], object]) -> None:
+        """Let a thread put a stop on disk, and then pass on the cause that the disk has."""
+        self._latch.write_aside(cause, lambda stop: then(stop.cause))
 
     def release(self, named: str) -> Stop | None:
         """Undo the stop for an operator who names the robot, and return the stop; None if no stop was latched."""
@@ -133,3 +146,7 @@ class DriverLink(GateLink):
     def let_go(self) -> None:
         """Tell the driver that the robot is at its fallback, so that it expects no more commands."""
         self._driver.let_go()
+
+    def close(self) -> None:
+        """Wait until a latched stop is on disk."""
+        self._latch.wait()

@@ -8,6 +8,7 @@ import contextlib
 import json
 import struct
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from mat_ros.backends.native_tick import DECISION, OBSERVATION, NativeCollector
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.record.gate import GateSetup
 from mat_ros.core.robot.limits import ruling_joints
-from mat_ros.core.tick.collect import NONE, Collector
+from mat_ros.core.tick.collect import Collector
 from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.latch import Stop
 from mat_ros.core.tick.messages import Observation, Outcome
@@ -38,6 +39,9 @@ from mat_ros.nodes.latency import Latency
 from mat_ros.nodes.loop import Hearing, lacking
 from mat_ros.nodes.safety_settings import SafetySettings
 from mat_ros.nodes.shell import Shell
+from mat_ros.nodes.trace import Trace
+
+UNTOLD = 1000  # largest number of ticks that a slow disk keeps from being published
 
 
 class SafetyNode(Shell):
@@ -49,6 +53,7 @@ class SafetyNode(Shell):
     role = "safety"
     settings_type = SafetySettings
     ahead = realtime.GATE_AHEAD
+    logs_aside = True
     _link = GateLink()
     _alarm: Alarm | None = None  # None: the bell also rings at a time
     _bell: Bell | None = None
@@ -72,10 +77,8 @@ class SafetyNode(Shell):
         # The keeper passes no decision to a collector that receives them itself.
         self.keeper = Keeper(self.manifest, self._setup.gate(), Keeping(self._setup.lockstep, simulated, period_ns),
                              cast("Collector | None", self._native))
-        self._latency, self._slots = Latency(), self.manifest.action_map.slot_of_joint
-        # Tick, joints without a decision, and times in ns from the tick's start: observation, first decision, applied.
-        self._trace: list[tuple[int, ...]] = []
-        self._start_ns = self._heard_ns = self._first_ns = 0
+        self._latency, self._trace = Latency(), Trace(s.trace, self.manifest.action_map.slot_of_joint)
+        self._untold: deque[Outcome] = deque(maxlen=UNTOLD)
         if not simulated:
             if not self._secret:
                 raise Refused(SECRET, "the secret of a launch", "none",
@@ -134,8 +137,8 @@ class SafetyNode(Shell):
                 self._rest()
         finally:
             self._link.let_go()
-            if self._trace:
-                np.save(self.settings.trace, np.array(self._trace, np.int64))
+            self._link.close()
+            self._trace.save()
 
     def _rest(self) -> None:
         """Move every joint to its fallback, with one command per period."""
@@ -155,7 +158,8 @@ class SafetyNode(Shell):
         with self._turn:
             silent = self.keeper.collector.silent
             return {**(self.counts + self.keeper.counts), **self._latency.summary(),
-                    "stopped": self.keeper.stopped, ON_DISK: isinstance(self._link, DriverLink),
+                    "stopped": self.keeper.stopped and not self._link.latching,
+                    ON_DISK: isinstance(self._link, DriverLink),
                     "silent_slots": ",".join(map(str, np.flatnonzero(silent > 2)))}
 
     # -- the tick ------------------------------------------------------------------------------------------------
@@ -166,7 +170,7 @@ class SafetyNode(Shell):
 
     def _begin(self, observation: Observation, heard_ns: int) -> None:
         self._follow_up()
-        self._start_ns, self._heard_ns, self._first_ns = observation.start_ns, heard_ns, 0
+        self._trace.begin(observation.start_ns, heard_ns)
         self._do(self.keeper.on_observation(observation, self.now_ns()))
         if self.keeper.refusal:
             self.fail(self.keeper.refusal)
@@ -174,7 +178,7 @@ class SafetyNode(Shell):
     def _heard_decision(self, data: bytes) -> None:
         decision = wire.read_decision(data, self.manifest.network.act_dim)
         now_ns = self.now_ns()
-        self._first_ns = self._first_ns or now_ns
+        self._trace.first_ns = self._trace.first_ns or now_ns
         self._do(self.keeper.on_decision(decision, now_ns))
 
     def _woken(self) -> None:
@@ -227,28 +231,40 @@ class SafetyNode(Shell):
     def _do(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             if self._native is not None:
-                self._first_ns = self._native.first_ns
+                self._trace.first_ns = self._native.first_ns
             applied = outcome.applied
             if untaken := self._link.command(applied.applied, (applied.reasons & Reason.SETTLED) != 0):
                 self._not_taken(untaken)
             self._note_stop(outcome)
-            self._publish(wire.write_applied(outcome, self.now_ns(), self.bundle.hash64))
+            self._untold.append(outcome)
+            self._tell()
             self._latency.add(outcome.latency_ns)
-            if self.settings.trace:
-                missed, start_ns = int((outcome.validity[self._slots] == NONE).sum()), self._start_ns
-                self._trace.append((outcome.tick, missed, self._heard_ns - start_ns, self._first_ns - start_ns,
-                                    outcome.latency_ns))
+            self._trace.add(outcome)
+
+    def _tell(self) -> None:
+        """Publish what was applied, unless a stop is on its way to the disk: nobody is told before it is there."""
+        while self._untold and not self._link.latching:
+            self._publish(wire.write_applied(self._untold.popleft(), self.now_ns(), self.bundle.hash64))
 
     def _note_stop(self, outcome: Outcome) -> None:
-        """Put a new stop on disk, and only then report it."""
+        """Let a new stop be put on disk. The robot gets its commands meanwhile."""
         if outcome.applied.stopped == self.keeper.stopped:
             return
-        if outcome.applied.stopped:
-            self.fail(f"stopped: {self._link.latch(self.keeper.cause)}")
-        elif self.reason.startswith("stopped: "):
-            self.reason = ""  # a simulated robot has begun another episode
         self.keeper.stopped = outcome.applied.stopped
+        if self.keeper.stopped:
+            self._link.latch(self.keeper.cause, self._latched)
+            return
+        if self.reason.startswith("stopped: "):
+            self.reason = ""  # a simulated robot has begun another episode
         self.report()
+
+    def _latched(self, cause: str) -> None:
+        """Report a stop that is on disk. A thread of the latch calls this."""
+        with self._turn:
+            self._tell()
+            if self.keeper.stopped:  # an operator may have undone the stop
+                self.fail(f"stopped: {cause}")
+                self.report()
 
     def _follow_up(self) -> None:
         """Take what became of the last command, before the gate computes the next one."""

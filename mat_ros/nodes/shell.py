@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,13 +35,11 @@ from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.disturbance import Disturbance
 from mat_ros.nodes.ends import Ends
 from mat_ros.nodes.loop import Handling
+from mat_ros.nodes.scribe import Scribe
 
 DIAGNOSTICS_S = 1.0  # time between two reports, which are also the node's heartbeat
 DESCRIBE_EVERY = 10  # an active node repeats its descriptor with every tenth report
 CONNECTED_S = 0.1  # time between two checks whether all peers are connected
-LOG_AGAIN_S = 10.0  # time before a node logs the same reason again; two reasons may take turns in every tick
-NUMBERS = re.compile(r"[-\d.]+")
-REASONS = 100  # largest number of reasons whose last log line a node remembers
 # DDS announces every end of a topic or service to every process, so the cost grows with the square of their number.
 # A lean node offers its topics and the one service of the lifecycle that the supervisor calls. It offers no services
 # for parameters and types, and none that list states and transitions.
@@ -73,6 +70,7 @@ class Shell(Ends):
     role: ClassVar[str]
     settings_type: ClassVar[type[NodeSettings]] = NodeSettings
     ahead: ClassVar[int] = 0  # by how much the real-time priority of the process exceeds the graph's
+    logs_aside: ClassVar[bool] = False  # a thread writes the log, since the node must not wait for a disk
     ends: Any = None  # the future whose result ends the process; `mat_ros.nodes.__main__` sets it
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -82,7 +80,7 @@ class Shell(Ends):
         super().__init__(self.role, **node_arguments, **(LEAN_NODE if lean else {}))
         if lean:
             self.create_service(ChangeState, f"{self.get_name()}/change_state", self._change_state)
-        self._log_again_s: dict[str, float] = {}  # by reason without its numbers: earliest time of its next log line
+        self._scribe = Scribe(self.get_logger().error, aside=self.logs_aside)
         self._last_handling = Handling(0, 0)  # of messages of the tick, at the last report
         self.configured = False
         self.reason = "not configured"  # why the node does not do its work; empty where it does
@@ -137,13 +135,8 @@ class Shell(Ends):
 
     def fail(self, reason: str) -> None:
         """Store why the node does not do its work, for the reports. Log each reason at most once in ten seconds."""
-        now_s = time.monotonic()
-        kind = NUMBERS.sub("", reason)  # a measurement in a reason changes with every tick
-        if reason != self.reason and now_s >= self._log_again_s.get(kind, 0.0):
-            self.get_logger().error(reason)
-            if len(self._log_again_s) >= REASONS:
-                self._log_again_s.clear()
-            self._log_again_s[kind] = now_s + LOG_AGAIN_S
+        if reason != self.reason:
+            self._scribe.log(reason)
         self.reason = reason
 
     # -- lifecycle -----------------------------------------------------------------------------------------------
@@ -236,6 +229,7 @@ class Shell(Ends):
     def destroy_node(self) -> None:
         """Destroy the node after everything that it has made: the ends of a loop need the rcl node."""
         self._take_down()
+        self._scribe.close()
         super().destroy_node()
 
     def _cease(self) -> None:

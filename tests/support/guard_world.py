@@ -56,6 +56,9 @@ class Memory:
         self.stop = self.stop or Stop("arm", cause, "now")
         return self.stop
 
+    def write_aside(self, cause: str) -> None:
+        self.write(cause)
+
 
 class GuardWorld:
     """One robot, its driver, its gate, and a clock for the ticks that may be set."""

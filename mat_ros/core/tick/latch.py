@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep a latched stop on disk, so that it outlives every process and the launch. Only an operator undoes it.
 
-Each robot has one file in the state folder. The file is there before the stop is reported. A thread then flushes it,
-since a disk can take longer than a robot may wait for its next command. A file that a loss of power has cut counts as a
-stop.
+Each robot has one file in the state folder. The file is there before the stop is reported. A disk can take longer than
+a robot may wait for its next command. So what commands a robot lets a thread write the file, and a thread flushes it. A
+file that a loss of power has cut counts as a stop.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mat_ros.core.errors import Refused
 
+DISK_S = 5.0  # patience with a disk at the end of a process
 STATE = "MAT_ROS_STATE"  # environment variable that names another state folder
 
 
@@ -75,6 +77,8 @@ class StopLatch:
     def __init__(self, robot: str, folder: Path | None = None) -> None:
         self.robot = robot
         self.file = (folder or state_folder()) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', robot)}.stop"
+        self.writing = False  # a stop is on its way to the disk
+        self._writer: threading.Thread | None = None
 
     def read(self) -> Stop | None:
         """Return the latched stop; None if no stop is latched."""
@@ -98,6 +102,23 @@ class StopLatch:
             return replace(stop, cause=f"{cause} (not on disk, so a restart forgets it: {error})")
         threading.Thread(target=_flush, args=(self.file,), daemon=True).start()
         return stop
+
+    def write_aside(self, cause: str, then: Callable[[Stop], object] = lambda stop: None) -> None:
+        """Put a stop on disk as `write` does, in a thread, which then passes the stop on. Return at once."""
+        self.writing = True
+
+        def write() -> None:
+            stop = self.write(cause)
+            self.writing = False
+            then(stop)
+
+        self._writer = threading.Thread(target=write, daemon=True)
+        self._writer.start()
+
+    def wait(self, patience_s: float = DISK_S) -> None:
+        """Wait until no stop is on its way to the disk."""
+        if self._writer is not None:
+            self._writer.join(patience_s)
 
     def release(self, named: str) -> Stop | None:
         """Undo the stop for an operator who names the robot, and return the stop; None if no stop was latched."""

@@ -103,6 +103,7 @@ def test_two_periods_without_a_command_bring_the_robot_to_its_fallback_and_latch
     assert times[0] == 2 * PERIOD - PERIOD // 4 and set(np.diff(times)) == {PERIOD}
     path = np.array(bus.written)
     assert np.abs(np.diff(path, axis=0)).max() <= STEP + 1e-12 and path[-1] == pytest.approx([0.0, 0.0])
+    driving.close()
     assert StopLatch("arm", tmp_path).read().cause == SILENCE
     answer = ask(driving, 2, np.array([0.5, 0.5]), 61 * PERIOD)  # the gate is back, and nobody has released it
     assert not answer.taken and answer.reason == SILENCE
@@ -159,6 +160,19 @@ def test_nothing_moves_before_the_first_command(driving: Driving, bus: Bus):
     assert driving.wake_ns is None
     driving.poll(10**12)
     assert bus.written == []
+
+
+def test_a_slow_disk_keeps_no_command_from_the_robot(driving: Driving, bus: Bus, tmp_path: Path, monkeypatch):
+    free, replace = threading.Event(), Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, to: free.wait(10.0) and replace(path, to))
+    ask(driving, 1, np.array([0.2, 0.2]), 0)
+    for _ in range(3):  # the first command of the driver itself latches the stop
+        driving.poll(driving.wake_ns or 0)
+    assert len(bus.written) == 4 and StopLatch("arm", tmp_path).read() is None
+    assert not ask(driving, 2, np.array([0.2, 0.2]), driving.wake_ns or 0).taken  # the stop holds before it is on disk
+    free.set()
+    driving.close()
+    assert StopLatch("arm", tmp_path).read() is not None
 
 
 def test_a_gate_that_has_left_in_order_is_not_missed(driving: Driving, bus: Bus, tmp_path: Path):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,11 @@ def test_the_driver_is_told_one_period_after_a_command_that_the_gate_runs(link: 
 
 
 def test_a_stop_keeps_its_first_cause_until_an_operator_names_the_robot(link: DriverLink):
-    assert link.latch("silence") == "silence"
-    assert link.latch("motion") == "silence"
+    causes: list[str] = []
+    for cause in ("silence", "motion"):
+        link.latch(cause, causes.append)
+        link.close()
+    assert causes == ["silence", "silence"]
     with pytest.raises(Refused, match="the robot's name, arm"):
         link.release("leg")
     assert link.stop() is not None and driver_of(link).heard == []
@@ -136,8 +140,21 @@ def test_a_stop_keeps_its_first_cause_until_an_operator_names_the_robot(link: Dr
     assert driver_of(link).heard == ["release"]
 
 
+def test_the_gate_goes_on_while_the_disk_takes_its_time_and_is_told_when_the_stop_is_on_it(
+        link: DriverLink, monkeypatch: pytest.MonkeyPatch):
+    free, causes = threading.Event(), list[str]()
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, to: free.wait(10.0) and replace(path, to))
+    link.latch("silence", causes.append)  # returns while the disk is busy
+    assert link.latching and causes == [] and link.stop() is None
+    free.set()
+    link.close()
+    assert not link.latching and causes == ["silence"] and link.stop() is not None
+
+
 def test_a_simulated_robot_needs_no_driver_and_no_stop_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(STATE, str(tmp_path))
-    link = GateLink()
-    assert link.latch("silence") == "silence" and link.stop() is None and list(tmp_path.iterdir()) == []
+    link, causes = GateLink(), list[str]()
+    link.latch("silence", causes.append)
+    assert causes == ["silence"] and not link.latching and link.stop() is None and list(tmp_path.iterdir()) == []
     assert link.command(np.zeros(2), NOWHERE) == link.keep() == "" and link.fate() is None and link.keep_ns is None
