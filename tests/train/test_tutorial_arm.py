@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,14 @@ def arm() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def policy(arm, tmp_path_factory) -> Path:
-    """Train and pack a policy."""
-    train_arm = importlib.import_module("train_arm")
+    """Train and export a policy."""
+    from training.export import ExportConfig, export_run
+    from training.presets import load_preset
+    from training.train import train
+
     folder = tmp_path_factory.mktemp("arm")
-    train_arm.pack(train_arm.train(folder / "run", STEPS), folder / "arm")
+    train(replace(load_preset(str(FOLDER / "train.yaml")), run=folder / "run", steps=STEPS))
+    export_run(ExportConfig(folder / "run", folder / "arm"))
     return folder / "arm"
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("gymnasium", reason="needs the train extra")
 
 from mat_ros.core.robot.observe import Observer
 from training.envs import make
-from training.envs.mamujoco import MultiAgentMujoco
+from training.envs.robot import RobotEnvironment
 
 pytestmark = pytest.mark.sim
 
@@ -26,7 +26,7 @@ SPLITS = {
 GYMNASIUM = {"halfcheetah_6x1": "HalfCheetah-v5", "hopper_3x1": "Hopper-v5", "walker2d_6x1": "Walker2d-v5"}
 
 
-def random_actions(env: MultiAgentMujoco, ticks: int, seed: int = 0) -> np.ndarray:
+def random_actions(env: RobotEnvironment, ticks: int, seed: int = 0) -> np.ndarray:
     spec = env.spec
     shape = (ticks, env.count, spec.agent_count, spec.act_dim)
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
