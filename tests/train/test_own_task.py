@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -167,6 +168,15 @@ def test_the_commands_run_in_the_folder_of_the_robot(bundle, folder):
             "actuator:off:*", "--out", "report")
     assert (folder / "report" / "report.html").is_file()
     assert "upper_hinge" in (folder / "report" / "policy" / "episodes.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.ros
+def test_a_graph_simulates_the_robot_of_the_user_in_lock_step_and_breaks_its_joint(bundle, folder):
+    found = subprocess.run([sys.executable, "-m", "mat_ros.cli", "launch", "robot", "policy:=./policy", "sim:=lockstep",
+                            "episodes:=1", f"faults:={plan_file(folder)}"], cwd=folder, capture_output=True, text=True,
+                           timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "episode 0: return -" in found.stdout and "actuator:off of lower_hinge from tick 10" in found.stdout
 
 
 def test_a_film_needs_no_camera_of_the_scene(bundle, folder):
