@@ -67,6 +67,16 @@ def test_a_package_that_a_module_lacks_is_named(folder):
         named.find(named.TASKS, "needs_more:Task")
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("def", "SyntaxError"), ("1 / 0", "ZeroDivisionError: division by zero"), ("from json import none", "ImportError")])
+def test_a_module_that_raises_an_error_is_refused_in_one_sentence(folder, text, said):
+    (folder / "faulty_of_a_user.py").write_text(text, encoding="utf-8")
+    with pytest.raises(Refused, match=rf"task faulty_of_a_user:T: expected a module .*, got {said}"):
+        named.find(named.TASKS, "faulty_of_a_user:T")
+    with pytest.raises(Refused, match="expected an importable module:Class, got a module without Barge"):
+        named.find(named.ADAPTERS, "crane_of_a_user:Barge")
+
+
 @pytest.mark.parametrize(("name", "parts"), [
     ("halfcheetah_6x1", ("halfcheetah", "6x1")), ("door_open_outward_finger", ("door_open_outward", "finger")),
     ("over", ("over", "")), ("crane_of_a_user:Crane_joint", ("crane_of_a_user:Crane", "joint")),
