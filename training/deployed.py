@@ -24,7 +24,7 @@ from mat_ros.core.tick.decide import Sampling
 from mat_ros.core.tick.keeper import Keeper, Keeping
 from mat_ros.core.tick.messages import Float32, Observation, Override, Validity
 from mat_ros.core.tick.safety import Gate
-from training.envs.protocol import RobotEnvironment
+from training.envs.robot import RobotEnvironment
 from training.evaluation import Evaluation, FirstEpisodes
 
 Float = NDArray[np.float64]

@@ -27,7 +27,8 @@ from mat_ros.worlds.scatter import Scatter
 from training.algos import build_learner
 from training.deployed import run_bundle
 from training.envs import make
-from training.envs.protocol import GOALS, Environment, RobotEnvironment
+from training.envs.protocol import GOALS, Environment
+from training.envs.robot import RobotEnvironment
 from training.evaluation import Evaluation, FirstEpisodes
 from training.export import ExportConfig, export_run
 from training.loop.checkpoint import POLICY, Checkpoint, checkpoints_of, newest_checkpoint, read_checkpoint

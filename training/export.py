@@ -20,13 +20,14 @@ import tyro
 from numpy.typing import NDArray
 
 from mat_ros.backends.choose import installed
-from mat_ros.core import shipped
+from mat_ros.core import named
 from mat_ros.core.errors import Missing, Refused, unusable
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Normaliser, Training
-from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Layout
 from training.envs import make
+from training.envs.protocol import Environment
+from training.envs.robot import RobotEnvironment
 from training.exporting.bundle import Origin, export_policy
 from training.loop.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from training.loop.trainer import environment_options
@@ -56,8 +57,10 @@ def export_run(config: ExportConfig) -> Bundle:
     """Export a checkpoint of a run as a bundle."""
     checkpoint = read_checkpoint(newest_checkpoint(config.run))
     policy = policy_of(checkpoint)
-    origin = origin_of(checkpoint, config.name or config.out.resolve().name, config.tolerance)
-    observations = drive(policy, origin, checkpoint, config.ticks, config.seed)
+    trained = TrainConfig.from_dict(checkpoint.manifest["config"])
+    environment = make(trained.task, 1, **environment_options(trained))
+    origin = origin_of(checkpoint, environment, config.name or config.out.resolve().name, config.tolerance)
+    observations = drive(policy, origin, environment, config.ticks, config.seed)
     return export_policy(policy, origin, observations, config.out)
 
 
@@ -71,37 +74,38 @@ def policy_of(checkpoint: Checkpoint) -> Policy:
     return policy.eval()
 
 
-def origin_of(checkpoint: Checkpoint, name: str, tolerance: float) -> Origin:
-    """Return the manifest's facts about robot, task and training."""
-    kept = checkpoint.manifest
-    if kept["layout"] is None or not kept["robot"]:
+def origin_of(checkpoint: Checkpoint, environment: Environment, name: str, tolerance: float) -> Origin:
+    """Return the manifest's facts about robot, task and training, as the environment of the training has them."""
+    kept, robot = checkpoint.manifest, getattr(environment, "robot", None)
+    if kept["layout"] is None or robot is None:
         raise Refused(f"task {kept['task']}", "a robot that measures what the agents observe", "none",
                       "export policies of robot tasks only")
     if kept["config"].get("legacy"):
         raise Refused(f"task {kept['task']}", "observations as a robot measures them", "the legacy quirks",
                       "train without --legacy")
-    robot = RobotDescription.load(shipped.config_file("robots", kept["robot"]))
     agents = {agent.name: agent for agent in robot.agents(kept["split"])}
     if set(agents) != set(kept["agents"]):
         raise Refused(f"checkpoint of {kept['task']}", f"the agents {sorted(agents)}", sorted(kept["agents"]),
                       "train again: the robot's split has changed")
-    normaliser = kept["normaliser"]
+    normaliser, world, sources = kept["normaliser"], robot.world, {}
+    if isinstance(environment, RobotEnvironment):
+        sources = {"world": named.source_of(environment.world), "task": named.source_of(environment.task)}
+        world = world or sources["world"].object
     return Origin(
-        name=name, algorithm=kept["policy"], robot=robot.name, world=robot.world, task=kept["task"],
+        name=name, algorithm=kept["policy"], robot=robot.name, world=world, task=kept["task"],
         period_ns=robot.period_ns, split=kept["split"], agents=tuple(agents[agent] for agent in kept["agents"]),
         joints=robot.joints, layout=Layout.from_dict(kept["layout"]),
         normaliser=Normaliser(_rows(normaliser["mean"]), _rows(normaliser["std"]), float(normaliser["clip"])),
         training=Training(kept["command"], int(kept["seed"]), int(kept["steps"]), kept["commit"],
                           dict(kept["packages"])),
         chain_information=kept["information"], faults=kept["faults"], tolerance=tolerance,
+        sources=sources,
     )
 
 
 @torch.no_grad()
-def drive(policy: Policy, origin: Origin, checkpoint: Checkpoint, ticks: int, seed: int) -> NDArray[np.float32]:
+def drive(policy: Policy, origin: Origin, environment: Environment, ticks: int, seed: int) -> NDArray[np.float32]:
     """Let the policy drive its environment and return the observations (tick, n, obs_dim)."""
-    environment = make(checkpoint.manifest["task"], 1,
-                       **environment_options(TrainConfig.from_dict(checkpoint.manifest["config"])))
     seen = np.zeros((ticks, policy.config.agents, policy.config.obs_dim), np.float32)
     obs = environment.reset(seed)
     for tick in range(ticks):

@@ -54,11 +54,10 @@ def film(config: FilmConfig) -> list[int]:
     learner, normaliser = load_policy(checkpoint, environment)
     generator = torch.Generator().manual_seed(config.seed)  # a deterministic decision draws nothing
     obs, pictures, shown = environment.reset(config.seed), [], []
-    name = config.camera or environment.world.model.camera(0).name
     with Camera(environment.world, config.width, config.height) as camera:
         for tick in range(max(config.ticks) + 1):
             if tick in config.ticks:
-                pictures.append(camera.take(name))
+                pictures.append(camera.take(config.camera))
                 shown.append(tick)
             share = environment.share() if environment.spec.information == "truth" else None
             actions, _, _ = learner.act(normaliser.apply(obs), generator, True, share)

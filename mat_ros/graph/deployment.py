@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mat_ros.core import shipped
+from mat_ros.core import named, shipped
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import Option, options, read
@@ -22,6 +22,7 @@ from mat_ros.graph import ros_environment
 from mat_ros.graph.build import Graph, build
 from mat_ros.graph.settings import LaunchSettings
 from mat_ros.hardware.open import check_adapter, find_robot
+from mat_ros.worlds.task import task_of
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,7 @@ def check_start(planned: Planned) -> None:
         raise Refused(f"faults {settings.faults}", "only faults of messages and nodes, because the robot is real",
                       physical, "remove these faults, or simulate the robot with sim:=lockstep")
     if "sim" in here and planned.bundle.manifest.world:
-        for package in ("mujoco", "gymnasium"):
-            if importlib.util.find_spec(package) is None:
-                raise Missing(f"the Python package '{package}', which simulates the robot,",
-                              f"run {shipped.install_command('ros,sim')}")
+        _check_simulator(planned)
     if settings.sim == "none" and here & {"observer", "safety"}:
         check_adapter(settings.hardware)
     if "recorder" in here:
@@ -122,6 +120,16 @@ def check_start(planned: Planned) -> None:
                           "give another name, or remove the file")
         for name in filter(None, (settings.record, settings.flight)):
             check_writable(Path(name))
+
+
+def _check_simulator(planned: Planned) -> None:
+    """Refuse a task that is not installed, and a world of this package whose physics is not installed."""
+    manifest = planned.bundle.manifest
+    for package in ("mujoco", "gymnasium") if manifest.world in named.own_names(named.WORLDS) else ():
+        if importlib.util.find_spec(package) is None:
+            raise Missing(f"the Python package '{package}', which simulates the robot,",
+                          f"run {shipped.install_command('ros,sim')}")
+    task_of(manifest, planned.settings.task)
 
 
 def parse(words: Sequence[str], name: str) -> dict[str, str]:

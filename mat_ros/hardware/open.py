@@ -1,14 +1,16 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the adapter of a robot by name. A name such as `my_arm:Arm` is a class of the user, anywhere on PYTHONPATH."""
+"""Open the adapter of a robot by name: a sender of ROS messages, a registered adapter, or a user's `module:Class`.
+
+A user's module is imported only where the launch named it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from pathlib import Path
-from typing import Any
 
+from mat_ros.core import named
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import RobotDescription
@@ -23,15 +25,13 @@ from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
 from mat_ros.worlds.scatter import Scatter
 
 METHODS = ("read", "write", "describe", "close")
-ADAPTERS = ("sim", "fake", *COMMANDS)  # sim: a node of the graph simulates the robot and receives the applied commands
+SIM = "sim"  # a node of the graph simulates the robot and receives the applied commands
 
 
 def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, topics: RobotTopics,
                   period_ns: int = 0) -> HardwareIO:
     """Open the adapter of a robot that no node simulates; `period_ns` is the time between two commands."""
     description = find_robot(robot, manifest)
-    if name == "fake":
-        return FakeBus(manifest)
     if name in COMMANDS:
         return RosRobot(link, manifest, name, description, topics, period_ns)
     check_adapter(name)
@@ -57,7 +57,7 @@ def open_breaking(robot: SimulatedRobotIO, manifest: Manifest, faults: str) -> B
 
 def own_hardware(name: str, manifest: Manifest) -> HardwareIO:
     """Make an adapter of a user's class with the policy's manifest, and refuse other joints than the policy's."""
-    made: HardwareIO = own_class(name)(manifest)
+    made: HardwareIO = named.find(named.ADAPTERS, name)(manifest)
     _check_methods(name, made)
     expected = tuple(joint.name for joint in manifest.joints)
     if made.describe().joints != expected:
@@ -71,25 +71,20 @@ def _check_methods(name: str, made: object) -> None:
         raise Refused(f"hardware {name}", f"the methods {', '.join(METHODS)}", f"no {', '.join(absent)}", "add them")
 
 
-def own_class(name: str) -> Any:
-    """Import a user's class and return it."""
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise Refused(f"hardware {name}", "an importable module:Class", error,
-                      "put its folder on PYTHONPATH, or correct the name") from error
+def adapters() -> list[str]:
+    """Return the names of the adapters of real robots: senders of ROS messages, and what packages have registered."""
+    return sorted({*COMMANDS, *named.names(named.ADAPTERS)})
 
 
 def check_adapter(name: str) -> None:
     """Refuse the name of an adapter that does not exist, without opening an adapter."""
-    if ":" in name:
-        made = own_class(name)
-        if isinstance(made, type):  # a function that makes an adapter is checked when it is called
-            _check_methods(name, made)
-    elif name not in ADAPTERS:
-        raise Refused("hardware", f"one of {sorted((*COMMANDS, 'fake'))}, or module:Class", repr(name),
-                      "name an adapter")
+    if name in (SIM, *COMMANDS):
+        return
+    if ":" not in name and name not in adapters():
+        raise Refused("hardware", f"one of {adapters()}, or module:Class", repr(name), "name an adapter")
+    made = named.find(named.ADAPTERS, name)
+    if isinstance(made, type):  # a function that makes an adapter is checked when it is called
+        _check_methods(name, made)
 
 
 def find_robot(name: str, manifest: Manifest) -> RobotDescription | None:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from mat_ros.core.errors import Refused
@@ -17,7 +15,7 @@ from mat_ros.hardware.io import Description, EpisodeResult, Float, Reading, chec
 from mat_ros.worlds.completion import Completion
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.scatter import Scatter
-from mat_ros.worlds.score import open_world, score_of
+from mat_ros.worlds.task import task_of
 
 
 class SimulatedRobot:
@@ -27,7 +25,8 @@ class SimulatedRobot:
                  scatter: Scatter | None = None, ticks: int = 0) -> None:
         """Begin an episode of `ticks` (0: the task's length), which starts as row `number` of a batch does."""
         self._description = description_of(manifest)
-        world = open_world(replace(manifest, task=task or manifest.task), 1)
+        chosen = task_of(manifest, task)
+        world = chosen.open(1)
         world.first, world.scatter = number, scatter or Scatter()
         self.world = world  # the world, which keeps the true measurements
         self._faulty = FaultyWorld(world)
@@ -35,7 +34,7 @@ class SimulatedRobot:
             raise Refused(f"world {manifest.world}", (self._description.joints, manifest.period_ns),
                           (world.joint_names, world.control_period_ns), "choose the task of the policy")
         self._columns = Columns(manifest.layout.terms, world.terms)
-        self._score = score_of(world)
+        self._score = chosen.score(world)
         self._completion = Completion(1, world.control_period_ns)
         self._horizon = ticks or self._score.horizon
         self._no_actions: Float32 = np.zeros((manifest.network.agents, manifest.network.act_dim), np.float32)

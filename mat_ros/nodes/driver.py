@@ -27,7 +27,7 @@ from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
 from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening
-from mat_ros.hardware.open import ADAPTERS, find_guard, open_hardware
+from mat_ros.hardware.open import adapters, find_guard, open_hardware
 from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import realtime
 from mat_ros.nodes.parameters import read_parameters
@@ -40,7 +40,7 @@ class DriverSettings:
     """Set the robot that the driver commands."""
 
     policy: str = option("", "policy bundle: a shipped name or a folder")
-    hardware: str = option("fake", f"adapter of the robot: {', '.join(ADAPTERS[1:])}, or module:Class")
+    hardware: str = option("fake", f"adapter of the robot: {', '.join(adapters())}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     command_topic: str = option("", "topic on which the robot's controllers receive commands; empty: its usual name")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)

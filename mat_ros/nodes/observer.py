@@ -14,7 +14,7 @@ from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.guest import DrivenRobot, driver_address
 from mat_ros.hardware.io import Counting, HardwareIO, HearsCommands, Listening, Reading, check_reading
-from mat_ros.hardware.open import ADAPTERS, open_hardware
+from mat_ros.hardware.open import adapters, open_hardware
 from mat_ros.hardware.ros_link import RosLink
 from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import topics
@@ -26,7 +26,7 @@ from mat_ros.nodes.shell import NodeSettings, Shell
 class ObserverSettings(NodeSettings):
     """Set which robot the observer reads, and how often."""
 
-    hardware: str = option("ros2_control", f"what is observed: {', '.join(ADAPTERS[1:])}, or module:Class")
+    hardware: str = option("ros2_control", f"what is observed: {', '.join(adapters())}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)

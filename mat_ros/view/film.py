@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.errors import Missing
+from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.view.watch import Tick
@@ -34,14 +34,14 @@ class Film:
 
 
 def replay(manifest: Manifest, ticks: Sequence[Tick], seed: int, term: str, at: Sequence[int],
-           size: tuple[int, int] = (480, 360), camera: str = "overview") -> Film:
+           size: tuple[int, int] = (480, 360), camera: str = "") -> Film:
     """Step a run again from its seed; return pictures before the ticks `at` (indices) and the values of one term."""
     robot = SimulatedRobot(manifest, "", seed)
     pictures: list[Image] = []
     measured, same, trouble = [], 0, ""
     try:
         lens: Camera | None = Camera(robot.world, *size)
-    except Missing as error:
+    except (Missing, Refused) as error:
         lens, trouble = None, str(error)
     for k, tick in enumerate(ticks):
         if tick.episode != robot.episode:

@@ -9,11 +9,12 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from mat_ros.core.errors import Missing
+from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.shipped import install_command
 from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.view.watch import STATES, GraphWatch, Tick
+from mat_ros.worlds.batch import MujocoWorld
 
 try:
     import rerun as rr
@@ -31,7 +32,10 @@ class Stream:
     def __init__(self, manifest: Manifest, seed: int, spawn: bool = True) -> None:
         self._robot = SimulatedRobot(manifest, "", seed)
         self._next, self._events = 0, 0  # the next tick to show; the number of sent events
-        model = self._robot.world.model
+        if not isinstance(self._robot.world, MujocoWorld):
+            raise Refused("viewer rerun", "a world of MuJoCo", f"{type(self._robot.world).__name__}, without shapes",
+                          "use viewer:=terminal")
+        self._world, model = self._robot.world, self._robot.world.model
         rr.init(f"mat_ros {manifest.task}", spawn=spawn)
         rr.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
         shapes = {geom: _shape(model, geom) for geom in range(model.ngeom)
@@ -58,7 +62,7 @@ class Stream:
     def _draw(self, tick: Tick) -> None:
         if tick.episode != self._robot.episode:
             self._robot.reset()
-        _, data = self._robot.world.materialise(0)
+        _, data = self._world.materialise(0)
         for geom in self._shown:
             rr.log(f"world/{geom}", rr.Transform3D(translation=data.geom_xpos[geom],
                                                    mat3x3=data.geom_xmat[geom].reshape(3, 3)))

@@ -1,10 +1,6 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Step many copies of one robot. Training steps many copies at once; the runtime steps one copy with the same code.
-
-Each simulation is one row of the arrays. Rows are independent: the bits of a row do not depend on the number of rows,
-on the rows that are reset or stepped with it, or on the number of threads.
-"""
+"""Step many copies of one MuJoCo model. No bit of a row depends on the number of rows or of threads."""
 
 from __future__ import annotations
 
@@ -16,14 +12,10 @@ import mujoco.batch
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
-from mat_ros.core.robot.observe import Term
-from mat_ros.worlds.scatter import Scatter
-from mat_ros.worlds.signals import COMMAND_FIELD, Signals, Source, find
-
-Float = NDArray[np.float64]
-Ids = NDArray[np.intp]
+from mat_ros.worlds.motors import MujocoMotors
+from mat_ros.worlds.signals import COMMAND_FIELD, Signals, Source, find, terms_of
+from mat_ros.worlds.world import Float, Ids, World
 
 NANOSECONDS = 1_000_000_000
 # In a batch of at most this size, every simulation keeps its own MjData, so that MuJoCo computes the derived quantities
@@ -33,7 +25,7 @@ PERSISTENT_UP_TO = 512
 MOVED = int(mujoco.mjtStage.mjSTAGE_VEL)  # a step ends after the new positions, velocities and their sensors
 
 
-class World:
+class MujocoWorld(World):
     """Hold many simulations of one model, which are commanded and measured by name.
 
     Each robot is a subclass. The subclass builds the model, lists the measurements and starts an episode (`_start`).
@@ -45,52 +37,29 @@ class World:
         if count < 1 or threads < 1 or substeps < 1:
             raise Refused("world", "at least one simulation, thread and substep", (count, threads, substeps),
                           "give positive numbers")
-        self.model = model
-        self.count = count
-        self.first = 0  # index of row 0 in a larger batch that is split over several worlds
-        self.scatter = Scatter()  # random offsets of the start pose, added to those of the task
-        self.substeps = substeps
-        self.control_period_ns = round(NANOSECONDS * substeps * model.opt.timestep)
-        self.joint_names = tuple(actuators)
         self._motors = np.array([find(model, mujoco.mjtObj.mjOBJ_ACTUATOR, a) for a in actuators.values()])
         limits = model.actuator_ctrlrange[self._motors].astype(np.float64)
-        self.command_lower, self.command_upper = limits[:, 0], limits[:, 1]  # (joint,)
         if not (limits[:, 0] < limits[:, 1]).all():
             raise Refused("actuators", "a control range for each actuator",
                           dict(zip(actuators, limits.tolist(), strict=True)), "set ctrlrange in the model")
+        super().__init__(count, round(NANOSECONDS * substeps * model.opt.timestep), tuple(actuators),
+                         (limits[:, 0], limits[:, 1]), terms_of(sources))
+        self.model, self.substeps = model, substeps
         self._batch = mujoco.batch.Batch(model, count, threads, persistent=count <= PERSISTENT_UP_TO)
         self._ctrl: Float = self._batch.bind("ctrl")
         self._qpos: Float = self._batch.bind("qpos")
         self._qvel: Float = self._batch.bind("qvel")
-        self._command_share = np.zeros((count, len(self.joint_names)))
         self._signals = Signals(sources, _fields(self._batch, self._command_share))
-        self.terms: tuple[Term, ...] = self._signals.terms
-        self._measured = np.zeros((count, self._signals.size))
-        self._seeds = np.zeros(count, dtype=np.int64)
-        self._episodes = np.zeros(count, dtype=np.int64)  # (simulation,), episodes that began since the last seed
-        self.ticks = np.zeros(count, dtype=np.int64)  # (simulation,), control steps since the reset
         self._calm = np.zeros_like(self._warned())  # MuJoCo's warning counters at the last reset
 
     # -- the episode ---------------------------------------------------------------------------------------------
 
-    def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
-        """Start the next episode of all or some simulations; a seed restarts their sequence of episodes."""
-        rows = self.rows(ids)
-        if seed is not None:
-            self._seeds[rows] = seed
-            self._episodes[rows] = 0
+    def _clear(self, rows: Ids) -> None:
         self._batch.reset(ids=rows, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
-        self._start(rows)
-        if self.scatter.joint_position:
-            self._scatter(rows)
-        self._episodes[rows] += 1
-        self.ticks[rows], self._command_share[rows] = 0, 0.0
+
+    def _settle(self, rows: Ids) -> None:
         self._batch.forward(ids=rows)
         self._calm[rows] = self._warned()[rows]
-        self._signals.fill(self._measured, rows)
-
-    def _start(self, rows: Ids) -> None:
-        """Place the simulations of `rows` for a new episode; the rest of their state has the model's defaults."""
 
     def _scatter(self, rows: Ids) -> None:
         """Move the driven hinges of `rows` away from where the task has placed them."""
@@ -103,39 +72,18 @@ class World:
         offsets = self.scatter.joint_position * (2.0 * self.uniform(rows, len(joints), "start") - 1.0)
         self._qpos[places] = np.clip(self._qpos[places] + offsets, lower, upper)
 
-    def uniform(self, rows: Ids, size: int, name: str = "reset") -> Float:
-        """Draw (row, size) numbers in [0, 1) that depend on name, seed, simulation and episode only."""
-        keys = [randomness.stream(int(self._seeds[row]), f"{name}/{row + self.first}") for row in rows]
-        return np.array([randomness.uniform(key, int(episode), size)
-                         for key, episode in zip(keys, self._episodes[rows], strict=True)])
-
-    def step(self, command: ArrayLike, ids: ArrayLike | None = None) -> None:
-        """Advance by one control period; `command` is (simulation, joint) in the joints' units."""
-        command = np.asarray(command, dtype=np.float64)
-        rows = None if ids is None else self.rows(ids)
-        expected = (self.count if rows is None else len(rows), len(self.joint_names))
-        if command.shape != expected:
-            raise Refused("command", f"an array (simulation, joint) of {expected}", command.shape,
-                          "give one value per joint and simulation")
-        where: Any = slice(None) if rows is None else rows
-        self._ctrl[(where, self._motors) if rows is None else np.ix_(rows, self._motors)] = command
-        middle, half = (self.command_upper + self.command_lower) / 2, (self.command_upper - self.command_lower) / 2
-        self._command_share[where] = (command - middle) / half
+    def _advance(self, rows: Ids | None, command: Float) -> None:
+        self._ctrl[(slice(None), self._motors) if rows is None else np.ix_(rows, self._motors)] = command
         self._batch.step(ids=rows, nstep=self.substeps, stage=MOVED)
-        self.ticks[where] += 1
+
+    def _fill(self, rows: Ids | None) -> None:
         self._signals.fill(self._measured, rows)
 
-    def measure(self) -> Float:
-        """Return the measurements of all simulations, (simulation, signal), in the order of `terms`."""
-        return self._measured.copy()
+    def motor_faults(self) -> MujocoMotors:
+        """Return what weakens and locks the motors of this world."""
+        return MujocoMotors(self.model, self._motors, self._qvel, self.vary)
 
     # -- by name -------------------------------------------------------------------------------------------------
-
-    def signal(self, term: str) -> Float:
-        """Return one term of all simulations, (simulation, element)."""
-        if term not in self._signals.slices:
-            raise Refused("term", f"one of {sorted(self._signals.slices)}", term, "choose a measured term")
-        return np.array(self._measured[:, self._signals.slices[term]])
 
     def joint_position(self, joint: str) -> Float:
         """Return the position of a hinge or slide joint, (simulation,)."""
@@ -160,11 +108,6 @@ class World:
         """Return the actuator id of each commanded joint, (joint,): columns of MjModel's actuator fields."""
         return np.array(self._motors)
 
-    @property
-    def joint_velocities(self) -> Float:
-        """Return the live velocities of all degrees of freedom, (simulation, nv)."""
-        return self._qvel
-
     # -- parameters ----------------------------------------------------------------------------------------------
 
     def vary(self, field: str) -> NDArray[Any]:
@@ -188,9 +131,7 @@ class World:
     def state(self) -> dict[str, NDArray[Any]]:
         """Copy everything that the next step and the next reset depend on, varied parameters included."""
         varied = {f"model/{name}": values.copy() for name, values in self._varied().items()}
-        return {"rows": self._batch.state.copy(), "measured": self._measured.copy(),
-                "command_share": self._command_share.copy(), "seeds": self._seeds.copy(),
-                "episodes": self._episodes.copy(), "ticks": self.ticks.copy(), **varied}
+        return {"rows": self._batch.state.copy(), **super().state(), **varied}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore a state, so that the next steps have the same bits as those after `state()`."""
@@ -201,8 +142,7 @@ class World:
             if name.startswith("model/"):
                 self.vary(name.removeprefix("model/"))[:] = values
         self._batch.state[:] = state["rows"]
-        self._measured[:], self._command_share[:] = state["measured"], state["command_share"]
-        self._seeds[:], self._episodes[:], self.ticks[:] = state["seeds"], state["episodes"], state["ticks"]
+        super().set_state(state)
         self._calm[:] = self._warned()
 
     def _varied(self) -> dict[str, NDArray[Any]]:
@@ -221,16 +161,6 @@ class World:
         """Return MuJoCo's warning counters, (simulation, kind); the counters stand in column 1 of `warning`."""
         counters: NDArray[np.int32] = self._batch.warning[:, :, 1]
         return counters
-
-    def rows(self, ids: ArrayLike | None) -> Ids:
-        """Return an array of simulation ids from None (all of them), a list of ids, or a mask."""
-        if ids is None:
-            return np.arange(self.count)
-        rows = np.asarray(ids)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
-        if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= self.count or (np.diff(rows) < 1).any())):
-            raise Refused("simulations", f"ascending ids in [0, {self.count})", ids, "sort the ids, each one once")
-        return rows
 
 
 def _fields(batch: mujoco.batch.Batch, command_share: Float) -> Callable[[str], NDArray[Any]]:

@@ -47,6 +47,6 @@ class Completion:
         return {"succeeded": self._reached.copy(), "held_ticks": self._held.copy()}
 
     def restore(self, kept: dict[str, NDArray[np.int64] | Bool]) -> None:
-        """Continue from a snapshot. Older snapshots lack `held_ticks`: there the time begins anew."""
-        self._reached[:] = kept["succeeded"]
+        """Continue from a snapshot. Some older snapshots lack one or both arrays: there the counting begins anew."""
+        self._reached[:] = kept.get("succeeded", False)
         self._held[:] = kept.get("held_ticks", 0)

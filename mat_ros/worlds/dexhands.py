@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.worlds.batch import Ids, World
+from mat_ros.worlds.batch import MujocoWorld
 from mat_ros.worlds.door import SIDES, DoubleDoor, add_door
 from mat_ros.worlds.hand import BASE_AXES, JOINTS, MOTORS, Base, Look, Vector, add_hand, mount_orientation
 from mat_ros.worlds.hand_signals import hand_sources, object_sources, watch_fingertips, watch_object
 from mat_ros.worlds.objects import Pot, Toss, add_pot, add_toss
 from mat_ros.worlds.scene import SUBSTEPS, CameraPose, empty_scene
 from mat_ros.worlds.skin import dress
+from mat_ros.worlds.world import Ids
 
 HANDS = ("robot0", "robot1")
 LOOKS = (Look((0.90, 0.91, 0.93, 1.0), (0.16, 0.45, 0.78, 1.0), (0.24, 0.27, 0.32, 1.0)),
@@ -118,7 +119,7 @@ def command_joints(scene: Scene) -> dict[str, str]:
     return found
 
 
-class DexHands(World):
+class DexHands(MujocoWorld):
     """Simulate many copies of two hands in one of the `SCENES`.
 
     A servo takes a position in rad. The base of a flying hand takes N and N*m in the world frame.

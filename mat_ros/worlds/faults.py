@@ -13,22 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, Fault, Schedule, Targets
-from mat_ros.worlds.batch import World
+from mat_ros.worlds.world import World
 
 Float = NDArray[np.float64]
 
 DEPTH = 1 + int(max(KINDS[level, "delayed"].upper for level in ("actuator", "sensor")))  # ticks that are stored
 NEVER = np.iinfo(np.int64).max
-MOTOR_FIELDS = ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange")  # scaled by the remaining strength
-# A stuck joint gets so much inertia and damping that no motor or contact of these robots moves it. The ratio of damping
-# to inertia is small enough for explicit integrators, which some robots use.
-LOCK = {"dof_armature": 1e5, "dof_damping": 1e6}  # kg*m^2, N*m*s/rad
 
 
 def fault_targets(world: World) -> Targets:
@@ -45,7 +40,7 @@ class FaultyWorld:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.model, self.count, self.terms, self.joint_names = world.model, world.count, world.terms, world.joint_names
+        self.count, self.terms, self.joint_names = world.count, world.terms, world.joint_names
         self.control_period_ns = world.control_period_ns
         self.command_lower, self.command_upper = world.command_lower, world.command_upper
         self._schedules = [Schedule(0)] * world.count
@@ -97,7 +92,7 @@ class FaultyWorld:
         self._sensors.spoil(self._reported, truth, rows, self.world.ticks, self._schedules)
 
     def warnings(self) -> NDArray[np.int64]:
-        """Return the number of MuJoCo's warnings since the reset, (simulation,)."""
+        """Return the number of the physics' warnings since the reset, (simulation,)."""
         return self.world.warnings()
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -142,17 +137,15 @@ class _Actuators:
         self._breakable = np.zeros(world.count, dtype=bool)  # (simulation,), whether its schedule breaks an actuator
         self._active: list[tuple[Fault, ...]] = [()] * world.count
         self._next = np.full(world.count, NEVER)  # (simulation,), the next tick at which a fault starts or ends
-        self._own: dict[str, NDArray[Any]] = {}  # fields of MjModel per simulation; empty until a fault needs them
-        self._whole: dict[str, NDArray[Any]] = {}  # values of the same fields before the first fault
+        self._motors = world.motor_faults()
 
     def mend(self, row: int, schedule: Schedule) -> None:
         """Undo the faults of a simulation, and prepare for the faults of its new schedule."""
         kinds = {fault.kind for fault in schedule.faults if fault.level == "actuator"}
         if "delayed" in kinds and not len(self._past):
             self._past = np.tile(self._obeyed, (DEPTH, 1, 1))
-        if kinds & {"off", "stuck", "weak"} and not self._own:
-            self._own = {field: self._world.vary(field) for field in (*MOTOR_FIELDS, *LOCK)}
-            self._whole = {field: values.copy() for field, values in self._own.items()}
+        if kinds & {"off", "stuck", "weak"}:
+            self._motors.prepare()
         if self._active[row]:
             self._set(row, ())
         self._breakable[row], self._next[row] = bool(kinds), 0 if kinds else NEVER
@@ -178,18 +171,17 @@ class _Actuators:
     def _turn(self, row: int, tick: int, schedule: Schedule) -> None:
         """Start and end the faults that are due in a tick."""
         before, active = self._active[row], _broken_actuators(schedule, tick)
-        if not before and self._own:  # without a fault, the randomiser may have changed the fields
-            for field, values in self._own.items():
-                self._whole[field][row] = values[row]
+        if not before:  # without a fault, the randomiser may have changed the motors
+            self._motors.note_whole(row)
         self._set(row, active)
         self._next[row] = min((edge for fault in schedule.faults for edge in (fault.start, fault.end)
                                if edge is not None and edge > tick), default=NEVER)
         for fault in active:
-            if fault.kind == "stuck" and fault not in before and (dof := self._dof(fault)) is not None:
-                self._world.joint_velocities[row, dof] = 0.0
+            if fault.kind == "stuck" and fault not in before:
+                self._motors.halt(row, self._place[fault.target])
 
     def _set(self, row: int, active: tuple[Fault, ...]) -> None:
-        """Write the active faults of a simulation into the fields of its model."""
+        """Apply the active faults of a simulation."""
         self._active[row] = active
         self._strength[row], self._keep[row], self._mirrored[row], self._delay[row] = 1.0, 0.0, 0.0, 0
         for fault in active:
@@ -204,35 +196,18 @@ class _Actuators:
                 self._mirrored[row, joint] = fault.severity
             elif fault.kind == "delayed":
                 self._delay[row, joint] = round(fault.severity)
-        if not self._own:
-            return
-        motors = self._world.motors
-        for field in MOTOR_FIELDS:
-            self._own[field][row, motors] = self._whole[field][row, motors] * self._strength[row][:, None]
-        stuck = [self._dof(fault) for fault in active if fault.kind == "stuck"]
-        locked = [dof for dof in stuck if dof is not None]
-        for field, value in LOCK.items():
-            self._own[field][row] = self._whole[field][row]
-            self._own[field][row, locked] = value
-
-    def _dof(self, fault: Fault) -> int | None:
-        """Return the degree of freedom that a stuck joint locks; a flying base has none, because its drag stops it."""
-        model, motor = self._world.model, self._world.motors[self._place[fault.target]]
-        moved = int(model.actuator_trnid[motor, 0])
-        # The joint types are compared as integers, because a NumPy integer never equals a member of MuJoCo's enums.
-        hinged = int(model.jnt_type[moved]) in (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
-        return int(model.jnt_dofadr[moved]) if hinged else None
+        stuck = [self._place[fault.target] for fault in active if fault.kind == "stuck"]
+        self._motors.apply(row, self._strength[row], stuck)
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Copy the past."""
         return {"obeyed": self._obeyed.copy(), "past_commands": self._past.copy(),
-                **{f"whole/{field}": values.copy() for field, values in self._whole.items()}}
+                **self._motors.memory()}
 
     def recall(self, state: Mapping[str, NDArray[Any]], schedules: Sequence[Schedule]) -> None:
         """Restore the past commands and the faults that were active in the tick before."""
         self._obeyed[:], self._past = state["obeyed"], state["past_commands"].copy()
-        for field in self._whole:
-            self._whole[field][:] = state[f"whole/{field}"]
+        self._motors.recall(state)
         for row, schedule in enumerate(schedules):
             if (before := int(self._world.ticks[row]) - 1) >= 0:
                 self._set(row, _broken_actuators(schedule, before))

@@ -14,24 +14,24 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Missing
 from mat_ros.core.robot.observe import Term
-from mat_ros.worlds.batch import Ids, World
+from mat_ros.worlds.batch import MujocoWorld
 from mat_ros.worlds.signals import Derived, Probe, Source, joint_positions, joint_velocities
+from mat_ros.worlds.world import Float, Ids
 
-Float = NDArray[np.float64]
 XYZ, WXYZ = ("x", "y", "z"), ("w", "x", "y", "z")
 
 
 @dataclass(frozen=True)
-class RunningTask:
-    """Define the reward of a robot and the bounds beyond which the robot has fallen."""
+class RunningPay:
+    """Define the model of a robot, its reward, and the bounds beyond which the robot has fallen."""
 
     asset: str  # file name in Gymnasium's MuJoCo assets
     substeps: int  # physics steps per tick
@@ -47,26 +47,12 @@ class RunningTask:
     centre_of_mass: bool = False  # whether forward speed is the speed of the centre of mass and not of the torso
 
 
-TASKS: Mapping[str, RunningTask] = {
-    "halfcheetah": RunningTask("half_cheetah.xml", 5, 0.1, 0.1, True),
-    "ant": RunningTask("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0)),
-    "walker2d": RunningTask("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
-                     velocity_clip=10.0),
-    "hopper": RunningTask("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
-                   bound=100.0, velocity_clip=10.0),
-    "humanoid": RunningTask("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
-                     centre_of_mass=True),
-}
-
-
-def load_model(name: str) -> mujoco.MjModel:
-    """Load a robot's model from Gymnasium's installed assets; each motor has its joint's name and takes N*m."""
-    if name not in TASKS:
-        raise Refused("world", f"one of {sorted(TASKS)}", name, "choose one of them")
+def load_model(asset: str) -> mujoco.MjModel:
+    """Load a model from Gymnasium's installed assets; each motor has its joint's name and takes N*m."""
     spec = importlib.util.find_spec("gymnasium")
     if spec is None or spec.origin is None:
         raise Missing("gymnasium, whose robot models this world uses,", "run `pip install gymnasium`")
-    found = mujoco.MjSpec.from_file(str(Path(spec.origin).parent / "envs/mujoco/assets" / TASKS[name].asset))
+    found = mujoco.MjSpec.from_file(str(Path(spec.origin).parent / "envs/mujoco/assets" / asset))
     for motor in found.actuators:
         gear = motor.gear[0]
         motor.name, motor.ctrlrange, motor.gear[0] = motor.target, motor.ctrlrange * gear, 1.0
@@ -99,19 +85,17 @@ def neighbours(model: mujoco.MjModel, joints: tuple[str, ...]) -> dict[str, set[
     return {a: {b for b in joints if joined(a, b)} for a in joints}
 
 
-class Locomotion(World):
+class Locomotion(MujocoWorld):
     """Simulate robots that run along x and are rewarded for speed."""
 
-    def __init__(self, name: str, count: int = 1, threads: int = 1, first: int = 0) -> None:
-        """Make `count` robots; `first` is the index of row 0 in a larger batch that is split over several worlds."""
-        model = load_model(name)
-        self.name, self.task = name, TASKS[name]
+    pay: ClassVar[RunningPay]
+
+    def __init__(self, count: int = 1, threads: int = 1) -> None:
+        model = load_model(self.pay.asset)
         joints = tuple(model.actuator(k).name for k in range(model.nu))  # a motor has the name of its joint
-        super().__init__(model, count, threads, self.task.substeps, dict(zip(joints, joints, strict=True)),
-                         _sources(model, joints, self.task))
-        self.first = first
-        self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
-        self._mass = self._batch.bind("subtree_com") if self.task.centre_of_mass else None
+        super().__init__(model, count, threads, self.pay.substeps, dict(zip(joints, joints, strict=True)),
+                         _sources(model, joints, self.pay))
+        self._mass = self._batch.bind("subtree_com") if self.pay.centre_of_mass else None
         free = model.joint(0).type[0] == mujoco.mjtJoint.mjJNT_FREE
         # The coordinates of a planar robot begin with x, z, pitch. Those of a free joint begin with x, y, z.
         self._height = 2 if free else 1
@@ -119,14 +103,14 @@ class Locomotion(World):
         self._forward, self._before = np.zeros((2, count))  # m, position along x now and before the last tick
 
     def _start(self, rows: Ids) -> None:
-        task, model = self.task, self.model
+        pay, model = self.pay, self.model
         draws = self.uniform(rows, model.nq + 2 * model.nv)
         place, first, second = np.split(draws, (model.nq, model.nq + model.nv), axis=1)
-        self._qpos[rows] = model.qpos0 + task.noise * (2.0 * place - 1.0)
-        if task.normal_velocity:
-            self._qvel[rows] = task.noise * np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
+        self._qpos[rows] = model.qpos0 + pay.noise * (2.0 * place - 1.0)
+        if pay.normal_velocity:
+            self._qvel[rows] = pay.noise * np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
         else:
-            self._qvel[rows] = task.noise * (2.0 * first - 1.0)
+            self._qvel[rows] = pay.noise * (2.0 * first - 1.0)
 
     def reset(self, ids: ArrayLike | None = None, seed: int | ArrayLike | None = None) -> None:
         """Start the next episode of all or some simulations; a seed restarts their sequence of episodes."""
@@ -160,14 +144,14 @@ class Locomotion(World):
 
     def upright(self) -> NDArray[np.bool_]:
         """Return whether each robot is upright, (simulation,)."""
-        task, height = self.task, self._qpos[:, self._height]
-        standing = (task.height[0] <= height) & (height <= task.height[1])
+        pay, height = self.pay, self._qpos[:, self._height]
+        standing = (pay.height[0] <= height) & (height <= pay.height[1])
         standing &= np.isfinite(self._qpos).all(axis=1) & np.isfinite(self._qvel).all(axis=1)
         if self._pitch is not None:
-            standing &= (task.pitch[0] < self._qpos[:, self._pitch]) & (self._qpos[:, self._pitch] < task.pitch[1])
-        if np.isfinite(task.bound):
-            standing &= (np.abs(self._qpos[:, 2:]) < task.bound).all(axis=1)
-            standing &= (np.abs(self._qvel) < task.bound).all(axis=1)
+            standing &= (pay.pitch[0] < self._qpos[:, self._pitch]) & (self._qpos[:, self._pitch] < pay.pitch[1])
+        if np.isfinite(pay.bound):
+            standing &= (np.abs(self._qpos[:, 2:]) < pay.bound).all(axis=1)
+            standing &= (np.abs(self._qvel) < pay.bound).all(axis=1)
         return np.asarray(standing)
 
     def neighbours(self) -> dict[str, set[str]]:
@@ -175,24 +159,57 @@ class Locomotion(World):
         return neighbours(self.model, self.joint_names)
 
 
-def _sources(model: mujoco.MjModel, joints: tuple[str, ...], task: RunningTask) -> list[Source]:
+def _sources(model: mujoco.MjModel, joints: tuple[str, ...], pay: RunningPay) -> list[Source]:
     """Return the measurements: the driven joints, and the root's pose and velocity without its distance covered."""
     root, v = model.joint(0), int(model.joint(0).dofadr[0])
-    sources: list[Source] = [joint_positions(model, joints), _clipped(joint_velocities(model, joints), task)]
+    sources: list[Source] = [joint_positions(model, joints), _clipped(joint_velocities(model, joints), pay)]
     if root.type[0] == mujoco.mjtJoint.mjJNT_FREE:
         sources += [Probe(Term("root_height", "m", ("z",)), "qpos", (2,)),
                     Probe(Term("root_orientation", "1", WXYZ), "qpos", (3, 4, 5, 6)),
-                    _clipped(Probe(Term("root_velocity", "m/s", XYZ), "qvel", (v, v + 1, v + 2)), task),
-                    _clipped(Probe(Term("root_rate", "rad/s", XYZ), "qvel", (v + 3, v + 4, v + 5)), task)]
+                    _clipped(Probe(Term("root_velocity", "m/s", XYZ), "qvel", (v, v + 1, v + 2)), pay),
+                    _clipped(Probe(Term("root_rate", "rad/s", XYZ), "qvel", (v + 3, v + 4, v + 5)), pay)]
     else:
         x, z, pitch = (model.joint(k).name for k in range(3))
         sources += [Probe(Term("root_height", "m", (z,)), "qpos", (1,)),
                     Probe(Term("root_pitch", "rad", (pitch,)), "qpos", (2,)),
-                    _clipped(Probe(Term("root_velocity", "m/s", (x, z)), "qvel", (0, 1)), task),
-                    _clipped(Probe(Term("root_rate", "rad/s", (pitch,)), "qvel", (2,)), task)]
+                    _clipped(Probe(Term("root_velocity", "m/s", (x, z)), "qvel", (0, 1)), pay),
+                    _clipped(Probe(Term("root_rate", "rad/s", (pitch,)), "qvel", (2,)), pay)]
     return sources
 
 
-def _clipped(probe: Probe, task: RunningTask) -> Source:
-    limit = task.velocity_clip
+def _clipped(probe: Probe, pay: RunningPay) -> Source:
+    limit = pay.velocity_clip
     return probe if np.isinf(limit) else Derived(probe.term, (probe,), lambda seen: np.clip(seen, -limit, limit))
+
+
+class HalfCheetah(Locomotion):
+    """Simulate a planar runner with two legs."""
+
+    pay = RunningPay("half_cheetah.xml", 5, 0.1, 0.1, True)
+
+
+class Ant(Locomotion):
+    """Simulate a runner with four legs."""
+
+    pay = RunningPay("ant.xml", 5, 0.5, 0.1, True, alive=1.0, height=(0.2, 1.0))
+
+
+class Walker2d(Locomotion):
+    """Simulate a planar walker."""
+
+    pay = RunningPay("walker2d_v5.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.8, 2.0), pitch=(-1.0, 1.0),
+                     velocity_clip=10.0)
+
+
+class Hopper(Locomotion):
+    """Simulate a planar robot with one leg."""
+
+    pay = RunningPay("hopper.xml", 4, 1e-3, 5e-3, False, alive=1.0, height=(0.7, np.inf), pitch=(-0.2, 0.2),
+                     bound=100.0, velocity_clip=10.0)
+
+
+class Humanoid(Locomotion):
+    """Simulate a robot with two legs and two arms."""
+
+    pay = RunningPay("humanoid.xml", 5, 0.016, 1e-2, False, alive=5.0, forward=1.25, height=(1.0, 2.0),
+                     centre_of_mass=True)

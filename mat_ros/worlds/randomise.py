@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mujoco
 import numpy as np
@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
-from mat_ros.worlds.batch import World
+from mat_ros.worlds.batch import MujocoWorld
+from mat_ros.worlds.world import World
 
 Float = NDArray[np.float64]
 OBJECT = mujoco.mjtObj
@@ -116,13 +117,16 @@ class Randomiser:
     """
 
     def __init__(self, world: World, table: Sequence[Variation], seed: int) -> None:
-        self.world = world
+        if not isinstance(world, MujocoWorld) and (physics := sorted({row.what for row in table} & set(PHYSICS))):
+            raise Refused("randomisation", f"some of {SIGNALS}, since {type(world).__name__} is no world of MuJoCo",
+                          physics, "correct the table")
+        self.world = cast("Any", world)  # the rows in PHYSICS vary the model of a MujocoWorld
         self.table = tuple(table)
         self._seed = seed
         self._draws = np.zeros((len(table), world.count), dtype=np.int64)
         self._targets = [self._find(row) for row in self.table]
         self._noise = {what: [k for k, row in enumerate(self.table) if row.what == what] for what in NOISES}
-        self._nominal = {name: world.vary(name).copy() for row in self.table if row.what in PHYSICS
+        self._nominal = {name: self.world.vary(name).copy() for row in self.table if row.what in PHYSICS
                          for name in PHYSICS[row.what].fields}
         late = [row for row in self.table if row.what in DELAYS]
         longest = max((round(row.range[1]) for row in late), default=0)

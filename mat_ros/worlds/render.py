@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
-from mat_ros.worlds.batch import World
+from mat_ros.worlds.batch import MujocoWorld
 from mat_ros.worlds.hand import HIDDEN_GROUP
+from mat_ros.worlds.world import World
 
 Image = NDArray[np.uint8]  # (height, width, 3), red, green, blue
 
@@ -32,18 +33,20 @@ class Camera:
     """
 
     def __init__(self, world: World, width: int = 960, height: int = 540) -> None:
+        if not isinstance(world, MujocoWorld):
+            raise Refused("picture", "a world of MuJoCo", f"{type(world).__name__}, which has no shapes to draw",
+                          "leave out the picture")
         model = world.model
         largest = model.vis.global_.offwidth, model.vis.global_.offheight
         if width > largest[0] or height > largest[1]:
             raise Refused("picture", f"at most {largest} pixels", (width, height), "take a smaller picture")
-        self.world = world
+        self.world: MujocoWorld = world
         self._graphics = _open_graphics(width, height)
         self._renderer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._renderer)
         self._scene = mujoco.MjvScene(model, GEOMS)
         self._frame = mujoco.MjrRect(0, 0, width, height)
         self._view = mujoco.MjvCamera()
-        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._options = mujoco.MjvOption()
         self._options.geomgroup[HIDDEN_GROUP] = 0
 
@@ -56,12 +59,15 @@ class Camera:
         self._renderer.free()
         self._graphics.free()
 
-    def take(self, camera: str = "overview", row: int = 0) -> Image:
-        """Render one simulation through a camera of the scene."""
+    def take(self, camera: str = "", row: int = 0) -> Image:
+        """Render one simulation through a camera of the scene; by default the first, or a free one in a bare scene."""
         names = [self.world.model.camera(k).name for k in range(self.world.model.ncam)]
-        if camera not in names:
+        if camera and camera not in names:
             raise Refused("camera", f"one of {names}", camera, "choose one of them")
-        self._view.fixedcamid = names.index(camera)
+        if names:
+            self._view.type, self._view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, names.index(camera or names[0])
+        else:
+            mujoco.mjv_defaultFreeCamera(self.world.model, self._view)
         model, data = self.world.materialise(row)
         mujoco.mjv_updateScene(model, data, self._options, None, self._view, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
         self._graphics.make_current()

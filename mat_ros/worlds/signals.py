@@ -104,16 +104,21 @@ def labels(names: Sequence[str], elements: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}.{element}" for name in names for element in elements)
 
 
+def terms_of(sources: Sequence[Source]) -> tuple[Term, ...]:
+    """Return the terms of sources. Refuse two terms of one name."""
+    names = [source.term.name for source in sources]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise Refused("terms", "distinct names", f"{twice} twice", "rename one")
+    return tuple(source.term for source in sources)
+
+
 class Signals:
     """Gather the terms of many simulations into one array (simulation, signal)."""
 
     def __init__(self, sources: Sequence[Source], fields: Callable[[str], NDArray[Any]]) -> None:
-        self.terms = tuple(source.term for source in sources)
         self.slices: dict[str, slice] = {}
         start = 0
-        for term in self.terms:
-            if term.name in self.slices:
-                raise Refused("terms", "distinct names", f"{term.name} twice", "rename one")
+        for term in terms_of(sources):
             self.slices[term.name] = slice(start, start + len(term.elements))
             start += len(term.elements)
         self.size = start

@@ -4,7 +4,7 @@
 
 `PYTHONPATH=tests python -m support.motion_hour` drives the simulated hands with a shipped policy for an hour of their
 time, under the checks of their file. `--default-limits` takes the default limits instead. `--arm FOLDER` drives the
-tutorial's arm with a policy that `docs/tutorials/arm/train_arm.py` has packed. `--cost` measures a judgement's time.
+tutorial's arm with a policy of `docs/tutorials/arm/arm_task.py`. `--cost` measures a judgement's time.
 """
 
 from __future__ import annotations

@@ -1,46 +1,46 @@
 # Copyright 2026 The mat_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find an environment by the name of its task. The module of an environment is imported when it is first made."""
+"""Find an environment by the name of its task. The module of a task is imported when the task is first made."""
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from mat_ros.core import named
 from mat_ros.core.errors import Refused
+from mat_ros.worlds.task import Task, find_task
+from training.envs.legacy import LegacyEnvironment
 from training.envs.protocol import Environment
-
-# family -> (module, factory); a factory takes the task's name, the number of copies, and the family's options
-FAMILIES: Mapping[str, tuple[str, str]] = {
-    "halfcheetah": ("training.envs.mamujoco", "make"),
-    "ant": ("training.envs.mamujoco", "make"),
-    "walker2d": ("training.envs.mamujoco", "make"),
-    "hopper": ("training.envs.mamujoco", "make"),
-    "humanoid": ("training.envs.mamujoco", "make"),
-    "catch": ("training.envs.dexhands", "make"),
-    "door": ("training.envs.dexhands", "make"),
-    "isaacgym": ("training.envs.isaac.isaac_gym", "make"),
-    "isaaclab": ("training.envs.isaac.isaac_lab", "make"),
-    "lift": ("training.envs.dexhands", "make"),
-    "over": ("training.envs.dexhands", "make"),
-    "matrix": ("training.envs.games", "make"),
-}
+from training.envs.robot import RobotEnvironment
 
 
 def make(task: str, count: int, **options: Any) -> Environment:
-    """Return `count` copies of a task such as `halfcheetah_6x1`."""
-    family = task.split("_")[0]
-    if family not in FAMILIES:
-        raise Refused("task", f"a name that begins with one of {sorted(FAMILIES)}", task, "choose a known task")
-    module, factory = FAMILIES[family]
-    build: Callable[..., Environment] = getattr(importlib.import_module(module), factory)
+    """Return `count` copies of a task: NAME_SPLIT, as in `halfcheetah_6x1` or `arm_task:Reach_joint`."""
+    foreign = "" if ":" in task else named.split_name(task, named.ENVIRONMENTS)[0]
+    found, split = (named.find(named.ENVIRONMENTS, foreign), "") if foreign else find_task(task)
+    if not (isinstance(found, type) and issubclass(found, Task)):  # a function that makes an environment
+        return _call(found, task, options, task, count)
+    quirks, own = options.pop("legacy", False), set(inspect.signature(RobotEnvironment).parameters)
+    made = _call(found, task, {name: value for name, value in options.items() if name not in own})
+    if not split:
+        raise Refused(f"task {task}", f"one of its splits {sorted(made.description().splits)} behind an underscore",
+                      "none", f"write it as {task}_joint")
+    kind = LegacyEnvironment if quirks else RobotEnvironment
+    return kind(made, split, count, **{name: value for name, value in options.items() if name in own})
+
+
+def _call(build: Callable[..., Any], task: str, options: dict[str, Any], *arguments: Any) -> Any:
+    """Call a task or a function with its options. Refuse a setting that it does not have."""
     try:
-        return build(task, count, **options)
+        return build(*arguments, **options)
     except TypeError as error:
         stranger = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        if stranger is None or stranger[1] not in options:
+        stranger = stranger or re.search(r"(\w+)\(\) takes no arguments", str(error))
+        if stranger is None or not options:
             raise
-        raise Refused(f"setting {stranger[1]}", f"the default, since {family} has no such setting",
-                      options[stranger[1]], "leave it out") from error
+        setting = stranger[1] if stranger[1] in options else next(iter(options))
+        raise Refused(f"setting {setting}", f"the default, since {task} has no such setting", options[setting],
+                      "leave it out") from error

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.core.robot.joints import ActionMap
 from mat_ros.core.robot.observe import Layout
-from mat_ros.worlds.batch import World
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -75,21 +73,3 @@ class Environment(Protocol):
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot, bit for bit."""
-
-
-@runtime_checkable
-class RobotEnvironment(Environment, Protocol):
-    """Step many copies of a robot, which can also be measured and commanded as the runtime does it."""
-
-    world: World
-    action_map: ActionMap
-
-    def signals(self) -> Float32:
-        """Return the measurements (env, signal) behind the newest observations, as messages carry them."""
-
-    def drive(self, command: NDArray[np.float64], actions: NDArray[Any]
-              ) -> tuple[Float32, Float32, Bool, Bool, dict[str, Any]]:
-        """Take a step by commands (env, joint), as the runtime does; the reward may charge for the actions behind them.
-
-        An episode lasts as long as the runtime's. So it may outlast a failure by which a training ends it.
-        """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from mat_ros.backends import golden
 from mat_ros.backends.choose import installed, load_backend
 from mat_ros.core.errors import Refused
+from mat_ros.core.named import CodeSource
 from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.policy.manifest import Manifest, Network, Normaliser, StateLayout, Training
 from mat_ros.core.robot.description import Agent
@@ -56,6 +57,7 @@ class Origin:
     chain_information: Literal["intent", "truth"] = "intent"
     faults: str = "none"
     tolerance: float = 1e-4  # policy units
+    sources: Mapping[str, CodeSource] = field(default_factory=dict)  # code of the world and the task
 
 
 def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float32], folder: Path) -> Bundle:
@@ -120,7 +122,7 @@ def manifest_of(policy: Policy, origin: Origin, files: Mapping[str, str]) -> Man
     action_std = policy.actions.std() if isinstance(policy.actions, GaussianActions) else torch.zeros(config.act_dim)
     described = {name: getattr(origin, name) for name in (
         "name", "algorithm", "robot", "world", "task", "period_ns", "split", "agents", "joints", "layout", "normaliser",
-        "training", "chain_information", "faults", "tolerance")}
+        "training", "chain_information", "faults", "tolerance", "sources")}
     return Manifest(
         **described,
         network=Network(

@@ -17,7 +17,8 @@ from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Columns
 from mat_ros.core.tick.central import Central
 from mat_ros.core.tick.messages import Observation
-from training.envs.protocol import Environment, Float32, RobotEnvironment
+from training.envs.protocol import Environment, Float32
+from training.envs.robot import RobotEnvironment
 
 
 class Teacher:

@@ -27,6 +27,9 @@ from mat_ros.bench.faults.table import COLUMNS, Rows, Table
 from mat_ros.core import shipped
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.spread import spread
+from mat_ros.worlds.batch import MujocoWorld
+from mat_ros.worlds.randomise import PHYSICS
+from mat_ros.worlds.task import task_of
 
 
 def find(given: argparse.Namespace, command: str) -> Findings:
@@ -37,7 +40,7 @@ def find(given: argparse.Namespace, command: str) -> Findings:
         folder = shipped.policy_folder(name).resolve()
         bundle = Bundle.load(folder)
         setup = Setup(str(folder), given.backend, str(grid), given.episodes, given.seed, given.ticks, given.mode)
-        cells = matching(Grid.load(grid, bundle.manifest).cells, given.only)
+        cells = with_physics(matching(Grid.load(grid, bundle.manifest).cells, given.only), bundle)
         setups[bundle.manifest.name] = setup
         out = given.out / bundle.manifest.name
         run(setup, cells, out / "episodes.csv", given.processes, given.ray)
@@ -48,6 +51,16 @@ def find(given: argparse.Namespace, command: str) -> Findings:
                       for name, setup in setups.items())
     return Findings(command, episodes, headline(episodes), truth_against_intent(episodes),
                     compare(episodes, live.files), tuple(live.left_out), close_ups)
+
+
+def with_physics(cells: Sequence[Cell], bundle: Bundle) -> Sequence[Cell]:
+    """Return the cells without those that change physics which the world of the policy lacks."""
+    changing = [cell for cell in cells if any(row.what in PHYSICS for row in cell.table)]
+    if not changing or isinstance(task_of(bundle.manifest).open(1), MujocoWorld):
+        return cells
+    print(f"{len(changing)} cells of changed physics are left out: {bundle.manifest.world} is no world of MuJoCo",
+          file=sys.stderr, flush=True)
+    return [cell for cell in cells if cell not in changing]
 
 
 def run(setup: Setup, cells: Sequence[Cell], out: Path, processes: int = 0, ray: str = "") -> None:

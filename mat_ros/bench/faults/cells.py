@@ -25,7 +25,7 @@ from mat_ros.core.faults.detect import Model
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.observe import Observer
 from mat_ros.core.tick.decide import Decider
-from mat_ros.worlds.batch import World
+from mat_ros.worlds.world import World
 
 LEARNING_SEED = 977  # seed of the episodes from which the detector learns; no cell runs these episodes
 RECOVERED = 0.8  # share of the earlier reward from which on the reward counts as recovered

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mat_ros.bench.faults.cells import Worker
 from mat_ros.bench.faults.findings import ShownCell, Strip
-from mat_ros.core.errors import Missing
+from mat_ros.core.errors import Missing, Refused
 from mat_ros.worlds.render import Camera, film_strip
 
 PICTURES, WIDTH, HEIGHT = 6, 320, 240
@@ -23,14 +23,12 @@ def strip(worker: Worker, shown: ShownCell) -> Strip:
     taken: list[NDArray[np.uint8]] = []
     try:
         with Camera(world, WIDTH, HEIGHT) as camera:
-            name = world.model.camera(0).name if world.model.ncam else "overview"
-
             def watch(tick: int) -> None:
                 if tick >= onset and (tick - onset) % every == 0 and len(taken) < PICTURES:
-                    taken.append(camera.take(name))
+                    taken.append(camera.take())
 
             worker.episodes(worker.grid.cell(shown.key), onset + every * PICTURES, watch)
-    except Missing as error:
+    except (Missing, Refused) as error:
         return Strip(shown, None, str(error))
     while 0 < len(taken) < PICTURES:
         taken.append(np.full_like(taken[0], 255))  # a white picture after the end of the episode

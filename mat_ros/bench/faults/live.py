@@ -40,7 +40,7 @@ from mat_ros.graph.deployment import plan_bundle
 from mat_ros.graph.launcher import Supervisor
 from mat_ros.graph.settings import LaunchSettings
 from mat_ros.nodes.preload import preload
-from mat_ros.worlds.score import open_world, score_of
+from mat_ros.worlds.task import task_of
 
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "missing", "commands", "latency_p50_ms", "latency_p99_ms",
            "load")
@@ -121,7 +121,7 @@ def episode(setup: Setup, bundle: Bundle, cell: Cell, number: int, start_s: floa
             ) -> tuple[dict[str, Any] | None, str]:
     """Run an episode and return its row, or None and the reason."""
     manifest = bundle.manifest
-    horizon = setup.ticks or score_of(open_world(manifest, 1)).horizon
+    horizon = setup.ticks or task_of(manifest).horizon
     onset = Grid.load(Path(setup.grid), manifest).onset(manifest.period_ns, horizon)
     patience_s = start_s + SLOWER * horizon * manifest.period_ns * 1e-9
     said: deque[str] = deque(maxlen=1)

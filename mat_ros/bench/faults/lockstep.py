@@ -31,7 +31,7 @@ from mat_ros.core.tick.wiring import spans
 from mat_ros.worlds.faults import FaultyWorld
 from mat_ros.worlds.randomise import Randomiser, Variation
 from mat_ros.worlds.scatter import Scatter
-from mat_ros.worlds.score import open_world, score_of
+from mat_ros.worlds.task import task_of
 
 Float = NDArray[np.float64]
 EXCITATION = 0.2  # standard deviation of the noise on the actions from which the model is learned, policy units
@@ -59,9 +59,10 @@ class LockStep:
         self.bundle, self.manifest, self.backend, self.rows = bundle, bundle.manifest, backend, rows
         self.settings = settings or LockStepSettings()
         manifest, table = self.manifest, self.settings.table
-        self.world = FaultyWorld(open_world(manifest, rows))
+        task = task_of(manifest)
+        self.world = FaultyWorld(task.open(rows))
         self.world.world.scatter = self.settings.scatter
-        self.score = score_of(self.world.world)
+        self.score = task.score(self.world.world)
         self._randomiser = Randomiser(self.world.world, table, 0) if table else None
         self.model: Model | None = None  # model of the healthy robot; None: no detector runs
         self.spans = spans(manifest, self.settings.wiring)

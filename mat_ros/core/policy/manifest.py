@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.named import CodeSource
 from mat_ros.core.robot.description import Agent, RobotDescription
 from mat_ros.core.robot.joints import ActionMap, Joint
 from mat_ros.core.robot.observe import Layout, Observer
@@ -103,8 +104,8 @@ class Manifest:
     name: str
     algorithm: str
     robot: str  # name of the robot in training
-    world: str  # simulated robot in mat_ros.worlds
-    task: str  # task of the training
+    world: str  # simulated robot: a registered name, or module:Class; a robot on hardware never imports it
+    task: str  # task of the training: a registered name, or module:Class, and then the split
     period_ns: int  # control period
     split: str  # how the robot is split into agents
     agents: tuple[Agent, ...]  # in chain order
@@ -120,6 +121,7 @@ class Manifest:
     equality: Literal["bit", "tolerance"]  # class of the golden ticks
     tolerance: float  # greatest difference of an action where the class is "tolerance"
     files: Mapping[str, str]  # name -> sha256
+    sources: Mapping[str, CodeSource] = field(default_factory=dict)  # code of `world` and `task`; empty in old bundles
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -178,6 +180,7 @@ class Manifest:
                            "std": [list(row) for row in self.normaliser.std]},
             "training": {**asdict(self.training), "packages": dict(self.training.packages)},
             "files": dict(self.files),
+            **({"sources": {of: asdict(source) for of, source in self.sources.items()}} if self.sources else {}),
         }
 
     @classmethod
@@ -202,6 +205,8 @@ class Manifest:
                 action_std=tuple(map(float, data["action_std"])),
                 training=Training(**data["training"]),
                 files={str(name): str(digest) for name, digest in data["files"].items()},
+                sources={str(of): CodeSource(str(source["object"]), str(source["version"]))
+                         for of, source in data.get("sources", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise Refused("manifest", f"the fields of schema {SCHEMA}", f"trouble with {error}",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mat_ros
+from mat_ros.core import named
 from support.made_up_run import outside
 from support.places import ROOT
 
@@ -82,14 +83,13 @@ def test_shipped_files_are_found_from_another_folder(built):
     assert str(built / "install/mat_ros/share/mat_ros") in shares.split()
 
 
-def test_what_training_registers_with_pip_is_registered_in_the_install_space(built):
+def test_what_is_registered_with_pip_is_registered_in_the_install_space(built):
     code = ("from importlib.metadata import distribution; d = distribution(\"mat_ros_training\"); "
             "print(d.version, d.locate_file(\"\"), *(f\"{e.group}:{e.name}={e.value}\" for e in d.entry_points))")
     version, folder, *entries = run(built, f". install/setup.bash; cd /; python3 -c '{code}'").split()
     assert (version, Path(folder).is_relative_to(built / "install")) == (mat_ros.__version__, True)
-    table = (ROOT / "pyproject.toml").read_text().partition('[project.entry-points."mat_ros.backend"]\n')[2]
-    registered = [line.replace(" = ", "=").replace('"', "") for line in table.partition("\n\n")[0].splitlines()]
-    assert entries == [f"mat_ros.backend:{line}" for line in registered] != []
+    registered = [f"{entry.group}:{entry.name}={entry.value}" for entry in named.own_entries()]
+    assert sorted(entries) == sorted(registered) != []
 
 
 def test_exactly_the_nodes_that_exist_are_installed_as_executables(built):

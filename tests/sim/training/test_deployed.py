@@ -16,10 +16,10 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 from mat_ros import Chain, Robot
 from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.worlds.scatter import Scatter
+from mat_ros.worlds.tasks.doors import DoorOpenOutward
 from training import evaluate
 from training.deployed import run_bundle
 from training.envs import make
-from training.envs.dexhands.doors import DoorOpenOutward
 
 pytestmark = pytest.mark.sim
 SEED, COPIES, SCATTER = 7, 2, Scatter(0.05)

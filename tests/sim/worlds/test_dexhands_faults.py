@@ -175,7 +175,7 @@ def test_a_delayed_joint_obeys_commands_of_the_past():
 def test_a_wrong_joint_moves_the_other_way():
     wrist = "robot0:WRJ0"
     world = broken(actuator("wrong", joint=wrist))
-    middle = sum(world.model.joint(wrist).range) / 2
+    middle = sum(world.world.model.joint(wrist).range) / 2
     for _ in range(120):
         world.step(bend(world, middle + 0.4, wrist))
     whole, wrong = angles(world, wrist)

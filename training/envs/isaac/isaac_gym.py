@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Missing, Refused
-from training.envs import dexhands
+from training.envs import make as make_task
 from training.envs.isaac import server
 from training.envs.protocol import Bool, Float32
 
@@ -45,8 +45,9 @@ class IsaacGymHands:
     def __init__(self, task: str, count: int, *, python: str = "", factory: str = "") -> None:
         """Make copies of a task such as `door_open_outward_finger`; `factory` (MODULE:FUNCTION) makes them instead."""
         name, _, _ = task.rpartition("_")
-        ours = dexhands.make(task, 1)  # for names, splits and sizes; the physics of this copy is not stepped
+        ours = make_task(task, 1)  # for names, splits and sizes; the physics of this copy is not stepped
         self.spec, self.count = replace(ours.spec, task=f"isaacgym_{task}"), count
+        self.robot = ours.robot
         agents = ours.robot.agents(self.spec.split)
         place = {joint: (i, k) for i, agent in enumerate(agents) for k, joint in enumerate(agent.joints)}
         joints = [joint.name for joint in ours.robot.joints]

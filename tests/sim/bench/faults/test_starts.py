@@ -20,9 +20,9 @@ from mat_ros.core.faults.schedule import Fault, Schedule
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.hardware.simulated import SimulatedRobot
 from mat_ros.worlds.dexhands import DexHands
-from mat_ros.worlds.mamujoco import Locomotion
+from mat_ros.worlds.mamujoco import HalfCheetah
 from mat_ros.worlds.scatter import Scatter
-from mat_ros.worlds.score import DOOR_OPEN
+from mat_ros.worlds.tasks.doors import DOOR_OPEN
 
 pytestmark = pytest.mark.sim
 
@@ -66,7 +66,7 @@ def test_a_start_depends_on_no_other_simulation():
 
 
 def test_whole_robots_that_their_task_scatters_start_elsewhere_too():
-    plain, scattered = Locomotion("halfcheetah", 2), Locomotion("halfcheetah", 2)
+    plain, scattered = HalfCheetah(2), HalfCheetah(2)
     scattered.scatter = Scatter(0.05)
     for world in (plain, scattered):
         world.reset(seed=0)

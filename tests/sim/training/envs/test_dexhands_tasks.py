@@ -9,12 +9,11 @@ pytest.importorskip("mujoco", reason="needs the sim extra")
 
 from mat_ros.core.errors import Refused
 from mat_ros.worlds.dexhands import DexHands
-from training.envs import make as make_task
-from training.envs.dexhands import SPLITS, TASKS, make
-from training.envs.dexhands.curriculum import FIRST, STEP
-from training.envs.dexhands.doors import DoorCloseOutward, DoorOpenOutward
-from training.envs.dexhands.pull import demonstrate
-from training.envs.dexhands.task import distances_to
+from mat_ros.worlds.task import find_task
+from mat_ros.worlds.tasks.doors import DoorCloseOutward, DoorOpenOutward
+from mat_ros.worlds.tasks.hands import distances_to
+from training.envs import make
+from training.envs.curriculum import FIRST, STEP, demonstrate
 
 pytestmark = pytest.mark.sim
 
@@ -24,6 +23,7 @@ SIZES = {
     "door_close_outward": (218, 26, 250), "over": (211, 20, 75), "catch_underarm": (223, 26, 75),
     "catch_over2underarm": (223, 26, 75), "lift_underarm": (218, 26, 500),
 }
+TASKS, SPLITS = tuple(SIZES), ("hand", "finger", "joint")
 # The published order of a flying hand's observation: (what, how many numbers)
 HAND = (("joint_position", 24), ("joint_velocity", 24), ("joint_effort", 24), ("fingertip motion", 65),
         ("fingertip touch", 30), ("hand_position", 3), ("hand_euler", 3), ("last_command", 26))
@@ -163,7 +163,7 @@ def test_a_door_is_open_when_its_handles_are_half_a_metre_apart(angle, done):
 
 
 def test_an_egg_at_its_goal_is_caught_and_one_at_the_start_is_not():
-    from training.envs.dexhands.toss import Over
+    from mat_ros.worlds.tasks.toss import Over
 
     world = DexHands("over", 1)
     world.reset(seed=0)
@@ -214,7 +214,7 @@ def test_a_delayed_copy_sees_what_was_measured_then_though_the_episodes_of_other
 
 @pytest.mark.parametrize("task", ["catch_underarm_hand", "hopper_3x1"])
 def test_a_snapshot_from_before_whole_worlds_remembered_faults_goes_on_bit_for_bit(task):
-    first, second = make_task(task, 3), make_task(task, 3)
+    first, second = make(task, 3), make(task, 3)
     first.reset(5)
     second.reset(6)
     rng = np.random.default_rng(3)
@@ -269,8 +269,10 @@ def test_a_finger_that_is_off_swings_freely_and_its_successors_can_be_told():
 def test_unknown_tasks_splits_and_options_are_refused():
     with pytest.raises(Refused, match="over_hand"):
         make("door_kick_hand", 1)
-    with pytest.raises(Refused, match="over_hand"):
+    with pytest.raises(Refused, match="split of robot dexhands_over: expected one of .*'hand'"):
         make("over_elbow", 1)
+    with pytest.raises(Refused, match="agent dexhands_over: expected joints of one hand"):
+        make("over_all", 1)
     with pytest.raises(Refused, match="observation"):
         make("over_hand", 1, observation="x-ray")
     with pytest.raises(Refused, match="reward"):
@@ -279,11 +281,11 @@ def test_unknown_tasks_splits_and_options_are_refused():
 
 @pytest.mark.parametrize("task", ["door_open_inward", "door_close_outward"])
 def test_a_demonstration_takes_hold_of_the_bars_and_moves_the_leaves_without_being_done_at_once(task):
-    moments = demonstrate(TASKS[task]())
+    moments = demonstrate(find_task(task)[0]())
     world = DexHands(task, len(moments))
     world.begin_at(moments, 1.0)
     world.reset(seed=0)
-    outcome = TASKS[task]().judge(world)
+    outcome = find_task(task)[0]().judge(world)
     assert not outcome.done.any()
     assert not outcome.failed.any()
     assert len(np.unique(world.positions, axis=0)) > len(moments) / 3  # episodes begin all along the way

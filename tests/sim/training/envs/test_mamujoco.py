@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ pytest.importorskip("gymnasium", reason="needs the train extra")
 
 from mat_ros.core.robot.observe import Observer
 from training.envs import make
-from training.envs.mamujoco import MultiAgentMujoco
+from training.envs.robot import RobotEnvironment
 
 pytestmark = pytest.mark.sim
 
@@ -26,7 +28,7 @@ SPLITS = {
 GYMNASIUM = {"halfcheetah_6x1": "HalfCheetah-v5", "hopper_3x1": "Hopper-v5", "walker2d_6x1": "Walker2d-v5"}
 
 
-def random_actions(env: MultiAgentMujoco, ticks: int, seed: int = 0) -> np.ndarray:
+def random_actions(env: RobotEnvironment, ticks: int, seed: int = 0) -> np.ndarray:
     spec = env.spec
     shape = (ticks, env.count, spec.agent_count, spec.act_dim)
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
@@ -217,3 +219,14 @@ def test_pettingzoo_and_gymnasium_accept_the_adapters() -> None:
             assert info["final_obs"][np.flatnonzero(terminated)[0]].shape == obs[0].shape
             return
     pytest.fail("expected a random hopper to fall within 150 ticks")
+
+
+def test_the_table_of_tasks_has_each_split_and_the_reason_where_a_task_cannot_open() -> None:
+    from rich.console import Console
+
+    from training.envs.__main__ import table
+
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(table(["hopper", "nowhere:Task"]))
+    text = console.export_text()
+    assert "3x1: 3 x 1, 10" in text and "importable module:Class" in text

@@ -15,8 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
-from mat_ros.worlds.score import LIFTED, goal_distance
-from training.envs.dexhands.task import Judgement, Task
+from mat_ros.worlds.task import Worth
+from mat_ros.worlds.tasks.hands import HandsTask, goal_distance
+from mat_ros.worlds.world import Float
 
 BONUS, NEAR, FAR = 0.2, 0.08, 0.2  # reward, m, m
 WEIGHT, HEIGHT = 3.0, 0.385  # reward per m, m from the table to the goal
@@ -24,12 +25,13 @@ RISE = 2.0  # reward per m, shaped
 DROPPED = 0.3  # m above the floor, at or below which the pot counts as dropped
 
 
-class LiftUnderarm(Task):
+class LiftUnderarm(HandsTask):
     """Lift a pot by its two handles."""
 
     name, robot, aim, horizon = "lift_underarm", "dexhands_lift_underarm", "lift a heavy pot by both handles", 500
+    near = 0.05  # m
 
-    def judge(self, world: DexHands) -> Judgement:
+    def judge(self, world: DexHands, actions: Float | None = None) -> Worth:
         """Return the judgement of the present state of every simulation."""
         handles = world.signal("handle_position").reshape(world.count, 2, 3)
         palms = world.signal("hand_position").reshape(world.count, 2, 3)
@@ -37,9 +39,9 @@ class LiftUnderarm(Task):
         place = world.signal("object_position")
         distance = goal_distance(world)
         near = (gap < NEAR).all(axis=1)
-        return Judgement(
+        return Worth(
             reward=BONUS - gap.sum(axis=1) + np.where(near, WEIGHT * (HEIGHT - distance), 0.0),
-            progress=RISE * (HEIGHT - distance),
-            done=distance < LIFTED,
+            shaping=self.shaping(RISE * (HEIGHT - distance)),
+            done=distance < self.near,
             failed=(place[:, 2] <= DROPPED) | (gap > FAR).any(axis=1),
         )

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mat_ros.worlds.dexhands import DexHands
+from mat_ros.core.errors import Refused
+from mat_ros.worlds.task import Task
 
 FIRST = 0.05  # share of the demonstration, counted from its end, in which the first episodes begin
 STEP = 0.05  # growth of that share after a mastered lesson
@@ -25,7 +26,7 @@ LESSON = 100  # episodes per lesson, at least
 class Curriculum:
     """Set how far before the end of a demonstration (moment, nq) the episodes of one task begin."""
 
-    def __init__(self, world: DexHands, moments: NDArray[np.float64], share: float) -> None:
+    def __init__(self, world: Any, moments: NDArray[np.float64], share: float) -> None:
         self._world = world
         self._tried = self._succeeded = 0
         world.begin_at(moments, share, FIRST)
@@ -68,3 +69,20 @@ class FromTheStart:
 
     def restore(self, kept: dict[str, NDArray[Any]]) -> None:
         """Continue from a snapshot that holds no curriculum."""
+
+
+def demonstrate(task: Task) -> NDArray[np.float64]:
+    """Return the positions (moment, nq) of a task's script, up to the tick before the task is done."""
+    world: Any = task.open(1)
+    guide: Any = task.script() if hasattr(world, "begin_at") else None
+    if not hasattr(guide, "__len__"):
+        raise Refused(f"curriculum of {task.full_name}", "a task whose script has a length and whose world can begin "
+                      "at its moments, as door_open_inward_hand", "none", "leave curriculum at 0")
+    world.reset(seed=0)
+    moments: list[NDArray[np.float64]] = []
+    for _ in range(len(guide)):
+        world.step(guide.command(world))
+        if task.judge(world, np.zeros((1, 1, 1))).done[0]:
+            break
+        moments.append(world.positions[0])
+    return np.array(moments)

@@ -14,13 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mat_ros.core.errors import Refused
 from mat_ros.worlds.dexhands import HANDS, DexHands
-from training.envs.dexhands.task import Task
-
-Float = NDArray[np.float64]
+from mat_ros.worlds.world import Float
 
 PULL, TWIST = 12_000.0, 80.0  # N/m and N*m/rad: gains of the script, far below the limits of the bases
 LONG_FINGERS = ("FF", "MF", "RF", "LF")
@@ -52,15 +48,15 @@ WAYS: Mapping[str, tuple[Leg, ...]] = {
 
 
 class Pull:
-    """Command the hands at one door; see `training.envs.dexhands.guide.Guide`."""
+    """Command the hands at one door; see `mat_ros.worlds.task.Script`."""
 
-    def __init__(self, task: Task) -> None:
-        world = DexHands(task.name, 1)
+    def __init__(self, door: str) -> None:
+        world = DexHands(door, 1)
         world.reset(seed=0)
         self._start = world.signal("hand_orientation").reshape(2, 4)
         before = np.array([*world.signal("hand_position").reshape(2, 3)[0, :2], 0.0, 0.0])
         aims: list[Float] = []  # x, y, yaw, bend
-        for leg in WAYS[task.name]:
+        for leg in WAYS[door]:
             after = np.array([*leg.palm, leg.yaw, leg.bend])
             aims += [(1 - share) * before + share * after for share in np.linspace(0.0, 1.0, leg.ticks + 1)[1:]]
             before = after
@@ -87,22 +83,6 @@ class Pull:
                                 *((f"{finger}J1", bend) for finger in LONG_FINGERS)):
                 command[:, world.joint_names.index(f"{hand}:{name}")] = value
         return np.clip(command, world.command_lower, world.command_upper)
-
-
-def demonstrate(task: Task) -> Float:
-    """Return the positions (moment, nq) of a door's script, up to the tick before the task is done."""
-    if task.name not in WAYS:
-        raise Refused(f"curriculum of {task.name}", f"a door to pull: {sorted(WAYS)}", task.name,
-                      "leave curriculum at 0")
-    guide, world = Pull(task), DexHands(task.name, 1)
-    world.reset(seed=0)
-    moments: list[Float] = []
-    for _ in range(len(guide)):
-        world.step(guide.command(world))
-        if task.judge(world).done[0]:
-            break
-        moments.append(world.positions[0])
-    return np.array(moments)
 
 
 def _product(one: Float, other: Float) -> Float:

@@ -44,13 +44,14 @@ CATCHER = Posture(wrist=-0.1, knuckles=0.3, thumb=0.3, thumb_bend=0.3)
 
 
 class Throw:
-    """Command the two hands of the task `over`; see `training.envs.dexhands.guide.Guide`."""
+    """Command the two hands of the task `over`; see `mat_ros.worlds.task.Script`."""
 
     def command(self, world: DexHands) -> Float:
         """Return the commands (env, joint) of both hands for the present tick."""
         command = np.zeros((world.count, len(world.joint_names)))
-        times, postures = zip((0, Posture()), *THROW, strict=True)
-        thrower = [np.interp(world.ticks, times, angles) for angles in zip(*map(astuple, postures), strict=True)]
+        postures: tuple[tuple[int, Posture], ...] = ((0, Posture()), *THROW)
+        reached = np.array([astuple(posture) for _, posture in postures])  # (posture, angle)
+        thrower = [np.interp(world.ticks, [tick for tick, _ in postures], angles) for angles in reached.T]
         for hand, angles in zip(HANDS, (thrower, astuple(CATCHER)), strict=True):
             for joints, angle in zip(JOINTS, angles, strict=True):
                 for joint in joints:

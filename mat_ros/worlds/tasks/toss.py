@@ -18,23 +18,25 @@ from typing import ClassVar
 import numpy as np
 
 from mat_ros.worlds.dexhands import DexHands
-from mat_ros.worlds.score import CAUGHT, goal_distance
-from training.envs.dexhands.task import Float, Judgement, Task
+from mat_ros.worlds.task import Script, Worth
+from mat_ros.worlds.tasks.hands import HandsTask, goal_distance
+from mat_ros.worlds.tasks.throw import Throw
+from mat_ros.worlds.world import Float
 
 DECAY = 0.2
 APPROACH, REACH = 1.0, 0.25  # reward, m
 DRIFT = 0.1  # m, largest distance that a flying mount may move from its start
 
 
-class TossTask(Task):
+class TossTask(HandsTask):
     """Judge the state of a throw, in the same way for the three throwing tasks."""
 
-    horizon = 75
+    horizon, near = 75, 0.03  # ticks, m
     weight: ClassVar[float] = 50.0  # weight of the distance in the reward, per m
     lost: ClassVar[float]  # m, height at or below which the object counts as dropped
     tethered: ClassVar[bool] = False  # True where the hands must stay near their start
 
-    def judge(self, world: DexHands) -> Judgement:
+    def judge(self, world: DexHands, actions: Float | None = None) -> Worth:
         """Return the judgement of the present state of every simulation."""
         place = world.signal("object_position")
         distance = goal_distance(world)
@@ -42,10 +44,10 @@ class TossTask(Task):
         failed = place[:, 2] <= self.lost
         if self.tethered:
             failed = failed | (self._drift(world) >= DRIFT).any(axis=1)
-        return Judgement(
+        return Worth(
             reward=np.exp(-DECAY * (self.weight * distance + turn)),
-            progress=APPROACH * np.exp(-distance / REACH),
-            done=distance < CAUGHT,
+            shaping=self.shaping(APPROACH * np.exp(-distance / REACH)),
+            done=distance < self.near,
             failed=failed,
         )
 
@@ -59,6 +61,10 @@ class Over(TossTask):
 
     name, robot, aim = "over", "dexhands_over", "throw an egg from hand to hand, mounts fixed"
     lost = 0.2
+
+    def script(self) -> Script:
+        """Return the script of a throw."""
+        return Throw()
 
 
 class CatchUnderarm(TossTask):
