@@ -85,12 +85,12 @@ def run(case: Case, policy: Path, folder: Path) -> dict[str, Any]:
     threads = thread_costs(roles, before, after, elapsed_s * case.hz)
     cpu = (np.array([run_ns(used) for used in after]) - [run_ns(used) for used in before]) / (elapsed_s * 1e9)
     computing, woken_us = compute_us(policy, case), wake_us()
-    costs = costs_of(threads, case.n, computing["encode_us"], woken_us)
-    predicted = {cores: _ms(predict_us(costs, case.n, case.mode, cores) * 1e-3) for cores in CORES}
     # In the last ticks some nodes may already have ended.
     times = np.load(trace)[-case.ticks - round(case.hz * TAIL_S):][:case.ticks]
     heard, first, latency = times[:, 2:].T * MS
     decided = first > 0.0
+    costs = costs_of(threads, case.n, float(np.median(heard)) * 1e3, computing["encode_us"], woken_us)
+    predicted = {cores: _ms(predict_us(costs, case.n, case.mode, cores) * 1e-3) for cores in CORES}
     p50, p90, p99 = np.percentile(latency, (50, 90, 99))
     late = latency > case.deadline / case.hz * 1e3 + GRACE_MS
     missed = late | (times[:, 1] > 0)

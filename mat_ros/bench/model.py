@@ -18,6 +18,8 @@ from functools import partial
 from mat_ros.bench.threads import ThreadCost
 
 CORES = (1, 2, 4, 8, 16)
+RECEIVER = "dds.udp"  # thread of Fast DDS that receives messages and runs the tick in C++
+BELL = "safety"  # thread of the gate that runs its Python; it has the name of the process
 Emission = tuple[float, Callable[[], None]]  # time in µs after the beginning of a step, and what happens then
 
 
@@ -97,13 +99,14 @@ def predict_us(costs: Costs, slots: int, mode: str, cores: int) -> float:
     return applied[0] - costs.wake  # the source is awake when the tick starts
 
 
-def costs_of(threads: Sequence[ThreadCost], slots: int, encode_us: float, wake_us: float) -> Costs:
-    """Return the costs of the steps from what the threads of a graph used per tick."""
-    def used(role: str) -> float:
-        return sum(cost.us for cost in threads if cost.role == role)
+def costs_of(threads: Sequence[ThreadCost], slots: int, source_us: float, encode_us: float, wake_us: float) -> Costs:
+    """Return the costs of the steps from what the threads of a graph used per tick.
 
-    encoder = used("encoder")
-    send = max(encoder - encode_us, 0.0) / slots
-    gather = sum(cost.us for cost in threads if cost.role == "safety" and cost.thread.startswith("dds.udp"))
-    return Costs(used("sim"), min(encode_us, encoder), send, used("chain_node"), gather / slots,
-                 used("safety") - gather, wake_us)
+    `source_us` is the time from the start of a tick until a reader on another core has the observation.
+    """
+    def used(role: str, *names: str) -> float:
+        return sum(cost.us for cost in threads if cost.role == role and cost.thread in names)
+
+    encoder = used("encoder", RECEIVER)
+    return Costs(max(source_us - wake_us, 0.0), min(encode_us, encoder), max(encoder - encode_us, 0.0) / slots,
+                 used("chain_node", RECEIVER), used("safety", RECEIVER) / slots, used("safety", BELL), wake_us)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 LEAST_US = 1.0  # a thread that uses less per tick is left out
+PORT = re.compile(r"[.:]\d+$")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def read_threads(pid: int) -> dict[str, Usage]:
     used: defaultdict[str, Usage] = defaultdict(Usage)
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
-            name = (task / "comm").read_text().strip()
+            # A thread of Fast DDS has its port in its name, and the first thread has the name of the node.
+            name = "main" if task.name == str(pid) else PORT.sub("", (task / "comm").read_text().strip())
             fields = (task / "stat").read_text().rpartition(")")[2].split()
             lines = (task / "status").read_text().splitlines()
             switches = {line.split(":")[0]: int(line.split(":")[1]) for line in lines if "ctxt_switches" in line}

@@ -40,7 +40,8 @@ def test_only_a_core_that_was_idle_has_to_wake():
 
 
 def test_costs_come_from_what_the_threads_used():
-    used = {("sim", "python"): 60.0, ("encoder", "dds.udp.7412"): 400.0, ("chain_node", "dds.udp.7412"): 90.0,
-            ("chain_node", "dds.ev.1"): 10.0, ("safety", "dds.udp.7412"): 200.0, ("safety", "python"): 150.0}
+    used = {("sim", "main"): 60.0, ("encoder", "dds.udp"): 400.0, ("chain_node", "dds.udp"): 90.0,
+            ("chain_node", "dds.ev"): 10.0, ("safety", "dds.udp"): 200.0, ("safety", "safety"): 150.0}
     threads = [ThreadCost(role, thread, 1, us, us, 0.5, 1.0, 0.0) for (role, thread), us in used.items()]
-    assert costs_of(threads, slots=20, encode_us=40.0, wake_us=8.0) == Costs(60.0, 40.0, 18.0, 100.0, 10.0, 150.0, 8.0)
+    assert costs_of(threads, slots=20, source_us=68.0, encode_us=40.0, wake_us=8.0) == Costs(
+        source=60.0, encode=40.0, send=18.0, node=90.0, gather=10.0, apply=150.0, wake=8.0)
