@@ -15,7 +15,7 @@ TEST_EXTRAS := ros sim onnx train record rtx colcon dev
 TICK_TESTS := tests/unit/backends/test_native_tick.py tests/property/backends/test_native_tick.py
 # Python frees little at its end, and its own allocator would hide the end of a message from the sanitizer.
 CHECKED_MEMORY := ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 

@@ -13,6 +13,7 @@ import importlib.util
 import multiprocessing.util
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -131,7 +132,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch from the start what this run leaves on the machine."""
+    """Watch from the start what this run leaves on the machine, and let its children receive SIGINT.
+
+    A shell starts a job in the background with SIGINT ignored, and children inherit that. A node that is still starting
+    would then lose the signal that ends it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(StrayCheck(RUN, TEMPORARY, IS_WORKER), "stray_check")
 
 
