@@ -127,6 +127,20 @@ def test_an_evaluation_has_a_row_for_each_broken_joint_of_run_and_bundle(bundle,
         assert all(row["success"] is not None for row in rows)
 
 
+def test_a_bundle_is_evaluated_as_it_observes_with_the_flags_of_broken_joints(folder, capsys, monkeypatch):
+    train(replace(SMALL, run=folder / "flagged", fault_flag=True))
+    flagged = export_run(ExportConfig(folder / "flagged", folder / "flagged_policy", ticks=20))
+    assert [term.name for term in flagged.manifest.layout.terms][-1] == "joint_broken"
+    capsys.readouterr()  # the lines of the training
+    found = []
+    for subject in ("flagged", "flagged_policy"):
+        monkeypatch.setattr(sys, "argv", ["evaluate", subject, "--episodes", "2", "--modes", "deterministic", "--json",
+                                          "--faults", "lower_hinge:off"])
+        assert evaluate.main() == 0
+        found.append(json.loads(capsys.readouterr().out)["return_mean"])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
 def test_the_launch_plans_the_simulation_and_hardware_of_the_user(bundle, folder):
     planned = deployment.plan("robot", {"policy": str(bundle.folder), "faults": str(plan_file(folder))})
     deployment.check_start(planned)
