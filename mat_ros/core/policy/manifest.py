@@ -203,7 +203,9 @@ class Manifest:
                 training=Training(**data["training"]),
                 files={str(name): str(digest) for name, digest in data["files"].items()},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except Refused:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise Refused("manifest", f"the fields of schema {SCHEMA}", f"trouble with {error}",
                           "export the policy anew") from error
 

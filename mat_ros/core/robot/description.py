@@ -15,10 +15,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mat_ros.core.errors import Refused
-from mat_ros.core.plain import read_yaml
+from mat_ros.core.plain import read_yaml_file
 from mat_ros.core.robot.guard import GuardSettings
 from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
 
@@ -73,6 +71,8 @@ class RobotDescription:
     def from_dict(cls, data: Mapping[str, Any]) -> RobotDescription:
         """Return the robot of plain values. Each joint's values override those of `joint_defaults`."""
         defaults = dict(data.get("joint_defaults", {}))
+        if not data["joints"]:
+            raise Refused(f"robot {data['name']}, joints", "at least one joint", "none", "list the joints")
         joints = tuple(Joint.from_dict({**defaults, "name": name, **(values or {})})
                        for name, values in data["joints"].items())
         names = tuple(joint.name for joint in joints)
@@ -86,8 +86,8 @@ class RobotDescription:
             period_ns=round(NANOSECONDS / float(data["rate_hz"])),
             joints=joints,
             splits=splits,
-            hardware={name: JointMap.from_dict(rows.get("of", names), rows["joints"])
-                      for name, rows in data.get("hardware", {}).items()},
+            hardware={name: JointMap.of_hardware(name, names, section)
+                      for name, section in data.get("hardware", {}).items()},
             guard=GuardSettings.from_dict(data.get("guard", {})),
         )
         for split in splits:
@@ -103,11 +103,7 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     if path in readers:
         raise Refused(f"robot file {path}", "a file that does not extend itself", [p.stem for p in readers],
                       "correct `extends`")
-    try:
-        data = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Refused(f"robot file {path}", "readable YAML", " ".join(str(error).split()),
-                      "correct the path or the file") from error
+    data = read_yaml_file(path, "robot file")
     extends = isinstance(data, dict) and "extends" in data
     fields = EXTENSION_FIELDS if extends else FIELDS
     needed = {"name"} if extends else {"name", "rate_hz", "joints"}
@@ -119,10 +115,17 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
             raise Refused(f"robot file {path}", f"the field {lacking[0]}", f"{given} only", "add it")
         raise Refused(f"robot file {path}", f"fields of {', '.join(fields)}",
                       ", ".join(str(field) for field in data if field not in fields), "rename or remove them")
+    for word in ("name", "world"):
+        if not isinstance(data.get(word, ""), str):
+            raise Refused(f"robot file {path}, {word}", "a word", repr(data[word]), "write one, in quotes if needed")
     joints = data.get("joints", {})
-    if not isinstance(joints, dict) or not all(isinstance(values, dict | None) for values in joints.values()):
+    if not _has_shape(joints, "map") or not all(values is None or _has_shape(values, "map")
+                                                for values in joints.values()):
         raise Refused(f"robot file {path}, joints", "names with fields, as {slew: {lower: -2.0}, luff: }", joints,
                       "write them so")
+    if named := [name for name, values in joints.items() if "name" in (values or {})]:
+        raise Refused(f"robot file {path}, joint {named[0]}", "its name as the key alone", "a field `name` too",
+                      "remove the field")
     rate = data.get("rate_hz", 1)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not RATES_HZ[0] <= rate <= RATES_HZ[1]:
         raise Refused(f"robot file {path}, rate_hz", f"a number from {RATES_HZ[0]:g} to {RATES_HZ[1]:g}", rate,
@@ -144,7 +147,7 @@ def _has_shape(value: Any, shape: str) -> bool:
     kind, _, inner = shape.partition(" of ")
     if kind.startswith("list"):
         return isinstance(value, list) and all(isinstance(member, str) for member in value)
-    return isinstance(value, dict) and (not inner or all(
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value) and (not inner or all(
         _has_shape(member, inner.replace("maps", "map", 1)) for member in value.values()))
 
 
