@@ -9,7 +9,9 @@ too: YAML's own loader would keep the last value and drop the others in silence.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +77,29 @@ def read_yaml_file(path: Path, what: str) -> Any:
 
 def read_yaml(text: str) -> Any:
     """Return the plain values of a YAML text. Every mistake in the text is a `yaml.YAMLError`."""
-    try:
+    with mistakes_of_yaml():
         values = yaml.load(text, Loader=PlainLoader)
         size = _size(values, {})
+    if size > LARGEST:
+        raise yaml.YAMLError(f"expected at most {LARGEST:,} values, got aliases that stand for {size:g}")
+    return values
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Return the root of a YAML text, whose nodes name their lines. Every mistake in the text is a `yaml.YAMLError`."""
+    with mistakes_of_yaml():
+        return yaml.compose(text, Loader=PlainLoader)
+
+
+@contextlib.contextmanager
+def mistakes_of_yaml() -> Iterator[None]:
+    """Make a `yaml.YAMLError` of every other error that a text raises in a loader of YAML."""
+    try:
+        yield
     except RecursionError as error:
         raise yaml.YAMLError("expected lists in lists, got too many of them") from error
     except BROKEN as error:
         raise yaml.YAMLError(str(error)) from error
-    if size > LARGEST:
-        raise yaml.YAMLError(f"expected at most {LARGEST:,} values, got aliases that stand for {size:g}")
-    return values
 
 
 def number(value: object, what: str, remedy: str) -> float:

@@ -90,7 +90,8 @@ class UserFile:
 
 
 def _read_robot(path: Path) -> None:
-    path.with_name("base.yaml").write_text(ROBOT, encoding="utf-8")
+    if path.parent.exists():
+        path.with_name("base.yaml").write_text(ROBOT, encoding="utf-8")
     robot = RobotDescription.load(path)
     rules(robot.joints, robot)
     show(check_robot_file(path), Console(file=io.StringIO()))

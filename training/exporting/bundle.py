@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from mat_ros.backends import golden
@@ -86,8 +87,11 @@ def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float
         if folder.exists():
             folder.rmdir()
         staging.rename(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            raise Refused(f"bundle {folder}", "room and permission to write it", error,
+                          "free space or choose another -o; nothing is left of this one") from error
         raise
     return Bundle.load(folder)
 

@@ -11,6 +11,7 @@ from typing import Any
 from mat_ros.bench.faults.figures import cell_words, condition
 from mat_ros.bench.faults.findings import Findings
 from mat_ros.bench.faults.table import NOMINAL
+from mat_ros.core.files import write_text
 
 HEAD = "| {} |\n|{}|"
 
@@ -46,7 +47,7 @@ def write_summary(path: Path, findings: Findings) -> None:
               f"{line['live']:.1f}", f"{line['availability']:.2%}", f"{line['missing']}",
               f"{line['p50_ms']:.2f}, {line['p99_ms']:.2f} ms"] for line in findings.live]))
     parts += [f"Left out: {sentence}" for sentence in findings.left_out]
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
 
 
 def _cell(line: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ import yaml
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, LEVELS, Draw, Fault, Plan, Schedule, Targets
-from mat_ros.core.plain import PlainLoader, one_line, read_text
+from mat_ros.core.plain import compose_yaml, one_line, read_text
 
 T = TypeVar("T")
 FAULT_FIELDS = ("id", "target", "severity", "start_s", "duration_s")
@@ -32,8 +32,8 @@ def load_plan(path: Path, period_ns: int, targets: Targets) -> Plan:
 def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault plan") -> Plan:
     """Return the plan of a YAML text."""
     try:
-        root = yaml.compose(text, Loader=PlainLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        root = compose_yaml(text)
+    except yaml.YAMLError as error:
         raise Refused(source, "YAML", one_line(error), "correct the file") from error
     reader = _Reader(source, period_ns, targets)
     if root is None:

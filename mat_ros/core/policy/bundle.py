@@ -28,7 +28,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
-from mat_ros.core.plain import BROKEN, one_line
+from mat_ros.core.plain import mistakes_of_yaml, one_line
 from mat_ros.core.policy.manifest import Manifest
 
 MANIFEST = "manifest.yaml"
@@ -119,10 +119,8 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 @lru_cache(maxsize=4)  # a forked node inherits the manifest that its supervisor has read
 def _parsed(text: bytes) -> Manifest:
-    try:
+    with mistakes_of_yaml():
         data = yaml.load(text, Loader=LOADER)
-    except (*BROKEN, RecursionError) as error:
-        raise yaml.YAMLError(str(error)) from error
     if not isinstance(data, dict):
         raise Refused(MANIFEST, "a mapping", type(data).__name__, "copy the bundle anew")
     return Manifest.from_dict(data)

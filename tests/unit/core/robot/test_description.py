@@ -130,7 +130,7 @@ joints: {slew: , luff: {lower: -0.5}}
     ("rate_hz: 50", "rate_hz: 50\nhardware: {x: 3}", "hardware: expected joint maps by name"),
     ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: 3}}}", "joint map: expected rows like"),
     ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: 3}}}}", "joint a: expected a joint, or weights"),
-    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: {luff: x}}}}}", "joint a: expected numbers, got x"),
+    ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: {luff: x}}}}}", "joint a: expected a number, got x"),
     ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: {luff: .nan}}}}}", "joint a: expected finite"),
     ("rate_hz: 50", "rate_hz: 50\nhardware: {x: {joints: {a: {of: luff, offset: .nan}}}}", "joint a: expected finite"),
     ("joint_defaults: {", "joint_defaults: 3\nguard: {", "joint_defaults: expected fields of a joint"),
