@@ -68,7 +68,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     watched = ",".join(node.name for node in nodes if node.executable not in BARE)
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": watched}))
     if settings.viewer != "none":  # not in the supervisor's list: a graph runs without a viewer
-        nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
+        nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "rrd": settings.rrd,
+                                                 "seed": settings.seed}))
     own = {SECRET: os.environ.get(SECRET) or new_secret(), **({LEAN: "1"} if len(nodes) > LEAN_ABOVE else {})}
     variables = {**environment(settings.network), **own}
     server = served(settings, variables, len(nodes))

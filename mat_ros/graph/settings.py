@@ -59,6 +59,8 @@ class LaunchSettings:
     discovery: str = option("auto", "how processes of one machine find each other: through a server of the graph, each "
                             "by itself (plain), or through a server in a large graph (auto)", choices=DISCOVERIES)
     viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
+    rrd: str = option("", "with viewer:=rerun, file for what Rerun shows; empty: a window, or mat_ros.rrd where there "
+                      "is no display")
     nodes: str = option("", "start only these nodes on this host: names or patterns, as in chain_robot1_*,encoder; "
                             "a leading ! leaves nodes out; empty: all")
     network: str = option("loopback", "hosts that may reach the graph: this one (loopback) or all (open)",

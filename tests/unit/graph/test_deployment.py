@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from mat_ros.backends import choose
 from mat_ros.cli import launch as command
 from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
@@ -165,3 +166,14 @@ def test_a_fault_plan_that_cannot_be_carried_out_is_refused_before_any_node(kind
 def test_an_adapter_beside_a_simulation_is_refused_rather_than_ignored():
     with pytest.raises(Refused, match="hardware fake: expected sim:=none beside it, got sim:=lockstep; add sim:=none"):
         deployment.plan("robot", {"policy": "halfcheetah_mat", "hardware": "fake"})
+
+
+@pytest.mark.parametrize(("backend", "said"), [
+    ("onnxruntime", r"the onnxruntime backend is missing; run .*\[onnx\].*; or leave backend out"),
+    ("auto", r"a backend is missing; run .*\[onnx\]")])
+def test_a_backend_that_is_not_here_is_refused_once_before_any_node(monkeypatch, backend: str, said: str):
+    planned = deployment.plan("mamujoco", {"backend": backend})
+    monkeypatch.setattr(choose, "installed", lambda: () if backend == "auto" else ("native",))
+    with pytest.raises(Missing, match=said):
+        deployment.check_start(planned)
+    deployment.check_start(deployment.plan("mamujoco", {"backend": backend, "nodes": "sim,safety"}))
