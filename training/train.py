@@ -36,8 +36,8 @@ def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trai
                       "add --resume, or choose another --run")
     if config.resume and not started:
         print(f"{config.run} has no earlier run: a new one begins", file=sys.stderr, flush=True)
-    config.run.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, team=team)
+    config.run.mkdir(parents=True, exist_ok=True)  # not before: a refused training leaves no folder
     resumed = None
     if config.resume and started:
         trainer.restore(read_checkpoint(newest_checkpoint(config.run)))

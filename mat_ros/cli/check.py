@@ -23,6 +23,7 @@ from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
+from mat_ros.core.progress import StepProgress
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import Rule, rules
@@ -70,11 +71,14 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
         held = tuple(rules(bundle.manifest.joints, own)) if own is not None else ()
     except Refused as error:
         return CheckReport(False, str(error), rows, None)
-    for name in names or installed():
-        try:
-            rows[name] = _run(name, bundle)
-        except (Refused, Missing) as error:
-            return CheckReport(False, str(error), rows, bundle)
+    chosen = names or installed()
+    with StepProgress("check", len(chosen)) as progress:
+        for name in chosen:
+            progress.step(f"run the golden ticks on {name}")
+            try:
+                rows[name] = _run(name, bundle)
+            except (Refused, Missing) as error:
+                return CheckReport(False, str(error), rows, bundle)
     failed = [f"{name}: {row.reason}" for name, row in rows.items() if not row.ok]
     if not rows:
         return CheckReport(False, f"no backend is installed; run {install_command('onnx')}", rows, bundle)

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from mat_ros.core import shipped
+from mat_ros.core.progress import StepProgress
 from mat_ros.core.shipped import check_writable
 from mat_ros.demo.run import INTERRUPTED, JOINT_POLICY, POLICY, DemoRun, run
 from mat_ros.graph import ros_environment
@@ -56,7 +57,9 @@ def main(arguments: list[str]) -> int:
         return 130
     report = given.out / "report.html"
     command = " ".join(["mat-ros demo", *arguments])
-    film = demo_report.write(found, report, command)
+    with StepProgress("demo", 1) as progress:
+        progress.step("draw the report")
+        film = demo_report.write(found, report, command)
     if given.view and film is not None:
         file = rerun_file("", given.out)
         stream = rerun.Stream(found.planned.bundle.manifest, given.seed, file)

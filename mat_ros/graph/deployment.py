@@ -18,11 +18,12 @@ from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import Option, options, read
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.description import RobotDescription
+from mat_ros.core.robot.topics import RobotTopics
 from mat_ros.core.shipped import check_writable
 from mat_ros.graph import ros_environment
 from mat_ros.graph.build import Graph, build
 from mat_ros.graph.settings import LaunchSettings
-from mat_ros.hardware.open import check_adapter, find_robot
+from mat_ros.hardware.open import check_adapter, check_terms, find_robot
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def check_plan(planned: Planned) -> None:
         raise Missing("rerun, which viewer:=rerun shows the robot with,", f"run {shipped.install_command('viz')}")
     if settings.sim == "none" and here & {"observer", "safety"}:
         check_adapter(settings.hardware)
+        check_terms(settings.hardware, manifest, settings.robot, RobotTopics.read("argument", settings.topics))
     if "recorder" in here and settings.record and (file := Path(settings.record)).is_file():
         raise Refused(f"record {file}", "a new file", f"an existing file of {file.stat().st_size / 1e6:.1f} MB",
                       "give another name, or remove the file")

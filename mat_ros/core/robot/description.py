@@ -18,7 +18,8 @@ from typing import Any
 from mat_ros.core.errors import Refused
 from mat_ros.core.plain import read_yaml_file
 from mat_ros.core.robot.guard import GuardSettings
-from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
+from mat_ros.core.robot.joints import MAP_FIELDS, ActionMap, Joint, JointMap
+from mat_ros.core.robot.topics import TOPIC_FIELDS, RobotTopics
 
 NANOSECONDS = 1_000_000_000
 FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware", "guard")
@@ -27,7 +28,7 @@ RATES_HZ = (0.001, 1e6)  # least and greatest rate
 SHAPES: Mapping[str, tuple[str, str]] = {  # shape of a field's value, as text and as an example
     "joint_defaults": ("map", "fields of a joint, as {rate: 2.0}"),
     "splits": ("map of maps of lists", "lists of joints by split and agent, as {finger: {thumb: [THJ0, THJ1]}}"),
-    "hardware": ("map of maps", "joint maps by name, as {own: {joints: {motor_1: {of: elbow}}}}"),
+    "hardware": ("map of maps", "joint maps and topics by name, as {own: {joints: {motor_1: {of: elbow}}}}"),
     "without": ("list", 'a list of patterns, as ["*:wheel"]'),
 }
 
@@ -51,6 +52,7 @@ class RobotDescription:
     splits: Mapping[str, tuple[Agent, ...]]  # agents in chain order, by name of the split
     hardware: Mapping[str, JointMap]  # by hardware name
     guard: GuardSettings = field(default_factory=GuardSettings)
+    topics: Mapping[str, RobotTopics] = field(default_factory=dict)  # by hardware name, of a robot on ROS
 
     def agents(self, split: str) -> tuple[Agent, ...]:
         """Return the agents of a named split, in chain order."""
@@ -87,12 +89,25 @@ class RobotDescription:
             joints=joints,
             splits=splits,
             hardware={name: JointMap.of_hardware(name, names, section)
-                      for name, section in data.get("hardware", {}).items()},
+                      for name, section in _hardware(data).items() if set(section) & set(MAP_FIELDS)},
             guard=GuardSettings.from_dict(data.get("guard", {})),
+            topics={name: RobotTopics.read(f"hardware {name}", section) for name, section in _hardware(data).items()},
         )
         for split in splits:
             robot.action_map(split)  # the map refuses a split that omits or repeats a joint
         return robot
+
+
+def _hardware(data: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the entries of the section `hardware`. Refuse a field that none of them has."""
+    sections: Mapping[str, Mapping[str, Any]] = data.get("hardware", {})
+    for name, section in sections.items():
+        known = (*MAP_FIELDS, *TOPIC_FIELDS)
+        if not section or set(section) - set(known):
+            raise Refused(f"hardware {name}", f"some of the fields {', '.join(known)}",
+                          ", ".join(sorted(set(section) - set(known))) or "none",
+                          "put rows such as motor_1: {of: elbow} below `joints`")
+    return sections
 
 
 def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:

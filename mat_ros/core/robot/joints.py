@@ -170,14 +170,11 @@ class JointMap:
     @classmethod
     def of_hardware(cls, name: str, policy: Sequence[str], section: Mapping[str, Any]) -> JointMap:
         """Return the map of an entry of a robot file's `hardware`; `of` restricts and orders the policy's joints."""
-        if unknown := sorted(set(section) - set(MAP_FIELDS)):
-            raise Refused(f"hardware {name}", f"the fields {', '.join(MAP_FIELDS)}", ", ".join(unknown),
-                          "put rows such as motor_1: {of: elbow} below `joints`")
         of = section.get("of", policy)
         if not isinstance(of, Sequence) or isinstance(of, str) or not all(isinstance(joint, str) for joint in of):
             raise Refused(f"hardware {name}, of", "a list of joints", of, "write it as [elbow, wrist]")
         if "joints" not in section:
-            raise Refused(f"hardware {name}", "the field joints", f"{', '.join(section) or 'none'} only",
+            raise Refused(f"hardware {name}", "the field joints beside of", "none",
                           "write it as {joints: {motor_1: {of: elbow}}}")
         return cls.from_dict(of, section["joints"])
 
