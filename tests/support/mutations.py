@@ -31,6 +31,7 @@ from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.limits import rules
 from mat_ros.core.shipped import config_file
+from mat_ros.hardware.ros_terms import columns_of
 from mat_ros.worlds.randomise import load_table
 from support.places import BUNDLES
 from training.presets import load_preset
@@ -54,6 +55,10 @@ hardware:
   ros2_control:
     of: [shoulder, elbow, wrist]
     joints: {m1: {of: shoulder}, m2: {of: {elbow: 1.0, wrist: 0.5}, offset: 0.1}, m3: {of: wrist}}
+    state_topic: /joint_states
+    poses: {cup: /cup@base}
+    goal_topic: target=/goal_pose@map
+    joy: target=/joy
 """
 EXTENDING = "name: other\nextends: base\nwithout: [wrist]\njoints: {'*': {rate: 2.0}, tool: {lower: 0.0}}\nsplits: {}\n"
 PLAN = """
@@ -94,6 +99,8 @@ def _read_robot(path: Path) -> None:
         path.with_name("base.yaml").write_text(ROBOT, encoding="utf-8")
     robot = RobotDescription.load(path)
     rules(robot.joints, robot)
+    for topics in robot.topics.values():
+        columns_of((), topics.sources)
     show(check_robot_file(path), Console(file=io.StringIO()))
 
 

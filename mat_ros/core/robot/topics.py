@@ -8,6 +8,7 @@ topic gives (`mat_ros.hardware.ros_terms` lists them). Messages in another frame
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ SOURCES: Mapping[str, Argument] = {
 }
 PLAIN = {"state_topic": "sensor_msgs/JointState of the robot; empty: the robot file's, else /joint_states",
          "command_topic": "topic of the robot's controllers; empty: the robot file's, else its usual name"}
+NAME = r"(~?/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?"  # of a topic, as ROS allows it; or none
+EACH_JOINT = "{joint}"  # stands for the name of each joint in the topic of the Shadow Hand's controllers
 JOY_SPEED = "speed at a full stick of the joystick, in m/s and rad/s"
 TOPIC_FIELDS = (*PLAIN, *SOURCES)
 TOPIC_TEXTS = {**PLAIN, **{name: f"{argument.text}; empty: the robot file's, else none"
@@ -63,8 +66,7 @@ class RobotTopics:
     def read(cls, what: str, values: Mapping[str, Any]) -> RobotTopics:
         """Return the topics of named values, which are texts or, in a file, maps of topics by name."""
         for name in PLAIN:
-            if not isinstance(values.get(name, ""), str):
-                raise Refused(f"{what}, {name}", "the name of a topic", values[name], "write it as /joint_states")
+            _check_topic(f"{what}, {name}", values.get(name, ""))
         sources = tuple(source for name in SOURCES for source in _sources(f"{what}, {name}", name, values.get(name)))
         seen: dict[tuple[str, str], TopicSource] = {}
         for source in sources:
@@ -78,6 +80,12 @@ class RobotTopics:
         kinds = {source.kind for source in more.sources}
         kept = (source for source in self.sources if source.kind not in kinds)
         return RobotTopics(more.command or self.command, more.state or self.state, (*kept, *more.sources))
+
+
+def _check_topic(what: str, topic: object) -> None:
+    """Refuse what ROS does not allow as the name of a topic; an empty text stands for the usual one."""
+    if not isinstance(topic, str) or not re.fullmatch(NAME, topic.replace(EACH_JOINT, "x")):
+        raise Refused(what, "the name of a topic in letters, digits, _ and /", topic, "write it as /joint_states")
 
 
 def _sources(what: str, field: str, value: object) -> list[TopicSource]:
@@ -100,5 +108,6 @@ def _sources(what: str, field: str, value: object) -> list[TopicSource]:
         topic, _, frame = rest.partition("@")
         if not topic or not (name or argument.name):
             raise Refused(what, "name=topic, separated by commas" if not argument.name else "a topic", entry, example)
+        _check_topic(what, topic)
         found.append(TopicSource(argument.kind, name or argument.name, topic, frame))
     return found

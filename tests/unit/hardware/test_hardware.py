@@ -255,6 +255,7 @@ def last(hardware: RosRobot, link: FakeLink, count: int) -> list[float]:
     (Term("root_velocity", "m/s", ("rootx", "rootz")), {"odometry": "/odom"}, "expected elements named x, y, z, got"),
     (Term("target", "rad", ("x",)), {"poses": "target=/target"}, r"none for target \(x in rad\)"),
     (Term("object_position", "m", XYZ), {"poses": "object=/a,object=/b"}, "object: expected one topic, got /a and /b"),
+    (Term("object_position", "m", XYZ), {"poses": "object=/a b"}, "poses: expected the name of a topic in letters"),
     (Term("object_position", "m", XYZ), {"poses": "/a"}, "poses: expected name=topic, separated by commas, got /a"),
     (Term("object_position", "m", XYZ), {"poses": "object=/a", "joy": "/joy"}, "or a goal named command that the"),
 ])
