@@ -52,7 +52,7 @@ class Column:
 
 
 def columns_of(terms: Sequence[Term], sources: Sequence[TopicSource]) -> dict[TopicSource, list[Column]]:
-    """Return what each source gives of the terms of a policy. Refuse terms that neither it nor a joint state gives."""
+    """Return what each source gives of the terms of a policy. Refuse a term that neither a source nor a joint gives."""
     found: dict[TopicSource, list[Column]] = {source: [] for source in sources}
     absent = []
     for term in terms:
@@ -69,29 +69,30 @@ def columns_of(terms: Sequence[Term], sources: Sequence[TopicSource]) -> dict[To
         raise Refused("measurements of a robot on ROS", "a topic for every term of the policy", f"none for {named}",
                       f"add {' '.join(dict.fromkeys(map(_advice, absent)))}, or choose a policy that sees less")
     goals = {source.name for source in sources if source.kind == "goal"}
+    speeds = {source.name for source in sources if source.kind == "twist"}
     for source in sources:
-        if source.kind == "joy" and not found[source] and source.name not in goals and not any(
-                other.kind == "twist" and other.name == source.name for other in sources):
+        if source.kind == "joy" and not found[source] and source.name not in goals | speeds:
             raise Refused(f"joy {source.name}={source.topic}", f"a term {source.name}_velocity or {source.name}_rate, "
                           f"or a goal named {source.name} that the stick moves", "neither",
                           f"name it as the goal, as in goal_topic:=goal=/goal_pose joy:=goal={source.topic}")
     return found
 
 
-def _offer(source: TopicSource, term: Term) -> tuple[str, str, int] | None:
-    """Return the quantity of a source that is a term, with its unit and number of axes; None: it gives no such term."""
+def _offer(source: TopicSource, term: Term) -> tuple[str, int] | None:
+    """Return the quantity of a source that is a term, and its number of axes; None: the source gives no such term."""
     if not term.name.startswith(source.name):
         return None
-    offer = OFFERS[LIKE.get(source.kind, source.kind)].get(term.name[len(source.name):])
-    return offer if offer is not None and offer[1] == term.unit else None
+    end = term.name[len(source.name):]
+    quantity, unit, count = OFFERS[LIKE.get(source.kind, source.kind)].get(end, ("", "", 0))
+    return (quantity, count) if quantity and unit == term.unit else None
 
 
-def _column(term: Term, element: str, quantity: str, unit: str, count: int) -> Column:
-    axis = AXES[:count].find(element.rpartition(".")[2]) if element.rpartition(".")[2] else -1
-    if axis < 0:
-        raise Refused(f"term {term.name}", f"elements named {', '.join(AXES[:count])}", list(term.elements),
+def _column(term: Term, element: str, quantity: str, count: int) -> Column:
+    axes, name = list(AXES[:count]), element.rpartition(".")[2]
+    if name not in axes:
+        raise Refused(f"term {term.name}", f"elements named {', '.join(axes)}", list(term.elements),
                       "choose a policy whose terms have these elements")
-    return Column(term.name, element, quantity, axis)
+    return Column(term.name, element, quantity, axes.index(name))
 
 
 def _elements(term: Term) -> str:
