@@ -72,13 +72,17 @@ class RosRobot:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def write(self, command: Float) -> None:
-        """Send a command to the controllers."""
-        check_command(command, self._description)
+    def prepare(self) -> Send:
+        """Make the sender of commands, which takes a middleware longer than a period."""
         if self._send is None:
             self._send = COMMANDS[self._kind](self._link, self._topics.command, self._command_map.hardware,
                                               self._description.period_ns)
-        self._send(self._command_map.to_hardware(command))
+        return self._send
+
+    def write(self, command: Float) -> None:
+        """Send a command to the controllers."""
+        check_command(command, self._description)
+        self.prepare()(self._command_map.to_hardware(command))
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from mat_ros.core.tick.placement import joint_places
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
-from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening
+from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening, Preparing
 from mat_ros.hardware.open import ADAPTERS, find_guard, open_hardware
 from mat_ros.nodes import realtime
 from mat_ros.nodes.parameters import read_parameters
@@ -75,6 +75,8 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
                              RobotTopics(command=settings.command_topic), period_ns)
     if measures and isinstance(hardware, Listening):
         hardware.listen()
+    if isinstance(hardware, Preparing):
+        hardware.prepare()
     if isinstance(hardware, Expiring):
         hardware.expire_after(DRIVE_PERIODS * period_ns * 1e-9)
     elif settings.hardware != "fake":

@@ -3,9 +3,11 @@
 """Stand in for a robot on ROS: `python fake_robot.py JOINT ... [--goal X Y]`."""
 
 import argparse
+import contextlib
 
 import rclpy
 from geometry_msgs.msg import PoseStamped
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -47,4 +49,5 @@ if __name__ == "__main__":
     parser.add_argument("--goal", nargs=2, type=float)
     given, ros_arguments = parser.parse_known_args()
     rclpy.init(args=ros_arguments)
-    rclpy.spin(FakeRobot(given.joints, given.goal))
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(FakeRobot(given.joints, given.goal))

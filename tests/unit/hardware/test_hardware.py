@@ -36,6 +36,7 @@ class FakeLink:
     time_ns: int = 10**12
     stopped_ns: int | None = None  # the time at which the simulator, and with it ROS time, has stopped
     sent: list[tuple] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)  # topics of the senders of arrays
     joints: Callable[[JointStates], None] | None = None
     heard: dict[str, Callable[[Heard], None]] = field(default_factory=dict)
 
@@ -46,6 +47,7 @@ class FakeLink:
         return self.time_ns
 
     def floats(self, topic):
+        self.made.append(topic)
         return lambda values: self.sent.append((topic, tuple(values.tolist())))
 
     def float(self, topic):
@@ -117,6 +119,15 @@ def test_the_forward_controller_hears_all_joints_in_one_array(manifest):
     hardware, link = connected(manifest, "ros2_control")
     hardware.write(np.array([0.1, 0.2, 0.3, 0.4]))
     assert link.sent == [("/forward_position_controller/commands", (0.1, 0.2, 0.3, 0.4))]
+
+
+def test_the_sender_is_made_before_the_first_command_and_once(manifest):
+    hardware, link = connected(manifest, "ros2_control")
+    assert link.made == []  # the observer commands nothing
+    hardware.prepare()
+    assert link.made == ["/forward_position_controller/commands"] and link.sent == []
+    hardware.write(np.zeros(4))
+    assert len(link.made) == len(link.sent) == 1
 
 
 def test_the_trajectory_controller_hears_names_and_when_to_be_there(manifest):
