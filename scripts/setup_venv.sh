@@ -15,6 +15,7 @@ requested="$*"
 venv=$PWD/.venv
 stamp=$venv/mat_ros_setup # lines: fingerprint, extras, packages, packages that lack files since their installation
 log=$venv/mat_ros_setup.log
+tell_every=${MAT_ROS_SETUP_TELLS:-5} # seconds between two lines about the progress
 
 say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -224,13 +225,43 @@ link_into_ament_index() {
   done
 }
 
+# Print now and then what pip does and how much is left. pip's log names each package that it fetches. pip installs
+# them together at the end, and each one then has a folder of facts in the .venv.
+tell_progress() {
+  local began=$SECONDS wanted fetched now total before="" spent pause
+  exec {pause}<> <(:) # nobody writes into it, so that reading waits; a `sleep` would outlive this function
+  while ! read -r -t "$tell_every" -u "$pause" && kill -0 $$ 2> /dev/null; do
+    spent=$(printf '%d:%02d' $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))
+    read -r wanted fetched total now < <(awk '
+      /^Collecting / { wanted++ }
+      /(Downloading|Using cached) [^ ]+[.]whl [(]/ { fetched++; now = $2 " " $3 " " $4; sub(/.*[/]/, "", now) }
+      /^(Building|Preparing) editable/ { now = "the messages and the native library of mat_ros, which are compiled" }
+      /^Installing collected packages:/ { total = split($0, names, ",") }
+      /^Successfully installed/ { total = wanted = fetched = 0; now = "" }
+      END { print wanted + 0, fetched + 0, total + 0, now }' "$log" 2> /dev/null) || continue
+    if [ "$total" != 0 ]; then
+      before=${before:-$(installed_packages | wc -w)}
+      say "$spent  $(($(installed_packages | wc -w) - before)) of $total packages are installed"
+    else
+      before=""
+      say "$spent  $fetched of $wanted packages are fetched${now:+; now $now}"
+    fi
+  done
+}
+
 bring_up_to_date() {
   local extras
   extras=$(printf '%s\n' $(installed_extras) $requested | sort -u | xargs)
   if [ -f "$stamp" ]; then sed -i '1s/.*/unfinished/' "$stamp"; fi
   : > "$log"
   say "installing .[${extras// /,}] and compiling the messages (the first time takes minutes)"
-  if install_package "$extras" && venv_keeps_its_promises "$extras"; then
+  local done=1 teller
+  tell_progress 9>&- & # without the lock
+  teller=$!
+  if install_package "$extras" && venv_keeps_its_promises "$extras"; then done=0; fi
+  kill "$teller" 2> /dev/null || true
+  wait "$teller" 2> /dev/null || true
+  if [ "$done" = 0 ]; then
     printf '%s\n' "$(fingerprint)" "$extras" "$(installed_packages)" "$(damaged_packages | xargs)" > "$stamp"
   else
     return 1

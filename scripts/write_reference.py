@@ -195,7 +195,10 @@ ROBOT_FIELDS = {
     "guard": "how the gate and the driver guard the robot: `hold_ticks`, `stop_ticks`, `stop_all`, `silence_ticks`, "
              "`blend_s`, `agree_samples`, `outside`, and `motion`, which measured motion stops the robot; "
              "`mat_ros/core/robot/guard.py` explains each",
-    "hardware": "name -> names of the joints on other hardware, with sign, offset and coupling",
+    "hardware": "name of an adapter -> `joints`, the names of the joints on other hardware, with sign, offset and "
+                "coupling, as in `{ros2_control: {joints: {motor_1: {of: elbow}, motor_2: {of: wrist}}}}`; "
+                "and the topics `state_topic`, `command_topic`, `poses`, `odometry`, `imu`, `command`, `goal_topic`, "
+                "`joy`, as in `{ros2_control: {state_topic: /arm/joint_states, poses: {cup: /cup_pose}}}`",
     "extends": "another robot file in the same folder, without `.yaml`; this file states only the differences",
     "without": "patterns of the joints that this file leaves out of the extended file",
 }

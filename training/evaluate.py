@@ -21,7 +21,8 @@ import torch
 import tyro
 
 from mat_ros.core import shipped
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Missing, Refused, unusable
+from mat_ros.core.files import named
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.worlds.scatter import Scatter
 from training.algos import build_learner
@@ -193,6 +194,9 @@ def main() -> int:
     except (Refused, Missing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {unusable(error)}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -226,7 +230,7 @@ def _append(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) 
     fresh = not path.exists()
     if not fresh and (found := path.read_text(encoding="utf-8").partition("\n")[0]) != ",".join(columns):
         raise Refused(f"table {path}", f"the columns {','.join(columns)}", found, "name a new file")
-    with path.open("a", newline="", encoding="utf-8") as file:
+    with named(path), path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         if fresh:
             writer.writeheader()

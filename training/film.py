@@ -14,6 +14,7 @@ import torch
 import tyro
 
 from mat_ros.core.errors import Missing, Refused, unusable
+from mat_ros.core.files import replaced
 from mat_ros.worlds.render import Camera, film_strip
 from training.envs import make
 from training.evaluate import load_policy
@@ -64,8 +65,8 @@ def film(config: FilmConfig) -> list[int]:
             obs, _, _, _, info = environment.step(actions)
             if info["ended"].size:
                 break
-    config.out.parent.mkdir(parents=True, exist_ok=True)
-    matplotlib.image.imsave(config.out, film_strip(pictures))
+    with replaced(config.out) as beside:
+        matplotlib.image.imsave(beside, film_strip(pictures), format=config.out.suffix.removeprefix(".") or "png")
     return shown
 
 

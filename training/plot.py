@@ -19,7 +19,8 @@ from matplotlib import ticker
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mat_ros.core.errors import Refused
+from mat_ros.core.errors import Refused, unusable
+from mat_ros.core.files import replaced
 from mat_ros.core.statistics import estimate
 
 Float = NDArray[np.float64]
@@ -106,8 +107,8 @@ def draw(curves: list[Curve], config: PlotConfig) -> None:
         axes.legend(frameon=False)
     figure.tight_layout()
     for path in config.out:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        with replaced(path) as beside:
+            figure.savefig(beside, dpi=150, format=path.suffix.removeprefix(".") or "png")
 
 
 def plot(config: PlotConfig) -> list[Curve]:
@@ -120,7 +121,7 @@ def plot(config: PlotConfig) -> list[Curve]:
         curves.append(group_curve(label or Path(folders).name, runs))
     draw(curves, config)
     if config.csv:
-        with config.csv.open("w", newline="", encoding="utf-8") as file:
+        with replaced(config.csv) as beside, beside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("label", along, "iqm", "low", "high", "seeds"))
             for curve in curves:
@@ -136,6 +137,9 @@ def main() -> int:
         plot(config)
     except Refused as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {unusable(error)}", file=sys.stderr)
         return 1
     print(f"written: {', '.join(map(str, config.out))}")
     return 0

@@ -3,7 +3,7 @@
 """Run many trainings: `python -m training.sweep --presets mat_halfcheetah happo_halfcheetah --seeds 1 2 3`.
 
 Each run has its own process and folder and resumes where it stopped, so a restarted sweep continues. With Ray (`pip
-install "mat_ros[ray]"`) the runs spread over a cluster and survive a killed worker. Without Ray they run one after
+install -e '.[ray]'`) the runs spread over a cluster and survive a killed worker. Without Ray they run one after
 another, or `--parallel` at a time, on this machine.
 """
 

@@ -15,6 +15,7 @@ import tyro
 import yaml
 
 from mat_ros.core.errors import Missing, Refused, unusable
+from mat_ros.core.files import write_text
 from training.loop.checkpoint import newest_checkpoint, read_checkpoint
 from training.loop.metrics import MetricLog
 from training.loop.trainer import Diverged, Trainer
@@ -35,8 +36,8 @@ def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trai
                       "add --resume, or choose another --run")
     if config.resume and not started:
         print(f"{config.run} has no earlier run: a new one begins", file=sys.stderr, flush=True)
-    config.run.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, team=team)
+    config.run.mkdir(parents=True, exist_ok=True)  # not before: a refused training leaves no folder
     resumed = None
     if config.resume and started:
         trainer.restore(read_checkpoint(newest_checkpoint(config.run)))
@@ -46,7 +47,7 @@ def train(config: TrainConfig, stop: Callable[[], bool] = lambda: False) -> Trai
     log = None
     if team.leads:
         text = yaml.safe_dump(config.to_dict(), sort_keys=False)
-        (config.run / "config.yaml").write_text(text, encoding="utf-8")
+        write_text(config.run / "config.yaml", text)
         log = MetricLog(config.run, config.steps, resumed)
     try:
         trainer.train(log, stop)

@@ -17,6 +17,7 @@ from mat_ros.backends.tensorrt_flavour import MODULES, load_flavour, present
 from mat_ros.backends.tensorrt_machine import this_machine
 from mat_ros.backends.tensorrt_opening import engines_folder
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.files import replaced
 from mat_ros.core.policy.bundle import Bundle
 from trt_engines.build import build_engines, graphs_with_operator
 from trt_engines.verify import verify_engines
@@ -39,8 +40,8 @@ def graphs(given: argparse.Namespace) -> int:
     bundle = Bundle.load(given.bundle)
     for name, onnx in graphs_with_operator(bundle).items():
         path = (given.engines or engines_folder(bundle)) / f"{name}.wkv.onnx"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(onnx)
+        with replaced(path) as beside:
+            beside.write_bytes(onnx)
         print(path)
     return 0
 

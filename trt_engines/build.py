@@ -20,8 +20,10 @@ from mat_ros.backends.tensorrt_fingerprint import GRAPHS, Fingerprint, Shapes, d
 from mat_ros.backends.tensorrt_flavour import Flavour
 from mat_ros.backends.tensorrt_machine import this_machine
 from mat_ros.core.errors import Refused
+from mat_ros.core.files import replaced
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.program import run_python
+from mat_ros.core.shipped import install_command
 from trt_engines import wkv_plugin as wkv
 
 PRECISION = "float32, strongly typed"
@@ -55,7 +57,8 @@ def build_engines(bundle: Bundle, folder: Path, flavour: Flavour, *, limit_s: fl
             build_seconds=round(seconds, 2), packages=_packages(), plugins=(wkv.PLUGIN,) if wkv_plugin else (),
         )
         path = plan_path(folder, graph, flavour.name)
-        path.write_bytes(plan)
+        with replaced(path) as beside:
+            beside.write_bytes(plan)
         write(path, mark)
         say(f"{graph}: {kernels} kernels, {len(plan) / 1e6:.1f} MB, {seconds:.1f} s")
         marks.append(mark)
@@ -114,7 +117,7 @@ def graphs_with_operator(bundle: Bundle) -> dict[str, bytes]:
     """Return a bundle's graphs with nodes of mat_ros::WKV, which a program of training exports again with torch."""
     with tempfile.TemporaryDirectory() as folder:
         run_python(["-m", "training.exporting.wkv", str(bundle.folder), folder],
-                   f"the program that writes graphs with {wkv.PLUGIN}", "run `pip install mat_ros[train]`")
+                   f"the program that writes graphs with {wkv.PLUGIN}", f"run {install_command('train')}")
         return {graph: (Path(folder) / f"{graph}.onnx").read_bytes() for graph in GRAPHS}
 
 

@@ -17,8 +17,10 @@ from importlib.metadata import EntryPoints, entry_points
 from mat_ros.backends.backend import Backend
 from mat_ros.backends.golden import require
 from mat_ros.backends.native_library import LIBRARY
+from mat_ros.backends.tensorrt_flavour import load_flavour
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.shipped import install_command
 
 GOLDEN_TICKS = 20  # golden ticks that a backend must reproduce before it runs
 REGISTERED = "mat_ros.backend"  # group of the entry points under which a package registers a backend
@@ -39,7 +41,7 @@ def _onnxruntime(bundle: Bundle) -> Backend:
 
 def _registered(name: str, bundle: Bundle) -> Backend:
     """Open a backend that another package has registered, because the runtime must not import training."""
-    reason, remedy = "not registered", "run `pip install mat_ros[train]`"
+    reason, remedy = "not registered", f"run {install_command('train')}"
     for entry in _entries(name):
         try:
             opener: Opener = entry.load()
@@ -73,6 +75,18 @@ def installed() -> tuple[str, ...]:
     present = {"native": LIBRARY.exists(), "onnxruntime": importlib.util.find_spec("onnxruntime") is not None,
                "torch": importlib.util.find_spec("torch") is not None and bool(_entries("torch"))}
     return tuple(name for name in AUTOMATIC if present[name])
+
+
+def check_installed(name: str) -> None:
+    """Refuse a backend that this environment cannot load, without loading a policy."""
+    if name in ENGINES:
+        load_flavour(name)
+    elif name == "auto" and not installed():
+        raise Missing("a backend", f"run {install_command('onnx')}")
+    elif name in AUTOMATIC and name not in installed():
+        remedy = {"native": "install g++, then compile it: run " + install_command(),
+                  "onnxruntime": f"run {install_command('onnx')}"}.get(name, f"run {install_command('train')}")
+        raise Missing(f"the {name} backend", f"{remedy}; or leave backend out, which takes the fastest that is here")
 
 
 @dataclass(frozen=True)
@@ -127,4 +141,4 @@ def choose(bundle: Bundle) -> Choice:
             continue
         passed = f"the fastest that reproduces {GOLDEN_TICKS} golden ticks"
         return Choice(backend, f"{name} ({passed})" + "".join(f"; not {reason}" for reason in reasons))
-    raise Missing(f"a backend that can run {bundle.folder} ({'; '.join(reasons)})", "run `pip install mat_ros[onnx]`")
+    raise Missing(f"a backend that can run {bundle.folder} ({'; '.join(reasons)})", f"run {install_command('onnx')}")

@@ -14,6 +14,7 @@ from mat_ros.backends.backend import BackendInfo, Float32
 from mat_ros.backends.native_library import LIBRARY
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.shipped import install_command
 
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"  # ONNX Runtime collects usage data from its import on, unless this is set
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -122,5 +123,5 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise Missing("onnxruntime", "run `pip install mat_ros[onnx]`") from error
+        raise Missing("onnxruntime", f"run {install_command('onnx')}") from error
     return onnxruntime

@@ -17,6 +17,7 @@ import yaml
 
 from mat_ros.backends.tensorrt_machine import Machine
 from mat_ros.core.errors import Refused
+from mat_ros.core.files import write_text
 from mat_ros.core.policy.bundle import Bundle
 
 SCHEMA = 1
@@ -63,7 +64,7 @@ def write(path: Path, fingerprint: Fingerprint) -> None:
     plain = asdict(fingerprint)
     plain["capabilities"], plain["plugins"] = list(fingerprint.capabilities), list(fingerprint.plugins)
     plain["profile"] = {name: [list(shape) for shape in shapes] for name, shapes in fingerprint.profile.items()}
-    path.with_suffix(".yaml").write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+    write_text(path.with_suffix(".yaml"), yaml.safe_dump(plain, sort_keys=False))
 
 
 def read(path: Path) -> Fingerprint:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.shipped import install_command
 
 MODULES = {  # flavour -> Python modules that may contain its bindings
     "tensorrt": ("tensorrt", "tensorrt_bindings"),
@@ -16,7 +17,7 @@ MODULES = {  # flavour -> Python modules that may contain its bindings
 }
 REMEDIES = {
     "tensorrt": "install NVIDIA's packages of TensorRT 10.3 to 11, since the wheels on PyPI lack the libraries",
-    "tensorrt_rtx": "run `pip install mat_ros[rtx]`",
+    "tensorrt_rtx": f"run {install_command('rtx')}",
 }
 
 

@@ -28,6 +28,7 @@ from mat_ros.backends.timing import multiply_rate, step_multiplications, time_ba
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.program import run_python
+from mat_ros.core.shipped import install_command
 
 KINDS = ("mat", "rwkv4")  # kinds of policies, in the words of training.exporting.sample
 AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)
@@ -76,7 +77,7 @@ def make_policies(folder: Path, kinds: Sequence[str], agents: Sequence[int], wid
     """Export the policies that the folder lacks with a program of training, which the runtime must not import."""
     run_python(["-m", "training.exporting.sample", "policies", str(folder), "--kinds", *kinds, "--agents",
                 *map(str, agents), "--widths", *map(str, widths)], "the program that writes the policies",
-               "run `pip install mat_ros[train]`")
+               f"run {install_command('train')}")
 
 
 def show(found: dict[str, Any], console: Console) -> None:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mat_ros.backends.choose import BACKENDS, installed, load_backend
@@ -23,10 +24,11 @@ from mat_ros.backends.timing import time_backend
 from mat_ros.core import named
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
+from mat_ros.core.progress import StepProgress
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import Rule, rules
-from mat_ros.core.shipped import config_file, policy_folder
+from mat_ros.core.shipped import config_file, install_command, policy_folder
 
 SLACK = 1e-9  # tolerance in a joint's unit, for the rounding of offset + scale
 
@@ -70,14 +72,17 @@ def check(folder: Path, robot: Path | None, names: Sequence[str] = ()) -> CheckR
         held = tuple(rules(bundle.manifest.joints, own)) if own is not None else ()
     except Refused as error:
         return CheckReport(False, str(error), rows, None)
-    for name in names or installed():
-        try:
-            rows[name] = _run(name, bundle)
-        except (Refused, Missing) as error:
-            return CheckReport(False, str(error), rows, bundle)
+    chosen = names or installed()
+    with StepProgress("check", len(chosen)) as progress:
+        for name in chosen:
+            progress.step(f"run the golden ticks on {name}")
+            try:
+                rows[name] = _run(name, bundle)
+            except (Refused, Missing) as error:
+                return CheckReport(False, str(error), rows, bundle)
     failed = [f"{name}: {row.reason}" for name, row in rows.items() if not row.ok]
     if not rows:
-        return CheckReport(False, "no backend is installed; run `pip install mat_ros[onnx]`", rows, bundle)
+        return CheckReport(False, f"no backend is installed; run {install_command('onnx')}", rows, bundle)
     return CheckReport(not failed, "; ".join(failed), rows, bundle, notes, rules=held)
 
 
@@ -115,10 +120,10 @@ def _cut_off(joint: Joint) -> Iterator[str]:
 
 
 def _nothing_to_check(given: str, folder: Path) -> CheckReport:
-    found = "a folder without one" if folder.is_dir() else "nothing there"
+    found = "a folder without one" if folder.is_dir() else "a graph alone" if folder.is_file() else "nothing there"
     near = difflib.get_close_matches(folder.name, [path.name for path in folder.parent.glob("*")], n=1)
     remedy = "correct the path, or export the policy"
-    if near and not folder.is_dir():
+    if near and not folder.exists():
         remedy = f"did you mean {folder.with_name(near[0])}?"
     return CheckReport(False, str(Refused(given, "a robot file, or a policy bundle: a folder with manifest.yaml", found,
                                      remedy)), {}, None)
@@ -147,8 +152,8 @@ def show(report: CheckReport, console: Console) -> None:
     if report.bundle is not None:
         manifest = report.bundle.manifest
         network = manifest.network
-        console.print(f"[bold]{manifest.name}[/]  {network.encoder} → {network.decoder}, {network.agents} agents of "
-                      f"{manifest.robot}, width {network.width}, equality {manifest.equality}, "
+        console.print(f"[bold]{escape(manifest.name)}[/]  {network.encoder} → {network.decoder}, {network.agents} "
+                      f"agents of {escape(manifest.robot)}, width {network.width}, equality {manifest.equality}, "
                       f"sha256 {report.bundle.digest[:16]}…", soft_wrap=True, highlight=False)
     if report.backends:
         table = Table("backend", "version", "µs/step\np50 p99", "µs/tick\np50 p99", "max error", "golden")
@@ -162,8 +167,9 @@ def show(report: CheckReport, console: Console) -> None:
     if report.robot is not None:
         _show_robot(report.robot, console)
     for note in report.notes:
-        console.print(f"note  {note}", soft_wrap=True, highlight=False)
-    console.print("[green]ok[/]" if report.ok else f"[red]refused[/]  {report.reason}", soft_wrap=True, highlight=False)
+        console.print(f"note  {escape(note)}", soft_wrap=True, highlight=False)
+    verdict = "[green]ok[/]" if report.ok else f"[red]refused[/]  {escape(report.reason)}"
+    console.print(verdict, soft_wrap=True, highlight=False)
 
 
 def _show_rules(held: Sequence[Rule], console: Console) -> None:
@@ -177,19 +183,19 @@ def _show_rules(held: Sequence[Rule], console: Console) -> None:
         table.add_column(name, no_wrap=True)
     for rule in differing:
         values = [value if isinstance(value, str) else f"{value:g}" for value in (rule.robot, rule.bundle)]
-        table.add_row(rule.joint, rule.field, *values, rule.ruler)
+        table.add_row(escape(rule.joint), rule.field, *values, rule.ruler)
     console.print(table)
 
 
 def _show_robot(robot: RobotDescription, console: Console) -> None:
     """Print the content of a robot file, so that a second person can compare it with the data sheet."""
-    console.print(f"[bold]{robot.name}[/]  {len(robot.joints)} joints at {1e9 / robot.period_ns:g} Hz, split by "
-                  f"{', '.join(robot.splits)}", soft_wrap=True, highlight=False)
+    console.print(f"[bold]{escape(robot.name)}[/]  {len(robot.joints)} joints at {1e9 / robot.period_ns:g} Hz, split "
+                  f"by {escape(', '.join(robot.splits))}", soft_wrap=True, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("joint", "unit", "limits", "rate/s", "effort", "action", "default", "fallback"):
         table.add_column(name, no_wrap=True)
     for j in robot.joints:
-        table.add_row(j.name, j.unit, f"{j.lower:g} to {j.upper:g}", f"{j.rate:g}", f"{j.effort:g}",
+        table.add_row(escape(j.name), j.unit, f"{j.lower:g} to {j.upper:g}", f"{j.rate:g}", f"{j.effort:g}",
                       f"{j.offset - j.scale:g}, {j.offset + j.scale:g}", f"{j.default:g}", str(j.fallback))
     console.print(table)
 
@@ -208,7 +214,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `mat-ros check`; return 0 if the bundle may run or the robot file is valid, else 1."""
     given = parser().parse_args(arguments)
-    if Path(given.bundle).is_file():
+    if Path(given.bundle).is_file() and Path(given.bundle).suffix == ".onnx":
+        report = _nothing_to_check(given.bundle, Path(given.bundle))
+    elif Path(given.bundle).is_file():
         report = check_robot_file(Path(given.bundle))
     elif Path(given.bundle).suffix in (".yaml", ".yml") and not Path(given.bundle).exists():
         report = _nothing_to_check(given.bundle, Path(given.bundle))

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from mat_ros.core import shipped
+from mat_ros.core.progress import StepProgress
 from mat_ros.core.shipped import check_writable
 from mat_ros.demo.run import INTERRUPTED, JOINT_POLICY, POLICY, DemoRun, run
 from mat_ros.graph import ros_environment
@@ -24,7 +25,8 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mat-ros demo", description=__doc__)
     parser.add_argument("--per-joint", action="store_true", help="a process for each joint instead of each finger")
     parser.add_argument("--no-fault", action="store_true", help="kill no node")
-    parser.add_argument("--view", action="store_true", help="show the run in Rerun afterwards (pip extra viz)")
+    parser.add_argument("--view", action="store_true", help="show the run in Rerun afterwards (pip extra viz); without "
+                        "a display, write mat_ros.rrd into --out")
     parser.add_argument("--out", type=Path, default=Path("reports/demo"), help="folder of report.html [%(default)s]")
     parser.add_argument("--policy", default="", help="another policy of two hands: a shipped name or a folder")
     parser.add_argument("--seed", type=int, default=0, help="seed of the simulated world [%(default)s]")
@@ -44,6 +46,7 @@ def main(arguments: list[str]) -> int:
 
     if given.view:
         from mat_ros.view import rerun
+        from mat_ros.view.rerun_viewer import rerun_file
     check_writable(given.out / "report.html")
     name = given.policy or (JOINT_POLICY if given.per_joint else POLICY)
     with tempfile.TemporaryDirectory(prefix="mat_ros_log_") as logs:  # keeps log files out of the user's home
@@ -54,9 +57,16 @@ def main(arguments: list[str]) -> int:
         return 130
     report = given.out / "report.html"
     command = " ".join(["mat-ros demo", *arguments])
-    film = demo_report.write(found, report, command)
+    with StepProgress("demo", 1) as progress:
+        progress.step("draw the report")
+        film = demo_report.write(found, report, command)
     if given.view and film is not None:
-        rerun.Stream(found.planned.bundle.manifest, given.seed).feed(found.watch)
+        file = rerun_file("", given.out)
+        stream = rerun.Stream(found.planned.bundle.manifest, given.seed, file)
+        stream.feed(found.watch)
+        stream.close()
+        if file is not None:
+            print(f"This machine has no display. `rerun {file}` shows the run on one that has.")
     print(f"{sentence(found)}\nreport: {report}")
     if film is not None and film.trouble:
         print(f"The report has no pictures: {film.trouble}.")

@@ -8,12 +8,25 @@ import argparse
 import os
 import sys
 import textwrap
+from collections.abc import Mapping
 from functools import partial
 
+from mat_ros.core.options import read
 from mat_ros.core.wire.seal import SECRET
 from mat_ros.graph import launcher, ros_environment
-from mat_ros.graph.deployment import DEPLOYMENTS, Planned, check_start, launch_options, parse, plan
+from mat_ros.graph.build import environment
+from mat_ros.graph.deployment import (
+    DEPLOYMENTS,
+    Planned,
+    check_plan,
+    check_start,
+    deployment,
+    launch_options,
+    parse,
+    plan,
+)
 from mat_ros.graph.process import Sink
+from mat_ros.graph.settings import LaunchSettings
 from mat_ros.nodes.preload import preload
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # ANSI codes for node names on a terminal
@@ -39,20 +52,33 @@ def main(arguments: list[str]) -> int:
     if len(arguments) >= 2 and arguments[0] in DEPLOYMENTS and set(arguments) & {"-h", "--help", "-s", "--show-args"}:
         print(help_text(arguments[0]))
         return 0
-    given = parser().parse_args(arguments)
-    planned = plan(given.deployment, parse(given.launch_arguments, given.deployment))
+    given = parser().parse_intermixed_args(arguments)
+    values = parse(given.launch_arguments, given.deployment)
     if given.env:
-        domain = {"ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]} if os.environ.get("ROS_DOMAIN_ID") else {}
-        reach = domain | {k: v for k, v in planned.graph.environment.items() if k.startswith(("ROS_", "FASTDDS_"))}
-        print("\n".join(f"export {name}={value}" for name, value in reach.items()))
+        print("\n".join(f"export {name}={value}" for name, value in reach(given.deployment, values).items()))
         return 0
+    planned = plan(given.deployment, values)
     if given.dry_run:
+        check_plan(planned)
         print(describe(planned))
         return 0
     check_start(planned)
     ros_environment.set_defaults()
     return launcher.run(planned.graph, printer([node.name for node in planned.graph.nodes]),
                         partial(preload, planned.bundle, planned.settings.backend))
+
+
+def reach(name: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that let a process of another shell reach a graph.
+
+    A graph without a policy is not laid out. Its variables are those of its network; only a large graph has more.
+    """
+    if values.get("policy") or deployment(name).policy:
+        variables = plan(name, values).graph.environment
+    else:
+        variables = environment(read(LaunchSettings, values).network)
+    domain = {"ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]} if os.environ.get("ROS_DOMAIN_ID") else {}
+    return domain | {name: value for name, value in variables.items() if name.startswith(("ROS_", "FASTDDS_"))}
 
 
 def help_text(name: str) -> str:

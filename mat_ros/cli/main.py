@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import os
@@ -13,6 +14,8 @@ from typing import NoReturn
 
 from mat_ros import __version__
 from mat_ros.cli.table import AUDIENCES, Command, commands
+from mat_ros.core.errors import REFUSED, Missing, Refused, unusable
+from mat_ros.core.files import is_full
 from mat_ros.graph import forked, ros_environment
 
 
@@ -49,6 +52,7 @@ class _Parser(argparse.ArgumentParser):
 def _run(command: Command, arguments: list[str]) -> int:
     try:
         status: int | None = importlib.import_module(command.module).main(arguments)
+        sys.stdout.flush()  # here, where a full disk is one sentence
     except KeyboardInterrupt:
         return 130  # the status of an interrupted program in a shell
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
@@ -59,13 +63,16 @@ def _run(command: Command, arguments: list[str]) -> int:
         if sentence is None:
             raise
         print(f"mat-ros {command.name}: {sentence}", file=sys.stderr)
-        return 2
+        if not isinstance(error, OSError) or not is_full(error):
+            return REFUSED
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest of the output has no place
+        return 1
     return status or 0
 
 
 def _refusal(error: Exception, command: Command) -> str | None:
     """Return one sentence for an error that the user can correct; None for a bug, which keeps its traceback."""
-    from mat_ros.core.errors import Missing, Refused, unusable
     from mat_ros.core.shipped import install_command
 
     if isinstance(error, Missing | Refused):
@@ -75,7 +82,7 @@ def _refusal(error: Exception, command: Command) -> str | None:
             return "the messages are not compiled; `mat-ros doctor` prints the command that compiles them"
         if error.name.partition(".")[0] not in ("mat_ros", "training", "trt_engines"):
             return f"the Python package '{error.name}' is missing; run {install_command(command.extra)}"
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or is_full(error)):
         return unusable(error)
     return None
 

@@ -13,6 +13,7 @@ from mat_ros.backends.choose import BACKENDS, open_backend
 from mat_ros.core import shipped
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.progress import StepProgress
 from mat_ros.core.record.comparison import Report
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.replay import replay
@@ -41,10 +42,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Run `mat-ros replay`; the status is 1 where anything differs."""
     given = parser().parse_args(arguments)
-    recording = Recording.load(given.file, start_s=given.start_s, stop_s=given.stop_s)
-    bundle = find_bundle(given.policy, recording)
-    backend, tolerance = same_class(given.backend, recording, bundle)
-    report = replay(recording, bundle, backend, tolerance)
+    with StepProgress("replay", 3) as progress:
+        progress.step(f"read {given.file}")
+        recording = Recording.load(given.file, start_s=given.start_s, stop_s=given.stop_s)
+        progress.step("open the policy")
+        bundle = find_bundle(given.policy, recording)
+        backend, tolerance = same_class(given.backend, recording, bundle)
+        progress.step("decide every tick again")
+        report = replay(recording, bundle, backend, tolerance)
     until = "the end" if given.stop_s is None else f"{given.stop_s:g} s"
     part = f" from {given.start_s:g} s to {until}" if given.start_s or given.stop_s is not None else ""
     show(report, given.json, "decided again", given.file.name + part)

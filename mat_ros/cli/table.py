@@ -53,7 +53,7 @@ AUDIENCES = (
         "train: make a policy in simulation and pack it as a bundle",
         (),
         (
-            ("python -m training.train", "train; --help lists tasks and settings"),
+            ("python -m training.train", "train; --help lists presets and settings"),
             ("python -m training.export", "write the policy bundle"),
         ),
     ),

@@ -7,8 +7,11 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+from mat_ros.core.files import is_full
+
 LONGEST = 2000  # characters of a message that say what was expected, and that say what was found
 REFUSED = 2  # exit status of a program with unusable input; a restart would not help
+INCOMPLETE = 4  # exit status of a node whose files are not whole, because the disk took no more
 
 
 class Refused(ValueError):
@@ -49,6 +52,9 @@ class Missing(RuntimeError):
 
 def unusable(error: OSError) -> str:
     """Return one sentence with the file that the system refuses and the reason."""
+    if is_full(error):
+        return (f"cannot write {error.filename or 'the output'}: {error.strerror}; free space on the disk, then run "
+                "the command again")
     return f"cannot use {error.filename}: {error.strerror}" if error.filename is not None else str(error)
 
 

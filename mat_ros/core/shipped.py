@@ -39,6 +39,9 @@ def policy_names() -> list[str]:
 
 def policy_folder(name: str) -> Path:
     """Return the folder of a policy bundle, named by a shipped name or a path."""
+    if Path(name).is_file():
+        raise Refused("policy", "a bundle: a folder with manifest.yaml", f"the file {name}",
+                      "name the folder that `python -m training.export` has written, or a shipped policy")
     if "/" in name or Path(name).is_dir():
         return Path(name)
     return _choose("policy", name, {n: f"policies/{n}" for n in policy_names()})

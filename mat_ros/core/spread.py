@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.shipped import install_command
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -72,7 +73,7 @@ def connect(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise Missing("Ray, which --ray spreads the work with,", 'pip install "mat_ros[ray]", or leave out --ray'
+        raise Missing("Ray, which --ray spreads the work with,", f"run {install_command('ray')}, or leave out --ray"
                       ) from error
     try:
         ray.init(address=address, include_dashboard=False if address == LOCAL else None, log_to_driver=False)

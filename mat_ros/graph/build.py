@@ -31,6 +31,7 @@ from mat_ros.graph.settings import LaunchSettings
 
 LEAN = "MAT_ROS_LEAN"  # variable that makes nodes offer fewer services, so that many nodes find each other sooner
 LEAN_ABOVE = 30  # processes; a larger graph is lean
+COMMAND_TOPIC = "command_topic"  # argument of the driver alone; the observer receives the other topics
 DRIVER = "driver"  # owns the adapter of a real robot
 BARE = (DRIVER, SERVER)  # processes without a lifecycle, topics and reports
 Parameters = Mapping[str, Value]
@@ -68,7 +69,8 @@ def build(settings: LaunchSettings, manifest: Manifest, policy_folder: str) -> G
     watched = ",".join(node.name for node in nodes if node.executable not in BARE)
     nodes.append(NodeSpec("supervisor", "supervisor", {**common, "nodes": watched}))
     if settings.viewer != "none":  # not in the supervisor's list: a graph runs without a viewer
-        nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "seed": settings.seed}))
+        nodes.append(NodeSpec("viewer", "viewer", {**common, "show": settings.viewer, "rrd": settings.rrd,
+                                                 "seed": settings.seed}))
     own = {SECRET: os.environ.get(SECRET) or new_secret(), **({LEAN: "1"} if len(nodes) > LEAN_ABOVE else {})}
     variables = {**environment(settings.network), **own}
     server = served(settings, variables, len(nodes))
@@ -109,11 +111,14 @@ def nodes_in_the_flow(settings: LaunchSettings, manifest: Manifest, common: Para
     """Yield the nodes that turn a measurement into a command, in the order of the data flow."""
     timing: Parameters = {"rate_hz": settings.rate_hz(manifest), "deadline": settings.deadline}
     if settings.sim == "none":
+        heard = {name: topic for name, topic in settings.topics.items() if name != COMMAND_TOPIC}
         yield NodeSpec(DRIVER, DRIVER, {"policy": common["policy"], "robot": settings.robot,
+                                        COMMAND_TOPIC: settings.command_topic,
                                         "hardware": settings.hardware, "rate_hz": settings.rate_hz(manifest),
                                         "realtime": settings.realtime})
         yield NodeSpec("observer", "observer", {**common, **timing, "robot": settings.robot,
-                                                "hardware": settings.hardware})
+                                                "hardware": settings.hardware, **heard,
+                                                "joy_speed": settings.joy_speed})
     else:
         yield NodeSpec("sim", "sim", {**common, **timing, "task": settings.task or manifest.task,
                                       "lockstep": settings.sim == "lockstep", "seed": settings.seed,

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 
+from mat_ros.core.errors import INCOMPLETE
 from mat_ros.core.options import Value
 from mat_ros.graph.build import Graph, NodeSpec
 
@@ -37,6 +38,8 @@ def ending(status: int) -> str:
     """Return words for the exit status of a process; a negative status is the number of a signal."""
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
+    if status == INCOMPLETE:
+        return "has ended; its file is not whole, because the disk took no more"
     return "has ended" if status == 0 else f"has ended with status {status}"
 
 

@@ -11,17 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mat_ros.backends.choose import check_installed
 from mat_ros.core import named, shipped
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.targets import find_plan, targets
 from mat_ros.core.options import Option, options, read
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.robot.description import RobotDescription
+from mat_ros.core.robot.topics import RobotTopics
 from mat_ros.core.shipped import check_writable
 from mat_ros.graph import ros_environment
 from mat_ros.graph.build import Graph, build
 from mat_ros.graph.settings import LaunchSettings
-from mat_ros.hardware.open import check_adapter, find_robot
+from mat_ros.hardware.open import check_adapter, check_terms, find_robot
 from mat_ros.worlds.task import task_of
 
 
@@ -87,7 +89,8 @@ def plan_bundle(settings: LaunchSettings, bundle: Bundle) -> Planned:
     """Lay out the graph of a policy; no deployment has to name its robot."""
     check_security()
     settings = replace(settings, robot=_robot_path(settings.robot), faults=_fault_path(settings.faults),
-                       record=str(Path(settings.record).resolve()) if settings.record else "")
+                       record=str(Path(settings.record).resolve()) if settings.record else "",
+                       rrd=str(Path(settings.rrd).resolve()) if settings.rrd else "")
     if settings.robot:
         _check_rate(find_robot(settings.robot, bundle.manifest), bundle, settings.rate)
     return Planned(settings, bundle, build(settings, bundle.manifest, str(bundle.folder)))
@@ -101,7 +104,15 @@ def _check_rate(robot: RobotDescription | None, bundle: Bundle, rate_hz: float) 
 
 
 def check_start(planned: Planned) -> None:
-    """Refuse at once an adapter, a fault plan or a recording path that nodes of this host would refuse one by one."""
+    """Refuse at once what nodes of this host would refuse one by one, and make the folders of the recordings."""
+    check_plan(planned)
+    if any(node.name == "recorder" for node in planned.graph.nodes):
+        for name in filter(None, (planned.settings.record, planned.settings.flight)):
+            check_writable(Path(name))
+
+
+def check_plan(planned: Planned) -> None:
+    """Refuse an adapter, a backend, a fault plan or a recording that nodes of this host would refuse one by one."""
     here, settings = {node.name for node in planned.graph.nodes}, planned.settings
     manifest = planned.bundle.manifest
     breaks = find_plan(settings.faults, manifest.period_ns, targets(manifest, settings.wiring))
@@ -110,16 +121,18 @@ def check_start(planned: Planned) -> None:
     if physical and settings.sim == "none":
         raise Refused(f"faults {settings.faults}", "only faults of messages and nodes, because the robot is real",
                       physical, "remove these faults, or simulate the robot with sim:=lockstep")
+    if any(node.executable in ("encoder", "chain_node", "checker") for node in planned.graph.nodes):
+        check_installed(settings.backend)
     if "sim" in here and planned.bundle.manifest.world:
         _check_simulator(planned)
+    if settings.viewer == "rerun" and "viewer" in here and importlib.util.find_spec("rerun") is None:
+        raise Missing("rerun, which viewer:=rerun shows the robot with,", f"run {shipped.install_command('viz')}")
     if settings.sim == "none" and here & {"observer", "safety"}:
         check_adapter(settings.hardware)
-    if "recorder" in here:
-        if settings.record and (file := Path(settings.record)).is_file():
-            raise Refused(f"record {file}", "a new file", f"an existing file of {file.stat().st_size / 1e6:.1f} MB",
-                          "give another name, or remove the file")
-        for name in filter(None, (settings.record, settings.flight)):
-            check_writable(Path(name))
+        check_terms(settings.hardware, manifest, settings.robot, RobotTopics.read("argument", settings.topics))
+    if "recorder" in here and settings.record and (file := Path(settings.record)).is_file():
+        raise Refused(f"record {file}", "a new file", f"an existing file of {file.stat().st_size / 1e6:.1f} MB",
+                      "give another name, or remove the file")
 
 
 def _check_simulator(planned: Planned) -> None:

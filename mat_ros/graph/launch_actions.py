@@ -35,9 +35,10 @@ def describe(name: str) -> LaunchDescription:
 
     def start(context: LaunchContext) -> list[Action]:
         values = {option.name: LaunchConfiguration(option.name).perform(context) for option in options}
-        graph = deployment.plan(name, values).graph
-        claims.extend(claim(graph))
-        return actions(graph)
+        planned = deployment.plan(name, values)
+        deployment.check_start(planned)  # ROS's launch would start a node that refuses its parameters again for ever
+        claims.extend(claim(planned.graph))
+        return actions(planned.graph)
 
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 
-from mat_ros.core.errors import REFUSED
+from mat_ros.core.errors import INCOMPLETE, REFUSED
 from mat_ros.graph.build import Graph, NodeSpec
 from mat_ros.graph.claim import claim
 from mat_ros.graph.command import ending, node_arguments, node_command, shell_status
@@ -165,6 +165,8 @@ class Supervisor:
         if self.status is not None:
             if status not in (0, -self._word):
                 self.sink("launcher", f"{name} {ending(status)}")
+            if status == INCOMPLETE:
+                self.status = self.status or 1
         elif status == REFUSED or process.spec.essential:
             self.sink("launcher", f"{name} {ending(status)}; the graph ends with it")
             self.end(shell_status(status))

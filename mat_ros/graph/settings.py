@@ -11,10 +11,12 @@ from mat_ros.backends.choose import BACKENDS
 from mat_ros.core.errors import Refused
 from mat_ros.core.options import Value, option
 from mat_ros.core.policy.manifest import Manifest
+from mat_ros.core.robot.topics import JOY_SPEED, TOPIC_FIELDS, TOPIC_TEXTS, RobotTopics
 from mat_ros.core.tick.chain import BATONS, MODES
 from mat_ros.core.tick.wiring import WIRINGS
 from mat_ros.graph.discovery import DISCOVERIES
 from mat_ros.graph.tick_choice import NATIVE, TICKS, TickNeeds, choose_tick
+from mat_ros.hardware.commands import COMMANDS
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class LaunchSettings:
                       choices=("lockstep", "free", "none"))
     hardware: str = option("", "adapter of a real robot, with sim:=none: ros2_control, trajectory, shadow, fake, "
                                "or your own as module:Class")
+    state_topic: str = option("", TOPIC_TEXTS["state_topic"])
+    command_topic: str = option("", TOPIC_TEXTS["command_topic"])
+    poses: str = option("", TOPIC_TEXTS["poses"])
+    odometry: str = option("", TOPIC_TEXTS["odometry"])
+    imu: str = option("", TOPIC_TEXTS["imu"])
+    command: str = option("", TOPIC_TEXTS["command"])
+    goal_topic: str = option("", TOPIC_TEXTS["goal_topic"])
+    joy: str = option("", TOPIC_TEXTS["joy"])
+    joy_speed: float = option(0.5, JOY_SPEED, 0.0, 10.0)
     seed: int = option(0, "seed of the world and of sampled decisions", 0, 2**31 - 1)
     sampled: bool = option(False, "draw actions instead of taking the mean")
     episodes: int = option(0, "stop after this many episodes of the simulated robot; 0: never", 0, 10**9)
@@ -59,6 +70,8 @@ class LaunchSettings:
     discovery: str = option("auto", "how processes of one machine find each other: through a server of the graph, each "
                             "by itself (plain), or through a server in a large graph (auto)", choices=DISCOVERIES)
     viewer: str = option("none", "live view, in a process of its own", choices=("none", "terminal", "rerun"))
+    rrd: str = option("", "with viewer:=rerun, file for what Rerun shows; empty: a window, or mat_ros.rrd where there "
+                      "is no display")
     nodes: str = option("", "start only these nodes on this host: names or patterns, as in chain_robot1_*,encoder; "
                             "a leading ! leaves nodes out; empty: all")
     network: str = option("loopback", "hosts that may reach the graph: this one (loopback) or all (open)",
@@ -73,6 +86,11 @@ class LaunchSettings:
     def deciding(self) -> dict[str, Value]:
         """Return the parameters that every deciding node has in common."""
         return {"backend": self.backend, "seed": self.seed, "sampled": self.sampled}
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Return the topics of the robot that were set, by argument."""
+        return {name: value for name in TOPIC_FIELDS if (value := str(getattr(self, name)))}
 
     def rate_hz(self, manifest: Manifest) -> float:
         """Return the ticks per second: the rate that was set, or the policy's own rate."""
@@ -92,6 +110,11 @@ class LaunchSettings:
         if self.sim != "none" and self.hardware:
             raise Refused(f"hardware {self.hardware}", "sim:=none beside it", f"sim:={self.sim}",
                           "add sim:=none to drive the robot, or leave hardware out to simulate it")
+        RobotTopics.read("argument", self.topics)  # refuses what is no topic
+        if self.topics and (self.sim != "none" or self.hardware not in COMMANDS):
+            raise Refused(", ".join(f"{name}:=" for name in self.topics), f"hardware:= one of {', '.join(COMMANDS)}, "
+                          "with sim:=none", f"hardware:={self.hardware or 'none'}, sim:={self.sim}",
+                          "name the adapter of a robot on ROS, or leave the topics out")
         if self.mode != "optimistic" and self.baton == "on_deviation":
             raise Refused("baton", f"always in {self.mode} mode, whose nodes wait for it", "on_deviation",
                           "leave the baton out, or use mode:=optimistic")

@@ -19,6 +19,7 @@ UNREPORTED = "no message yet"  # reason of a node of which no message has arrive
 # Counts of the safety node, and the reason for a degraded chain where the count grows.
 GROWING = {"missed": "ticks missed", "redecided": "ticks redecided", "unheard": "periods without an observation",
            "unwritten": "commands that the adapter did not write"}
+SOUND = 5  # seconds without trouble after which the log calls a degraded graph running again
 RETRY_NS = 1_000_000_000  # time before a transition is requested again
 HUNG_NS = 5_000_000_000  # longest time without a report of an active node; then the node hangs and has to be ended
 ASLEEP_NS = 1_000_000_000  # longest time between two searches for hung nodes; then the supervisor itself did not run
@@ -255,6 +256,26 @@ class Supervision:
     def total(self, name: str) -> int:
         """Return the sum of a count over all nodes."""
         return min(sum(int(_number(member.values.get(name, ""))) for member in self.members.values()), MOST)
+
+
+class ModeLog:
+    """Choose the changes of the mode that the log states.
+
+    A busy machine misses a tick now and then. The log states this once, and not in each second of it.
+    """
+
+    def __init__(self) -> None:
+        self._stated = Mode.WAITING
+        self._sound = 0  # calls in a row with a graph that runs
+
+    def states(self, mode: Mode) -> bool:
+        """Return whether the log states this mode; call once a second."""
+        self._sound = self._sound + 1 if mode == Mode.RUNNING else 0
+        settling = self._stated == Mode.DEGRADED and mode == Mode.RUNNING and self._sound < SOUND
+        if mode == self._stated or settling:
+            return False
+        self._stated = mode
+        return True
 
 
 def _keeps_stops(member: Member) -> bool:

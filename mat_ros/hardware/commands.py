@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from mat_ros.core.robot.topics import EACH_JOINT
 from mat_ros.hardware.io import Float
 from mat_ros.hardware.link import RobotLink
 
@@ -26,7 +27,7 @@ def trajectory_commands(link: RobotLink, topic: str, joints: Sequence[str], peri
 def shadow_commands(link: RobotLink, topic: str, joints: Sequence[str], period_ns: int) -> Send:
     """Return a sender for the Shadow Hand's position controllers: one controller per joint."""
     pattern = topic or "/sh_{joint}_position_controller/command"
-    sends = [link.float(pattern.format(joint=joint.lower())) for joint in joints]
+    sends = [link.float(pattern.replace(EACH_JOINT, joint.lower())) for joint in joints]
 
     def send(values: Float) -> None:
         for one, value in zip(sends, values.tolist(), strict=True):

@@ -136,6 +136,15 @@ class HearsCommands(Protocol):
 
 
 @runtime_checkable
+class Preparing(Protocol):
+    """A robot whose first command would take longer than the others."""
+
+    def prepare(self) -> object:
+        """Make everything that a command needs, before the first one."""
+        ...
+
+
+@runtime_checkable
 class Expiring(Protocol):
     """A robot whose drive has a timeout of its own, which also acts when the driver hangs or its machine stops."""
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,12 +23,12 @@ class JointStates:
 
 
 @dataclass(frozen=True)
-class Pose:
-    """A geometry_msgs/PoseStamped."""
+class Heard:
+    """Any other message: its numbers by quantity. A quantity that the sender does not measure is left out."""
 
-    position: tuple[float, float, float]  # x, y, z in m
-    orientation: tuple[float, float, float, float]  # x, y, z, w
-    stamp_ns: int
+    values: Mapping[str, tuple[float, ...]]  # position x, y, z in m; orientation x, y, z, w; velocity, rate, ... in SI
+    stamp_ns: int = 0
+    frame: str = ""  # of the header
 
 
 class RobotLink(Protocol):
@@ -58,6 +58,6 @@ class RobotLink(Protocol):
         """Pass each sensor_msgs/JointState to `handler`."""
         ...
 
-    def hear_pose(self, topic: str, handler: Callable[[Pose], None]) -> None:
-        """Pass each geometry_msgs/PoseStamped to `handler`."""
+    def hear(self, kind: str, topic: str, handler: Callable[[Heard], None]) -> None:
+        """Pass each message of a topic to `handler`; the kind of its source sets the type of its messages."""
         ...

@@ -15,13 +15,15 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.guard import GuardSettings
+from mat_ros.core.robot.topics import RobotTopics
 from mat_ros.core.shipped import config_file, config_names
 from mat_ros.hardware.breaking import Breaking
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.fake import FakeBus
 from mat_ros.hardware.io import HardwareIO, SimulatedRobotIO
 from mat_ros.hardware.link import RobotLink
-from mat_ros.hardware.ros_robot import RobotTopics, RosRobot
+from mat_ros.hardware.ros_robot import RosRobot
+from mat_ros.hardware.ros_terms import columns_of
 from mat_ros.worlds.scatter import Scatter
 
 METHODS = ("read", "write", "describe", "close")
@@ -29,11 +31,14 @@ SIM = "sim"  # a node of the graph simulates the robot and receives the applied 
 
 
 def open_hardware(name: str, link: RobotLink, manifest: Manifest, robot: str, topics: RobotTopics,
-                  period_ns: int = 0) -> HardwareIO:
-    """Open the adapter of a robot that no node simulates; `period_ns` is the time between two commands."""
+                  period_ns: int = 0, joy_speed: float = 0.0) -> HardwareIO:
+    """Open the adapter of a robot that no node simulates; `period_ns` is the time between two commands.
+
+    `topics` go before those of the robot file. `joy_speed` is the speed at a full stick of a joystick.
+    """
     description = find_robot(robot, manifest)
     if name in COMMANDS:
-        return RosRobot(link, manifest, name, description, topics, period_ns)
+        return RosRobot(link, manifest, name, description, topics, period_ns, joy_speed)
     check_adapter(name)
     return own_hardware(name, manifest)
 
@@ -85,6 +90,14 @@ def check_adapter(name: str) -> None:
     made = named.find(named.ADAPTERS, name)
     if isinstance(made, type):  # a function that makes an adapter is checked when it is called
         _check_methods(name, made)
+
+
+def check_terms(hardware: str, manifest: Manifest, robot: str, topics: RobotTopics) -> None:
+    """Refuse a policy with a term that no topic of a robot on ROS gives, without opening an adapter."""
+    if hardware in COMMANDS:
+        description = find_robot(robot, manifest)
+        own = description.topics.get(hardware, RobotTopics()) if description is not None else RobotTopics()
+        columns_of(manifest.layout.terms, own.overridden(topics).sources)
 
 
 def find_robot(name: str, manifest: Manifest) -> RobotDescription | None:

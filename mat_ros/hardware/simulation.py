@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mat_ros.core.files import named
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.messages import Observation, Outcome
 from mat_ros.hardware.breaking import Breaking
@@ -65,7 +66,8 @@ class Simulation:
         self._tell(f"episode {ended.number}: return {ended.total:.1f} in {ended.ticks} ticks"
                    + (", success" if ended.success else ", reached but not held" if ended.reached else ""))
         if self._results:
-            with Path(self._results).open("a", encoding="utf-8") as file:
+            results = Path(self._results)
+            with named(results), results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(ended)) + "\n")
         if not self.done:
             self.reset(None, now_ns)

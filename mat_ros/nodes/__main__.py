@@ -3,8 +3,8 @@
 """Start nodes: `python -m mat_ros.nodes EXECUTABLE [--ros-args ...] [+ EXECUTABLE ...]`.
 
 Nodes that are joined by `+` share the process. SIGINT and SIGTERM both end the process in order and with status 0: the
-robot walks to its fallback first. Status 2 means that a parameter was refused. MAT_ROS_EXECUTOR=single selects ROS's
-default executor, which is slower than the executor that waits for events.
+robot walks to its fallback first. Status 2 means that a parameter was refused, and status 4 that a file is not whole.
+MAT_ROS_EXECUTOR=single selects ROS's default executor, which is slower than the executor that waits for events.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     end: Any = rclpy.Future()
     threading.Thread(target=_wait_for_signal, args=(end,), daemon=True).start()
     executor = _executor()
+    nodes = []
     try:
         # Both happen after an error in a callback too: the robot has to reach its fallback.
         with contextlib.ExitStack() as destroy, contextlib.ExitStack() as leave:
@@ -65,13 +66,14 @@ def main(arguments: Sequence[str]) -> int:
             for name, ros_arguments in groups:
                 node = _load(name)(cli_args=list(ros_arguments), use_global_arguments=False)
                 node.ends = end
+                nodes.append(node)
                 destroy.callback(node.destroy_node)
                 destroy.callback(executor.remove_node, node)
                 leave.callback(_leave, node)
                 executor.add_node(node)
             while not end.done():
                 executor.spin_until_future_complete(end, LONG_S)
-            return int(end.result())
+        return int(end.result()) or max(node.status for node in nodes)
     except (Refused, Missing) as error:
         print(f"{' + '.join(name for name, _ in groups)}: {error}", file=sys.stderr)
         return REFUSED

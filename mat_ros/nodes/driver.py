@@ -20,15 +20,15 @@ from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.limits import ruling_joints
+from mat_ros.core.robot.topics import TOPIC_TEXTS, RobotTopics
 from mat_ros.core.shipped import config_file, policy_folder
 from mat_ros.core.tick.latch import StopLatch
 from mat_ros.core.tick.placement import joint_places
 from mat_ros.hardware.commands import COMMANDS
 from mat_ros.hardware.driver import Drive, Driving, serve
 from mat_ros.hardware.guest import driver_address
-from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening
+from mat_ros.hardware.io import Expiring, Float, HardwareIO, HearsCommands, Listening, Preparing
 from mat_ros.hardware.open import adapters, find_guard, open_hardware
-from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import realtime
 from mat_ros.nodes.parameters import read_parameters
 
@@ -42,7 +42,7 @@ class DriverSettings:
     policy: str = option("", "policy bundle: a shipped name or a folder")
     hardware: str = option("fake", f"adapter of the robot: {', '.join(adapters())}, or module:Class")
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
-    command_topic: str = option("", "topic on which the robot's controllers receive commands; empty: its usual name")
+    command_topic: str = option("", TOPIC_TEXTS["command_topic"])
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     realtime: int = option(0, "SCHED_RR priority of the graph, which the driver exceeds; 0: none", 0, realtime.HIGHEST)
 
@@ -75,6 +75,8 @@ def run(settings: DriverSettings, namespace: str, ended: Callable[[], bool]) -> 
                              RobotTopics(command=settings.command_topic), period_ns)
     if measures and isinstance(hardware, Listening):
         hardware.listen()
+    if isinstance(hardware, Preparing):
+        hardware.prepare()
     if isinstance(hardware, Expiring):
         hardware.expire_after(DRIVE_PERIODS * period_ns * 1e-9)
     elif settings.hardware != "fake":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mat_ros.core.errors import Refused, foreign
 from mat_ros.core.options import option
+from mat_ros.core.robot.topics import JOY_SPEED, SOURCES, TOPIC_TEXTS, RobotTopics
 from mat_ros.core.tick.messages import Observation
 from mat_ros.core.wire import tick as wire
 from mat_ros.hardware.commands import COMMANDS
@@ -16,7 +17,6 @@ from mat_ros.hardware.guest import DrivenRobot, driver_address
 from mat_ros.hardware.io import Counting, HardwareIO, HearsCommands, Listening, Reading, check_reading
 from mat_ros.hardware.open import adapters, open_hardware
 from mat_ros.hardware.ros_link import RosLink
-from mat_ros.hardware.ros_robot import RobotTopics
 from mat_ros.nodes import topics
 from mat_ros.nodes.alarm import Alarm
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -30,8 +30,14 @@ class ObserverSettings(NodeSettings):
     robot: str = option("", "robot: a shipped name or a YAML file; empty: the one the policy was trained on")
     rate_hz: float = option(0.0, "ticks per second; 0: the policy's own rate", 0.0, 1000.0)
     deadline: float = option(0.8, "when the safety gate applies what it has, as a share of the period", 0.05, 1.0)
-    state_topic: str = option("/joint_states", "where the robot reports its joints")
-    poses: str = option("", "where poses of objects are reported: name=topic,...")
+    state_topic: str = option("", TOPIC_TEXTS["state_topic"])
+    poses: str = option("", TOPIC_TEXTS["poses"])
+    odometry: str = option("", TOPIC_TEXTS["odometry"])
+    imu: str = option("", TOPIC_TEXTS["imu"])
+    command: str = option("", TOPIC_TEXTS["command"])
+    goal_topic: str = option("", TOPIC_TEXTS["goal_topic"])
+    joy: str = option("", TOPIC_TEXTS["joy"])
+    joy_speed: float = option(0.5, JOY_SPEED, 0.0, 10.0)
 
 
 class ObserverNode(Shell):
@@ -46,9 +52,12 @@ class ObserverNode(Shell):
         s = self.settings
         self._period_ns = round(1e9 / s.rate_hz) if s.rate_hz else self.manifest.period_ns
         # This node itself subscribes to the topics of a robot on ROS. The driver owns the adapter of any other robot.
-        self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot,
-                                    RobotTopics(state=s.state_topic, poses=s.poses), self._period_ns) \
-            if s.hardware in COMMANDS else DrivenRobot(self.manifest, driver_address(self.get_namespace()))
+        if s.hardware in COMMANDS:
+            own = RobotTopics.read("parameter", {name: getattr(s, name) for name in (*SOURCES, "state_topic")})
+            self._robot = open_hardware(s.hardware, RosLink(self), self.manifest, s.robot, own, self._period_ns,
+                                        s.joy_speed)
+        else:
+            self._robot = DrivenRobot(self.manifest, driver_address(self.get_namespace()))
         if isinstance(self._robot, Listening):
             self._robot.listen()
         self._tick = 0

@@ -14,7 +14,7 @@ from typing import Any
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.parameter import parameter_value_to_python
 
-from mat_ros.core.errors import Refused
+from mat_ros.core.errors import INCOMPLETE, Refused
 from mat_ros.core.options import option
 from mat_ros.core.record.evidence import Evidence
 from mat_ros.core.record.record import TYPES, facts, plain
@@ -71,6 +71,7 @@ class RecorderNode(Shell):
     def leave(self) -> None:
         """Close the file, so that it is complete."""
         self.evidence.close()
+        self._tell_trouble()
 
     def _flush(self) -> None:
         self.evidence.flush()
@@ -79,6 +80,7 @@ class RecorderNode(Shell):
     def _tell_trouble(self) -> None:
         """Report once that a part of the evidence is not on disk."""
         if self.evidence.trouble:
+            self.status = INCOMPLETE
             self.fail(self.evidence.trouble)
 
     def _heard(self, topic: str, data: bytes) -> None:

@@ -71,6 +71,7 @@ class Shell(Ends):
     settings_type: ClassVar[type[NodeSettings]] = NodeSettings
     ahead: ClassVar[int] = 0  # by how much the real-time priority of the process exceeds the graph's
     logs_aside: ClassVar[bool] = False  # a thread writes the log, since the node must not wait for a disk
+    status = 0  # exit status of the process after an end in order; INCOMPLETE where a file of the node is not whole
     ends: Any = None  # the future whose result ends the process; `mat_ros.nodes.__main__` sets it
 
     def __init__(self, **node_arguments: Any) -> None:

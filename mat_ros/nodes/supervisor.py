@@ -18,7 +18,7 @@ from mat_ros.core.errors import REFUSED
 from mat_ros.core.options import option
 from mat_ros.core.wire.fields import ns_of
 from mat_ros.graph.signals import NodeProcesses
-from mat_ros.graph.supervise import HUNG_NS, Mode, Supervision
+from mat_ros.graph.supervise import HUNG_NS, Mode, ModeLog, Supervision
 from mat_ros.msg import ChainStatus
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
@@ -60,6 +60,7 @@ class SupervisorNode(Shell):
         timer = self.create_timer(LOOK_S, self._look)
         self._entities.append(lambda: self.destroy_timer(timer))
         self._looks, self._mode = 0, Mode.WAITING
+        self._log = ModeLog()
         self._told, self._tell_s = "", PATIENCE_S  # the last logged reason, and the earliest time of the next one
 
     def _met(self, message: Any) -> None:
@@ -119,11 +120,12 @@ class SupervisorNode(Shell):
     def _tell(self) -> None:
         watched, now_ns = self.supervision, self.now_ns()
         status = watched.status(now_ns)
+        changed = self._log.states(status.mode)
         waits = status.mode == Mode.WAITING and status.reason != self._told and self._looks * LOOK_S >= self._tell_s
-        if status.mode != self._mode or waits:
+        if changed or waits:
             self.get_logger().info(": ".join(filter(None, (status.mode.name, status.reason))))
-            self._mode, self._told, self._tell_s = status.mode, status.reason, self._looks * LOOK_S + PATIENCE_S
-        self.reason = status.reason
+            self._told, self._tell_s = status.reason, self._looks * LOOK_S + PATIENCE_S
+        self._mode, self.reason = status.mode, status.reason
         sec, nanosec = divmod(self.get_clock().now().nanoseconds, 1_000_000_000)
         self._status.publish(ChainStatus(
             stamp=Time(sec=sec, nanosec=nanosec), manifest=self.bundle.hash64, mode=int(status.mode),

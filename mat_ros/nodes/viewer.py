@@ -13,6 +13,7 @@ from mat_ros.core.wire import tick as wire
 from mat_ros.nodes import topics
 from mat_ros.nodes.shell import NodeSettings, Shell
 from mat_ros.nodes.topics import Topic
+from mat_ros.view.rerun_viewer import rerun_file
 from mat_ros.view.terminal import Screen
 from mat_ros.view.watch import GRAPH_MODES, GraphWatch
 
@@ -27,6 +28,7 @@ class ViewerSettings(NodeSettings):
     autostart: str = option("activate", "transitions that the node makes by itself",
                             choices=("none", "configure", "activate"))
     show: str = option("terminal", "where", choices=("terminal", "rerun"))
+    rrd: str = option("", "file for what Rerun shows; empty: a window, or mat_ros.rrd where there is no display")
     seed: int = option(0, "seed of the simulated world, which Rerun shows", 0, 2**31 - 1)
 
 
@@ -44,7 +46,12 @@ class ViewerNode(Shell):
         if self.settings.show == "rerun":
             from mat_ros.view.rerun import Stream  # Rerun is an extra, and only this view needs it
 
-            self._stream = Stream(self.manifest, self.settings.seed)
+            file = rerun_file(self.settings.rrd)
+            if file is not None:
+                self.get_logger().info(f"Rerun writes {file.resolve()}; `rerun {file}` shows it on a machine with a "
+                                       "display")
+            self._stream = Stream(self.manifest, self.settings.seed, file)
+            self._entities.append(self._stream.close)
         signals = self.manifest.layout.signal_count
         act_dim = self.manifest.network.act_dim
         self.hear(_deep(topics.OBSERVATION), lambda data: self.watch.on_observation(
@@ -53,6 +60,11 @@ class ViewerNode(Shell):
         self.hear_messages(topics.STATUS, self._told)
         timer = self.create_timer(LOOK_S, self._look)
         self._entities.append(lambda: self.destroy_timer(timer))
+
+    def leave(self) -> None:
+        """End the file of the view."""
+        if self._stream is not None:
+            self._stream.close()
 
     def _told(self, status: Any) -> None:
         self.watch.health.take(GRAPH_MODES[status.mode], status)

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros import __version__
+from mat_ros.core.files import write_text
 from mat_ros.view.style import STYLE
 
 Block = NewType("Block", str)
@@ -97,10 +98,7 @@ class Page:
 
     def write(self, path: Path) -> None:
         """Write the file at once, so that no reader finds a half-written file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_text(self.render(), encoding="utf-8")
-        unfinished.replace(path)
+        write_text(path, self.render())
 
 
 def escape(text: object) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -11,8 +12,9 @@ import numpy as np
 
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.manifest import Manifest
-from mat_ros.core.shipped import install_command
+from mat_ros.core.shipped import check_writable, install_command
 from mat_ros.hardware.simulated import SimulatedRobot
+from mat_ros.view.rerun_viewer import open_viewer
 from mat_ros.view.watch import STATES, GraphWatch, Tick
 from mat_ros.worlds.batch import MujocoWorld
 
@@ -27,16 +29,22 @@ HIDDEN_GROUPS = (3, 4, 5)  # groups of geometry that no camera shows
 
 
 class Stream:
-    """Send a run to an open viewer tick by tick, with physics that are stepped again with the applied commands."""
+    """Send a run to a window or a file tick by tick, with physics that are stepped again with the applied commands."""
 
-    def __init__(self, manifest: Manifest, seed: int, spawn: bool = True) -> None:
+    def __init__(self, manifest: Manifest, seed: int, file: Path | None = None) -> None:
+        """Begin a view, in a file or in a window that this machine alone can reach."""
         self._robot = SimulatedRobot(manifest, "", seed)
         self._next, self._events = 0, 0  # the next tick to show; the number of sent events
         if not isinstance(self._robot.world, MujocoWorld):
             raise Refused("viewer rerun", "a world of MuJoCo", f"{type(self._robot.world).__name__}, without shapes",
                           "use viewer:=terminal")
         self._world, model = self._robot.world, self._robot.world.model
-        rr.init(f"mat_ros {manifest.task}", spawn=spawn)
+        rr.init(f"mat_ros {manifest.task}")
+        if file is None:
+            rr.connect_grpc(open_viewer())
+        else:
+            check_writable(file)
+            rr.save(file)
         rr.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
         shapes = {geom: _shape(model, geom) for geom in range(model.ngeom)
                   if int(model.geom_group[geom]) not in HIDDEN_GROUPS}
@@ -58,6 +66,10 @@ class Stream:
             if tick.tick == self._next:
                 self._draw(tick)
                 self._next += 1
+
+    def close(self) -> None:
+        """Send what waits, and end the file."""
+        rr.disconnect()
 
     def _draw(self, tick: Tick) -> None:
         if tick.episode != self._robot.episode:

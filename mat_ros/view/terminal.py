@@ -27,6 +27,8 @@ COLOURS = {"own": "green", "redecided": "yellow", "held": "magenta", "zero": "ma
            "fallback": "red", "stopped": "bold red"}
 MODE_COLOURS = {"running": "green", "degraded": "yellow", "stopped": "bold red", "waiting": "dim"}
 
+FIRST_TICK = "waiting for the first tick"  # reason of the supervisor in a graph that is about to run
+
 Progress = Callable[[GraphWatch], str]  # returns a few words about the task
 
 
@@ -96,16 +98,24 @@ class Screen:
                  trouble]
         return "  ".join(part for part in parts if part)
 
+    def state(self) -> tuple[str, str]:
+        """Return the mode of the graph and its reason; the status comes once a second, and ticks come at once."""
+        mode, reason = self.watch.health.mode, self.watch.health.reason
+        if mode == "waiting" and self.watch.ticks and reason in ("", FIRST_TICK):
+            return "running", ""
+        return mode, reason.removeprefix(f"{mode} ")
+
     def draw(self) -> Group:
         """Return the whole table."""
         watch, health = self.watch, self.watch.health
         p50, p99 = watch.latency_ms(50, 99)
-        head = Text.assemble((f" {self.title} ", "bold"), "  ", (health.mode, MODE_COLOURS.get(health.mode, "")),
-                             (f"  {health.reason}" if health.reason else "", "dim"))
+        mode, reason = self.state()
+        head = Text.assemble((f" {self.title} ", "bold"), "  ", (mode, MODE_COLOURS.get(mode, "")),
+                             (f"  {reason}" if reason else "", "dim"))
         figures = Table.grid(padding=(0, 3))
         figures.add_row(*(Text.assemble((name + " ", "dim"), (value, style)) for name, value, style in (
             ("tick", str(max(0, watch.tick)), "bold"), ("rate", f"{self._rate_hz():.0f} Hz", "bold"),
-            ("latency p50", f"{p50:.2f} ms", "bold"), ("p99", f"{p99:.2f} ms", "bold"),
+            ("latency p50", _ms(p50), "bold"), ("p99", _ms(p99), "bold"),
             ("missed", str(health.missed), "red" if health.missed else "green"),
             ("compared", str(health.compared), ""),
             ("differing", str(health.differing), "red" if health.differing else "green"),
@@ -135,3 +145,8 @@ class Screen:
             table.add_row(str(slot), self.watch.agents[slot], Text(state, COLOURS[state]) if states else Text("\u2013"),
                           Text.assemble(*(("\u25aa", COLOURS[mark]) for mark in marks)))
         return table
+
+
+def _ms(value: float) -> str:
+    """Return a time in ms; a dash where no tick has one."""
+    return f"{value:.2f} ms" if value == value else "\u2013"

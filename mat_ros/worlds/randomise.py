@@ -21,11 +21,11 @@ from typing import Any, cast
 
 import mujoco
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from mat_ros.core import randomness
 from mat_ros.core.errors import Refused
+from mat_ros.core.plain import read_yaml_file
 from mat_ros.worlds.batch import MujocoWorld
 from mat_ros.worlds.world import World
 
@@ -79,11 +79,17 @@ class Variation:
                                   ("how", self.how, HOWS), ("distribution", self.distribution, DISTRIBUTIONS)):
             if got not in known:
                 raise Refused(f"randomisation, {label}", f"one of {known}", got, "correct the table")
+        if not isinstance(self.of, str):
+            raise Refused("randomisation, of", "a pattern of names", self.of, "correct the table")
+        if not isinstance(self.every_s, int | float) or not 0.0 < self.every_s < math.inf:
+            raise Refused("randomisation, every_s", "a positive number of seconds", self.every_s, "correct the table")
         low, high = self.range
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise Refused(f"randomisation of {self.what}, range", "finite numbers", self.range, "correct the table")
         if (self.distribution != "normal" and low > high) or (self.distribution == "loguniform" and low <= 0.0):
             raise Refused(f"randomisation of {self.what}, range", "least <= greatest, positive where loguniform",
                           self.range, "correct the table")
-        if self.what in DELAYS and (self.distribution == "normal" or low < 0.0 or not math.isfinite(high)):
+        if self.what in DELAYS and (self.distribution == "normal" or low < 0.0):
             raise Refused(f"randomisation of {self.what}", "a uniform or loguniform number of ticks from 0 up",
                           (self.distribution, self.range), "correct the table")
 
@@ -102,10 +108,10 @@ class Variation:
 
 def load_table(path: Path) -> tuple[Variation, ...]:
     """Read a table from YAML: a list of rows."""
+    rows = read_yaml_file(path, "randomisation table")
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
         return tuple(Variation(**{**row, "range": (float(row["range"][0]), float(row["range"][1]))}) for row in rows)
-    except (OSError, yaml.YAMLError, TypeError, KeyError, IndexError, ValueError) as error:
+    except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
         raise Refused(f"randomisation table {path}", "a list of rows with what, how, distribution and range", error,
                       "correct the file") from error
 

@@ -35,5 +35,5 @@ class Scatter:
             raise Refused("start", f"a mapping of {known}", given, "write it as {joint_position: 0.05}")
         try:
             return cls(**{name: float(value) for name, value in given.items()})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise Refused("start", "a number for each field", given, "correct the grid") from error

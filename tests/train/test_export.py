@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("onnxscript", reason="needs the train extra")
@@ -206,6 +208,18 @@ def test_an_export_that_does_not_prove_itself_leaves_nothing_and_names_the_first
     with pytest.raises(Refused, match=r"tick 3, slot 1 \(agent_1\), action of joint_1_0"):
         make_bundle(tmp_path / "forged", width=16)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), SafetensorError("I/O error")])
+def test_a_full_disk_leaves_no_half_of_a_bundle_and_the_sentence_names_it(
+        error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("training.exporting.bundle.save_file", full)
+    with pytest.raises(Refused, match=f"bundle {tmp_path / 'b'}: expected room and permission to write it, got .*"):
+        make_bundle(tmp_path / "b", ticks=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_files_in_it_is_never_overwritten(tmp_path: Path) -> None:

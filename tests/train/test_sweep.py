@@ -54,4 +54,4 @@ def test_a_sweep_without_ray_names_the_remedy_in_one_line(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "argv", ["sweep", "--ray", "local", "--out", str(tmp_path)])
     assert sweep.main() == 1
     said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 1 and 'pip install "mat_ros[ray]"' in said[0]
+    assert len(said) == 1 and "pip install" in said[0] and "[ray]'" in said[0]

@@ -30,9 +30,15 @@ case "$*" in
 esac
 """
 
-PIP = """import os, pathlib, sys, sysconfig
+PIP = """import os, pathlib, sys, sysconfig, time
 with open(os.environ["ASKED"], "a") as asked:
     print(*sys.argv[1:], file=asked)
+if slow := float(os.environ.get("PIP_TAKES_S", 0)) if "--editable" in sys.argv else 0:
+    print("Collecting torch", "  Downloading https://host/torch-2-any.whl (555.0 MB)", "Collecting rich", sep="\\n")
+    sys.stdout.flush()
+    time.sleep(slow)
+    print("Installing collected packages: torch, rich", flush=True)
+    time.sleep(slow)
 if os.environ.get("PIP_FAILS"):
     sys.exit("no network")
 site = pathlib.Path(sysconfig.get_path("purelib"))
@@ -139,6 +145,14 @@ def test_a_python_that_cannot_be_used_is_refused_and_an_existing_venv_stays(made
 def test_a_second_run_asks_pip_for_nothing_and_says_nothing(made):
     done = made.run("viz")
     assert (done.returncode, done.stderr, made.asked_of_pip) == (0, "", [])
+
+
+def test_a_long_installation_tells_what_it_does_and_how_much_is_left(tree):
+    done = tree.run("viz", PIP_TAKES_S="1.5", MAT_ROS_SETUP_TELLS="0.3")
+    assert done.returncode == 0
+    assert "setup: 0:0" in done.stderr
+    assert "  1 of 2 packages are fetched; now torch-2-any.whl (555.0 MB)\n" in done.stderr
+    assert "  0 of 2 packages are installed\n" in done.stderr
 
 
 def test_an_extra_is_added_to_those_that_are_there(made):

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from mat_ros.backends import golden
@@ -27,6 +28,7 @@ from mat_ros.core.errors import Refused
 from mat_ros.core.named import CodeSource
 from mat_ros.core.policy.bundle import Bundle, hash_files, write_manifest
 from mat_ros.core.policy.manifest import Manifest, Network, Normaliser, StateLayout, Training
+from mat_ros.core.progress import StepProgress
 from mat_ros.core.robot.description import Agent
 from mat_ros.core.robot.joints import ActionMap, Joint
 from mat_ros.core.robot.observe import Layout
@@ -71,25 +73,33 @@ def export_policy(policy: Policy, origin: Origin, observations: NDArray[np.float
     policy = policy.cpu().eval()
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        encoder, step = EncoderGraph(policy, origin.normaliser), StepGraph(policy)
-        write_encoder(encoder, staging / "encoder.onnx")
-        write_step(step, staging / "step.onnx")
-        mask = ActionMap(origin.joints, [agent.joints for agent in origin.agents]).mask
-        write_tick(staging / "encoder.onnx", staging / "step.onnx", state_of(policy), mask, staging / "tick.onnx")
-        save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()},
-                  staging / "weights.safetensors")
-        np.savez_compressed(staging / "golden.npz", allow_pickle=False, **golden_ticks(encoder, step, observations))
-        write_manifest(staging, manifest_of(policy, origin, hash_files(staging)))
-        bundle = Bundle.load(staging)
-        prove(bundle)
+        with StepProgress("export", 5) as progress:
+            encoder, step = EncoderGraph(policy, origin.normaliser), StepGraph(policy)
+            progress.step("write encoder.onnx")
+            write_encoder(encoder, staging / "encoder.onnx")
+            progress.step("write step.onnx")
+            write_step(step, staging / "step.onnx")
+            progress.step("write tick.onnx")
+            mask = ActionMap(origin.joints, [agent.joints for agent in origin.agents]).mask
+            write_tick(staging / "encoder.onnx", staging / "step.onnx", state_of(policy), mask, staging / "tick.onnx")
+            progress.step("decide the golden ticks")
+            save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()},
+                      staging / "weights.safetensors")
+            np.savez_compressed(staging / "golden.npz", allow_pickle=False, **golden_ticks(encoder, step, observations))
+            write_manifest(staging, manifest_of(policy, origin, hash_files(staging)))
+            progress.step("prove the bundle with every installed backend")
+            prove(Bundle.load(staging))
         staging.chmod(0o755)
         for file in staging.iterdir():
             file.chmod(0o644)
         if folder.exists():
             folder.rmdir()
         staging.rename(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            raise Refused(f"bundle {folder}", "room and permission to write it", error,
+                          "free space or choose another -o; nothing is left of this one") from error
         raise
     return Bundle.load(folder)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
+from mat_ros.core.files import write_text
 from training.envs.protocol import GOALS
 
 MEANS = ("return", "length", *GOALS)  # the columns of the means of RESULTS
@@ -85,7 +86,7 @@ class MetricLog:
         columns = kept[0].split(",") if kept else []
         if "success" in columns and "reached" not in columns:  # an older run, whose column has the other meaning
             kept[0] = ",".join("reached" if name == "success" else name for name in columns)
-        self.path.write_text("\n".join(kept) + "\n" if kept else "", encoding="utf-8")
+        write_text(self.path, "\n".join(kept) + "\n" if kept else "")
 
     def write(self, steps: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of an update that ended at `steps`."""

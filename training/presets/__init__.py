@@ -7,9 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mat_ros.core.errors import Refused
+from mat_ros.core.plain import read_yaml_file
 from training.run.config import TrainConfig
 
 FOLDER = Path(__file__).parent
@@ -23,10 +22,9 @@ def preset_names() -> list[str]:
 def load_preset(name: str) -> TrainConfig:
     """Return the settings of a preset: a shipped one by name, or a YAML file."""
     path = FOLDER / f"{name}.yaml" if name in preset_names() else Path(name)
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise Refused("preset", f"a YAML file, or one of {preset_names()}", name, "choose one of them") from error
+    if not path.is_file():
+        raise Refused("preset", f"a YAML file, or one of {preset_names()}", name, "choose one of them")
+    data: Any = read_yaml_file(path, "preset")
     if not isinstance(data, dict):
         raise Refused(f"preset {name}", "settings with values", type(data).__name__, "correct the file")
     return TrainConfig.from_dict(data)

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.plain import number
 
 Policy = Literal["mat", "mat_dec", "marwkv4", "marwkv5", "marwkv6", "marwkv7", "hybrid", "mlp"]
 Algorithm = Literal["mat", "mappo", "ippo", "happo", "hatrpo", "ia2c", "maa2c", "ppo"]
@@ -148,6 +149,24 @@ class TrainConfig:
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
         """Return the settings that `to_dict` wrote. Refuse unknown settings."""
         known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(data) - known):
+        if unknown := sorted(map(str, set(data) - known)):
             raise Refused("training configuration", f"settings {sorted(known)}", unknown, "remove or rename them")
-        return cls(**{k: Path(v) if k == "run" else v for k, v in data.items()})
+        kinds = get_type_hints(cls)
+        return cls(**{name: _setting(name, kinds[name], value) for name, value in data.items()})
+
+
+def _setting(name: str, kind: Any, value: Any) -> Any:
+    """Return a plain value in the type of its setting, or refuse it."""
+    what, remedy = f"setting {name}", "correct the file"
+    if choices := get_args(kind):
+        if value not in choices:
+            raise Refused(what, f"one of {', '.join(choices)}", value, remedy)
+        return value
+    if kind is float:
+        return number(value, what, remedy)  # also reads 1e-4, which YAML takes for a word
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str if kind is Path else kind) or (kind is int and isinstance(value, bool)):
+        words = {bool: "true or false", int: "a whole number"}.get(kind, "a word")
+        raise Refused(what, words, value, remedy)
+    return kind(value)

@@ -68,6 +68,9 @@ def run(setup: Setup, cells: Sequence[Cell], out: Path, processes: int = 0, ray:
     table = Table(out, COLUMNS, setup.episodes, setup.origin())
     done = table.finished()
     left = [cell for cell in cells if cell.key not in done]
+    if left:
+        print(f"{out.parent.name}: {len(left)} of {len(cells)} cells are left, of {setup.episodes} episodes each; the "
+              "first also learns how healthy joints move", file=sys.stderr, flush=True)
     began = time.monotonic()
     for count, (cell, rows) in enumerate(spread(rows_of, setup, left, processes, ray), 1):
         table.add(rows)

@@ -35,6 +35,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.faults.plan_file import plan_text
 from mat_ros.core.options import Value
 from mat_ros.core.policy.bundle import Bundle
+from mat_ros.core.shipped import install_command
 from mat_ros.graph.build import Graph
 from mat_ros.graph.deployment import plan_bundle
 from mat_ros.graph.launcher import Supervisor
@@ -76,7 +77,7 @@ class Live:
             out: Path) -> None:
         """Run the cells that `out` lacks and append their rows; a cell that fails is left out, and the others run."""
         if importlib.util.find_spec("rclpy") is None:
-            raise Missing("ROS, which --live needs,", 'run `pip install "mat_ros[ros]"`, or leave out --live')
+            raise Missing("ROS, which --live needs,", f"run {install_command('ros')}, or leave out --live")
         table = Table(out, COLUMNS, episodes, setup.origin())
         done = table.finished()
         self.files.append(out)

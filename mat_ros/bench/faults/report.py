@@ -76,7 +76,7 @@ def _figures(rows: Rows, lines: Rows, broken: Rows) -> list[KeyFigure]:
         worst = min(intent, key=lambda line: line["worst_retention"])
         name = condition("actuator", worst["kind"], worst["severity"]).partition(" ")[2]
         found += [KeyFigure("return kept, motors broken", f"{np.mean([li['retention_iqm'] for li in intent]):.0%}",
-                            f"mean over {len(intent)} conditions"),
+                            f"mean over {len(intent)} condition{'s' if len(intent) > 1 else ''}"),
                   KeyFigure("return kept in the worst", f"{worst['worst_retention']:.0%}",
                             f"{name} {worst['worst_target']}", "bad" if worst["worst_retention"] < GOOD else "good")]
     outside = sum(line["outside_after"] for line in lines)
@@ -126,7 +126,7 @@ def _add_conditions(page: Page, lines: Rows) -> None:
         tone = "good" if line["retention_iqm"] > GOOD else "bad" if line["retention_iqm"] < 0.5 else ""
         body.append([line["policy"], named(line), line["information"],
                      Toned(f"{line['retention_iqm']:.2f}", tone),  # type: ignore[arg-type]
-                     f"{line['retention_low']:.2f} – {line['retention_high']:.2f}",
+                     f"{line['retention_low']:.2f} to {line['retention_high']:.2f}",
                      f"{line['worst_target']} {line['worst_retention']:.2f}", f"{line['detected']:.0%}",
                      line["detect_ticks_median"],
                      None if line["recovered"] is None else f"{line['recovered']:.0%}", f"{line['availability']:.2%}"])
@@ -145,7 +145,7 @@ def _add_truth(page: Page, lines: Rows) -> None:
              line["information"],
              Toned(f"{line['gain']:+.3f}",
                    "good" if line["low"] >= SEEN else "bad" if line["high"] <= -SEEN else "quiet"),
-             f"{line['low']:+.3f} – {line['high']:+.3f}"] for line in lines]
+             f"{line['low']:+.3f} to {line['high']:+.3f}"] for line in lines]
     section.add(table(("policy", "motor", "told", "gain", "95 %"), body))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mat_ros.bench.faults.figures import cell_words, condition
 from mat_ros.bench.faults.findings import Findings
 from mat_ros.bench.faults.table import NOMINAL
+from mat_ros.core.files import write_text
 
 HEAD = "| {} |\n|{}|"
 
@@ -31,11 +32,11 @@ def write_summary(path: Path, findings: Findings) -> None:
             name += f", all of `{line['together']}`" if line["together"] else ""
             worst = f", worst `{line['worst_target']}` {line['worst_retention']:.2f}" if line["targets"] > 1 else ""
             found.setdefault(name, {})[line["policy"]] = (
-                f"{line['retention_iqm']:.2f} ({line['retention_low']:.2f} – {line['retention_high']:.2f}){worst}")
+                f"{line['retention_iqm']:.2f} ({line['retention_low']:.2f} to {line['retention_high']:.2f}){worst}")
     parts.append("Retention with its 95 % interval; the chain receives intentions.\n\n" + _table(
         ["condition", *policies], [[name, *(cells.get(p, "") for p in policies)] for name, cells in found.items()]))
     told = [[line["policy"], condition("actuator", line["kind"], line["severity"]), line["information"],
-             f"{line['gain']:+.3f} ({line['low']:+.3f} – {line['high']:+.3f})"] for line in findings.gains]
+             f"{line['gain']:+.3f} ({line['low']:+.3f} to {line['high']:+.3f})"] for line in findings.gains]
     parts.append("Gain in retention when the chain receives the truth, paired by episode.\n\n"
                  + _table(["policy", "condition", "told", "gain"], told))
     if findings.live:
@@ -46,7 +47,7 @@ def write_summary(path: Path, findings: Findings) -> None:
               f"{line['live']:.1f}", f"{line['availability']:.2%}", f"{line['missing']}",
               f"{line['p50_ms']:.2f}, {line['p99_ms']:.2f} ms"] for line in findings.live]))
     parts += [f"Left out: {sentence}" for sentence in findings.left_out]
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
 
 
 def _cell(line: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.files import named, replaced, write_text
 
 KEY = ("level", "kind", "severity", "target", "information")  # columns that identify a cell
 COLUMNS = ("policy", *KEY, "episode", "return", "ticks", "detect_ticks", "false_alarms", "recover_ticks", "missing",
@@ -55,14 +56,15 @@ class Table:
             raise Refused(f"table {self.path}", f"{self.episodes} episodes per cell", max(counts.values()),
                           "give the same number of episodes, or another --out")
         whole = {key for key, count in counts.items() if count == self.episodes}
-        self._write([row for row in rows if key_of(row) in whole], "w")
+        with replaced(self.path) as beside:
+            self._append([row for row in rows if key_of(row) in whole], beside)
         return whole
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append the rows of a cell."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.origin_path.write_text(json.dumps(self._common, indent=1) + "\n", encoding="utf-8")
-        self._write(rows, "a")
+        write_text(self.origin_path, json.dumps(self._common, indent=1) + "\n")
+        with named(self.path):
+            self._append(rows, self.path)
 
     def _require_same_origin(self) -> None:
         try:
@@ -74,8 +76,8 @@ class Table:
             raise Refused(f"table {self.path}", {name: before.get(name) for name in apart},
                           {name: self._common[name] for name in apart}, "ask for the same, or give another --out")
 
-    def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
-        with self.path.open(mode, newline="", encoding="utf-8") as file:
+    def _append(self, rows: Sequence[dict[str, Any]], path: Path) -> None:
+        with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             if file.tell() == 0:
                 writer.writeheader()

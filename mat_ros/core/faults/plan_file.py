@@ -16,6 +16,7 @@ import yaml
 
 from mat_ros.core.errors import Refused
 from mat_ros.core.faults.schedule import KINDS, LEVELS, Draw, Fault, Plan, Schedule, Targets
+from mat_ros.core.plain import compose_yaml, one_line, read_text
 
 T = TypeVar("T")
 FAULT_FIELDS = ("id", "target", "severity", "start_s", "duration_s")
@@ -25,19 +26,15 @@ LONGEST_S = 1e9  # greatest start and duration; 30 years
 
 def load_plan(path: Path, period_ns: int, targets: Targets) -> Plan:
     """Return the plan of a fault file, for a robot or graph whose names are `targets`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Refused(f"fault file {path}", "a readable file", error.strerror, "correct the path") from error
-    return parse_plan(text, period_ns, targets, str(path))
+    return parse_plan(read_text(path, "fault file"), period_ns, targets, str(path))
 
 
 def parse_plan(text: str, period_ns: int, targets: Targets, source: str = "fault plan") -> Plan:
     """Return the plan of a YAML text."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise Refused(source, "YAML", str(error).replace("\n", " "), "correct the file") from error
+        root = compose_yaml(text)
+    except yaml.YAMLError as error:
+        raise Refused(source, "YAML", one_line(error), "correct the file") from error
     reader = _Reader(source, period_ns, targets)
     if root is None:
         return Plan(source, 0)
@@ -88,7 +85,7 @@ class _Reader:
     def mapping(self, node: yaml.Node, fields: tuple[str, ...]) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
             self.refuse(node, f"fields {fields}", node.tag.rsplit(":", 1)[-1])
-        found = {str(key.value): value for key, value in node.value}
+        found = {self.text(key): value for key, value in node.value}
         if unknown := sorted(set(found) - set(fields)):
             self.refuse(node, f"the fields {fields}", unknown, "remove or rename them")
         return found

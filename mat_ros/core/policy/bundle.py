@@ -28,6 +28,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.plain import mistakes_of_yaml, one_line
 from mat_ros.core.policy.manifest import Manifest
 
 MANIFEST = "manifest.yaml"
@@ -69,7 +70,7 @@ class Bundle:
         try:
             manifest = _parsed(text)
         except yaml.YAMLError as error:
-            raise Refused(f"bundle {folder}, {MANIFEST}", "YAML", str(error).replace("\n", " "),
+            raise Refused(f"bundle {folder}, {MANIFEST}", "YAML", one_line(error),
                           "copy the bundle anew") from error
         if absent := sorted(set(FILES) - set(manifest.files)):
             raise Refused(f"bundle {folder}", f"the files {FILES}", f"no {absent}", "export it anew")
@@ -118,7 +119,8 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 @lru_cache(maxsize=4)  # a forked node inherits the manifest that its supervisor has read
 def _parsed(text: bytes) -> Manifest:
-    data = yaml.load(text, Loader=LOADER)
+    with mistakes_of_yaml():
+        data = yaml.load(text, Loader=LOADER)
     if not isinstance(data, dict):
         raise Refused(MANIFEST, "a mapping", type(data).__name__, "copy the bundle anew")
     return Manifest.from_dict(data)

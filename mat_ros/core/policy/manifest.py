@@ -208,7 +208,9 @@ class Manifest:
                 sources={str(of): CodeSource(str(source["object"]), str(source["version"]))
                          for of, source in data.get("sources", {}).items()},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except Refused:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise Refused("manifest", f"the fields of schema {SCHEMA}", f"trouble with {error}",
                           "export the policy anew") from error
 

@@ -8,7 +8,6 @@ file, whose facts tell which part of the run is missing between both files.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import time
@@ -16,10 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.files import is_full
 from mat_ros.core.record.reader import first_metadata
 from mat_ros.core.record.record import FACTS, FlightRecorder, Recorder
-
-FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a disk without space, or of a user without space on it
 
 
 class Evidence:
@@ -41,7 +39,7 @@ class Evidence:
             try:
                 self._file = Recorder(self._path, self._said)
             except OSError as error:
-                if error.errno not in FULL:
+                if not is_full(error):
                     raise
                 self._end(error)
 

@@ -15,12 +15,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mat_ros.core.errors import Refused
-from mat_ros.core.plain import read_yaml
+from mat_ros.core.plain import read_yaml_file
 from mat_ros.core.robot.guard import GuardSettings
-from mat_ros.core.robot.joints import ActionMap, Joint, JointMap
+from mat_ros.core.robot.joints import MAP_FIELDS, ActionMap, Joint, JointMap
+from mat_ros.core.robot.topics import TOPIC_FIELDS, RobotTopics
 
 NANOSECONDS = 1_000_000_000
 FIELDS = ("name", "world", "rate_hz", "joint_defaults", "joints", "splits", "hardware", "guard")
@@ -29,7 +28,7 @@ RATES_HZ = (0.001, 1e6)  # least and greatest rate
 SHAPES: Mapping[str, tuple[str, str]] = {  # shape of a field's value, as text and as an example
     "joint_defaults": ("map", "fields of a joint, as {rate: 2.0}"),
     "splits": ("map of maps of lists", "lists of joints by split and agent, as {finger: {thumb: [THJ0, THJ1]}}"),
-    "hardware": ("map of maps", "joint maps by name, as {own: {joints: {motor_1: {of: elbow}}}}"),
+    "hardware": ("map of maps", "joint maps and topics by name, as {own: {joints: {motor_1: {of: elbow}}}}"),
     "without": ("list", 'a list of patterns, as ["*:wheel"]'),
 }
 
@@ -53,6 +52,7 @@ class RobotDescription:
     splits: Mapping[str, tuple[Agent, ...]]  # agents in chain order, by name of the split
     hardware: Mapping[str, JointMap]  # by hardware name
     guard: GuardSettings = field(default_factory=GuardSettings)
+    topics: Mapping[str, RobotTopics] = field(default_factory=dict)  # by hardware name, of a robot on ROS
 
     def agents(self, split: str) -> tuple[Agent, ...]:
         """Return the agents of a named split, in chain order."""
@@ -73,6 +73,8 @@ class RobotDescription:
     def from_dict(cls, data: Mapping[str, Any]) -> RobotDescription:
         """Return the robot of plain values. Each joint's values override those of `joint_defaults`."""
         defaults = dict(data.get("joint_defaults", {}))
+        if not data["joints"]:
+            raise Refused(f"robot {data['name']}, joints", "at least one joint", "none", "list the joints")
         joints = tuple(Joint.from_dict({**defaults, "name": name, **(values or {})})
                        for name, values in data["joints"].items())
         names = tuple(joint.name for joint in joints)
@@ -86,13 +88,26 @@ class RobotDescription:
             period_ns=round(NANOSECONDS / float(data["rate_hz"])),
             joints=joints,
             splits=splits,
-            hardware={name: JointMap.from_dict(rows.get("of", names), rows["joints"])
-                      for name, rows in data.get("hardware", {}).items()},
+            hardware={name: JointMap.of_hardware(name, names, section)
+                      for name, section in _hardware(data).items() if set(section) & set(MAP_FIELDS)},
             guard=GuardSettings.from_dict(data.get("guard", {})),
+            topics={name: RobotTopics.read(f"hardware {name}", section) for name, section in _hardware(data).items()},
         )
         for split in splits:
             robot.action_map(split)  # the map refuses a split that omits or repeats a joint
         return robot
+
+
+def _hardware(data: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the entries of the section `hardware`. Refuse a field that none of them has."""
+    sections: Mapping[str, Mapping[str, Any]] = data.get("hardware", {})
+    for name, section in sections.items():
+        known = (*MAP_FIELDS, *TOPIC_FIELDS)
+        if not section or set(section) - set(known):
+            raise Refused(f"hardware {name}", f"some of the fields {', '.join(known)}",
+                          ", ".join(sorted(set(section) - set(known))) or "none",
+                          "put rows such as motor_1: {of: elbow} below `joints`")
+    return sections
 
 
 def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
@@ -103,11 +118,7 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     if path in readers:
         raise Refused(f"robot file {path}", "a file that does not extend itself", [p.stem for p in readers],
                       "correct `extends`")
-    try:
-        data = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Refused(f"robot file {path}", "readable YAML", " ".join(str(error).split()),
-                      "correct the path or the file") from error
+    data = read_yaml_file(path, "robot file")
     extends = isinstance(data, dict) and "extends" in data
     fields = EXTENSION_FIELDS if extends else FIELDS
     needed = {"name"} if extends else {"name", "rate_hz", "joints"}
@@ -119,10 +130,17 @@ def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
             raise Refused(f"robot file {path}", f"the field {lacking[0]}", f"{given} only", "add it")
         raise Refused(f"robot file {path}", f"fields of {', '.join(fields)}",
                       ", ".join(str(field) for field in data if field not in fields), "rename or remove them")
+    for word in ("name", "world"):
+        if not isinstance(data.get(word, ""), str):
+            raise Refused(f"robot file {path}, {word}", "a word", repr(data[word]), "write one, in quotes if needed")
     joints = data.get("joints", {})
-    if not isinstance(joints, dict) or not all(isinstance(values, dict | None) for values in joints.values()):
+    if not _has_shape(joints, "map") or not all(values is None or _has_shape(values, "map")
+                                                for values in joints.values()):
         raise Refused(f"robot file {path}, joints", "names with fields, as {slew: {lower: -2.0}, luff: }", joints,
                       "write them so")
+    if named := [name for name, values in joints.items() if "name" in (values or {})]:
+        raise Refused(f"robot file {path}, joint {named[0]}", "its name as the key alone", "a field `name` too",
+                      "remove the field")
     rate = data.get("rate_hz", 1)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not RATES_HZ[0] <= rate <= RATES_HZ[1]:
         raise Refused(f"robot file {path}, rate_hz", f"a number from {RATES_HZ[0]:g} to {RATES_HZ[1]:g}", rate,
@@ -144,7 +162,7 @@ def _has_shape(value: Any, shape: str) -> bool:
     kind, _, inner = shape.partition(" of ")
     if kind.startswith("list"):
         return isinstance(value, list) and all(isinstance(member, str) for member in value)
-    return isinstance(value, dict) and (not inner or all(
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value) and (not inner or all(
         _has_shape(member, inner.replace("maps", "map", 1)) for member in value.values()))
 
 

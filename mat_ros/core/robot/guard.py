@@ -15,6 +15,7 @@ from typing import Any
 
 from mat_ros.core.errors import Refused
 
+LARGEST = 1e9  # greatest number that is no infinity
 WATCHES = ("real", "all", "none")  # robots whose motion is watched
 
 
@@ -100,4 +101,6 @@ def _read(what: str, kind: str, value: Any) -> Any:
     types, named = KINDS[kind]
     if not isinstance(value, types) or (kind != "bool" and isinstance(value, bool)):
         raise Refused(what, named, value, "correct the robot file")
+    if isinstance(value, int | float) and not abs(value) <= LARGEST and value != math.inf:
+        raise Refused(what, f"a number of at most {LARGEST:g}", value, "correct the robot file")
     return value

@@ -15,11 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
+from mat_ros.core.plain import number
 
 Float = NDArray[np.float64]
 
 UNITS: Mapping[str, tuple[str, ...]] = {"position": ("rad", "m"), "velocity": ("rad/s", "m/s"), "effort": ("N*m", "N")}
 FALLBACKS = ("hold", "zero", "default")
+MAP_FIELDS = ("of", "joints")  # of an entry of a robot file's `hardware`
+ROW_FIELDS = {"of", "offset"}  # of a hardware joint
+WEIGHTS = 1e9  # greatest weight and offset of a joint map
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Joint:
         """Return the joint of plain values, as read from YAML."""
         known = {f.name for f in dataclasses.fields(cls)}
         required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
-        if unknown := sorted(set(data) - known):
+        if unknown := sorted(map(str, set(data) - known)):
             raise Refused(f"joint {data.get('name', '?')}", f"fields {sorted(known)}", unknown, "remove or rename them")
         if absent := sorted(required - set(data)):
             raise Refused(f"joint {data.get('name', '?')}", f"fields {sorted(required)}", f"no {absent}", "add them")
@@ -86,10 +90,7 @@ class Joint:
 
     @staticmethod
     def _number(joint: str, field: str, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError) as error:
-            raise Refused(f"joint {joint}, {field}", "a number", value, "correct the robot description") from error
+        return number(value, f"joint {joint}, {field}", "correct the robot description")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the joint as plain values. `from_dict` restores an equal joint."""
@@ -158,18 +159,30 @@ class JointMap:
             raise Refused("joint map", f"a matrix of {len(self.hardware)} x {len(self.policy)}", self.matrix.shape,
                           "give one row per hardware joint and one column per policy joint")
         for name, *numbers in zip(self.hardware, self.matrix, self.offset, strict=True):
-            if not all(np.isfinite(number).all() for number in numbers):
-                raise Refused(f"hardware joint {name}", "finite weights and a finite offset", numbers,
-                              "correct the joint map")
-        if np.linalg.matrix_rank(self.matrix) < len(self.policy):
+            if not all((np.abs(number) <= WEIGHTS).all() for number in numbers):  # also refuses a NaN
+                raise Refused(f"hardware joint {name}", f"finite weights and a finite offset, up to {WEIGHTS:g}",
+                              numbers, "correct the joint map")
+        if not self.hardware or np.linalg.matrix_rank(self.matrix) < len(self.policy):
             lost = [name for k, name in enumerate(self.policy) if not self.matrix[:, k].any()]
             raise Refused("joint map", "a way back for every policy joint", f"none for {lost or 'some mixture'}",
                           "map each policy joint to a hardware joint of its own")
 
     @classmethod
+    def of_hardware(cls, name: str, policy: Sequence[str], section: Mapping[str, Any]) -> JointMap:
+        """Return the map of an entry of a robot file's `hardware`; `of` restricts and orders the policy's joints."""
+        of = section.get("of", policy)
+        if not isinstance(of, Sequence) or isinstance(of, str) or not all(isinstance(joint, str) for joint in of):
+            raise Refused(f"hardware {name}, of", "a list of joints", of, "write it as [elbow, wrist]")
+        if "joints" not in section:
+            raise Refused(f"hardware {name}", "the field joints beside of", "none",
+                          "write it as {joints: {motor_1: {of: elbow}}}")
+        return cls.from_dict(of, section["joints"])
+
+    @classmethod
     def from_dict(cls, policy: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> JointMap:
         """Return the map of rows like ``rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}``; a name alone is ``{name: 1.0}``."""
-        if not isinstance(rows, Mapping) or not all(isinstance(row, Mapping) and "of" in row for row in rows.values()):
+        if not isinstance(rows, Mapping) or not all(isinstance(row, Mapping) and "of" in row and set(row) <= ROW_FIELDS
+                                                    for row in rows.values()):
             raise Refused("joint map", "rows like rh_FFJ3: {of: {FFJ2: 1.0}, offset: 0.0}", rows, "write it so")
         matrix, offset = np.zeros((len(rows), len(policy))), np.zeros(len(rows))
         column = {name: k for k, name in enumerate(policy)}
@@ -186,10 +199,7 @@ class JointMap:
 
     @staticmethod
     def _number(hardware: str, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError) as error:
-            raise Refused(f"hardware joint {hardware}", "numbers", value, "correct the joint map") from error
+        return number(value, f"hardware joint {hardware}", "correct the joint map")
 
     def to_hardware(self, policy: NDArray[Any]) -> Float:
         """Return the hardware's values (..., hardware joint) for the policy's (..., policy joint)."""

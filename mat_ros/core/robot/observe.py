@@ -79,7 +79,7 @@ class Layout:
             terms = tuple(Term(str(t["name"]), str(t["unit"]), tuple(map(str, t["elements"]))) for t in data["terms"])
             views = tuple(View(str(v["agent"]), tuple(_part_from_dict(p) for p in v["parts"])) for v in data["views"])
             return cls(terms, views, float(data["clip"]), bool(data["agent_id"]))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise Refused("observation layout", "terms, views, clip and agent_id", f"trouble with {error}",
                           "write it as the reference page of the bundle shows") from error
 

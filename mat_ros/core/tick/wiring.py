@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mat_ros.core.errors import Refused
@@ -37,9 +38,16 @@ def spans(manifest: Manifest, wiring: str = "per_agent") -> tuple[Span, ...]:
     if expected and manifest.split != expected:
         raise Refused(f"wiring {wiring}", f"a policy whose agents are split by {expected}", manifest.split,
                       "use wiring:=per_agent, or a policy trained with that split")
-    return tuple(Span(f"chain_{_node_name(name)}", slot, slot + 1) for slot, name in enumerate(names))
+    return tuple(Span(name, slot, slot + 1) for slot, name in enumerate(_node_names(names)))
 
 
-def _node_name(agent: str) -> str:
-    """Return an agent's name in characters that ROS allows in a node's name."""
-    return "".join(c.lower() if c.isalnum() else "_" for c in agent)
+def _node_names(agents: Sequence[str]) -> list[str]:
+    """Return a name for the node of each agent, in characters that ROS allows. Agents may differ in other ones only."""
+    found: list[str] = []
+    for agent in agents:
+        name = plain = "chain_" + "".join(c.lower() if c.isascii() and c.isalnum() else "_" for c in agent)
+        number = 2
+        while name in found:
+            name, number = f"{plain}_{number}", number + 1
+        found.append(name)
+    return found

@@ -16,6 +16,7 @@ pytest.importorskip("mat_ros.msg", reason="needs compiled messages")
 
 from rclpy.lifecycle import TransitionCallbackReturn
 
+from mat_ros.core.errors import INCOMPLETE
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.record.writer import Writer
 from mat_ros.core.wire import cdr
@@ -95,6 +96,7 @@ def test_a_full_disk_is_reported_once_and_the_memory_goes_on(open_recorder, tmp_
     node._heard("fault_state", cdr.encode("mat_ros/msg/FaultState", state))
     node._flush()
     assert "run.mcap: expected a disk that takes it, got No space left on device" in node.reason
+    assert node.status == INCOMPLETE  # of the process at its end, so that the launch fails
     monkeypatch.undo()
     node._heard("fault_state", cdr.encode("mat_ros/msg/FaultState", state))
     assert node.facts() == {"file": "", "remembered": 2}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mat-ros shows its commands by audience, opens fast, and refuses in one sentence."""
 
+import errno
 import importlib.machinery
 import importlib.util
 import json
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 import mat_ros
-from mat_ros.cli import check, faults, table
+from mat_ros.cli import check, faults, launch, table
 from mat_ros.cli import main as cli
 from mat_ros.core.errors import Refused
 from mat_ros.core.policy.bundle import Bundle
@@ -180,3 +181,56 @@ def test_a_robot_of_another_name_that_fits_is_noted_and_no_more(tmp_path, capsys
     file.write_text(yaml.safe_dump(robot, sort_keys=False))
     assert check.main([str(folder), "--robot", str(file), "--backend", "native"]) == 0
     assert "note  the policy was trained on test_arm, this robot is called other_arm" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("file", "said"), [("/data/run.csv", "cannot write /data/run.csv"),
+                                            (None, "cannot write the output")])
+def test_a_full_disk_is_one_sentence_with_the_file_and_no_misuse(offer, capsys, file, said):
+    def write(arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", file)
+
+    offer(write)
+    assert cli.main(["try"]) == 1
+    assert the_one_sentence(capsys) == (f"mat-ros try: {said}: No space left on device; free space on the disk, then "
+                                        "run the command again\n")
+
+
+def test_output_that_a_full_disk_does_not_take_is_one_sentence(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "mat_ros.cli", "version"], stdout=full, stderr=subprocess.PIPE,
+                              text=True)
+    assert done.returncode == 1
+    assert done.stderr == ("mat-ros version: cannot write the output: No space left on device; free space on the disk, "
+                           "then run the command again\n")
+
+
+def test_the_variables_of_a_graph_without_a_policy_are_those_of_its_network_in_any_order_of_words(capsys):
+    assert launch.main(["robot", "--env"]) == 0
+    plain = capsys.readouterr().out
+    assert "export ROS_AUTOMATIC_DISCOVERY_RANGE=" in plain
+    assert launch.main(["robot", "--env", "policy:=halfcheetah_mat"]) == 0
+    assert capsys.readouterr().out == plain
+    assert launch.main(["--env", "robot", "network:=open"]) == 0
+    assert "ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET" in capsys.readouterr().out
+
+
+def test_a_dry_run_refuses_what_the_start_would_refuse():
+    with pytest.raises(Refused, match="fault plan: expected a file, .*, got /none.yaml"):
+        launch.main(["mamujoco", "--dry-run", "faults:=/none.yaml"])
+
+
+def test_a_file_that_is_no_bundle_is_refused_as_a_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mlp.onnx").write_bytes(b"\x08\x07")
+    monkeypatch.chdir(tmp_path)
+    for name in ("mlp.onnx", str(tmp_path / "mlp.onnx")):
+        with pytest.raises(Refused, match="policy: expected a bundle: a folder with manifest.yaml, got the file"):
+            launch.main(["robot", f"policy:={name}"])
+        assert check.main([name]) == 1
+        assert "expected a robot file, or a policy bundle: a folder with manifest.yaml" in capsys.readouterr().out
+
+
+def test_words_in_brackets_are_printed_as_they_stand(tmp_path, capsys):
+    text = (BUNDLES / "robot.yaml").read_text().replace("name: test_arm", "name: '[/x] arm'")
+    (tmp_path / "robot.yaml").write_text(text)
+    assert check.main([str(tmp_path / "robot.yaml")]) == 0
+    assert "[/x] arm" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from mat_ros.backends import choose
 from mat_ros.cli import launch as command
 from mat_ros.core import shipped
 from mat_ros.core.errors import Missing, Refused
@@ -165,3 +166,40 @@ def test_a_fault_plan_that_cannot_be_carried_out_is_refused_before_any_node(kind
 def test_an_adapter_beside_a_simulation_is_refused_rather_than_ignored():
     with pytest.raises(Refused, match="hardware fake: expected sim:=none beside it, got sim:=lockstep; add sim:=none"):
         deployment.plan("robot", {"policy": "halfcheetah_mat", "hardware": "fake"})
+
+
+@pytest.mark.parametrize(("backend", "said"), [
+    ("onnxruntime", r"the onnxruntime backend is missing; run .*\[onnx\].*; or leave backend out"),
+    ("auto", r"a backend is missing; run .*\[onnx\]")])
+def test_a_backend_that_is_not_here_is_refused_once_before_any_node(monkeypatch, backend: str, said: str):
+    planned = deployment.plan("mamujoco", {"backend": backend})
+    monkeypatch.setattr(choose, "installed", lambda: () if backend == "auto" else ("native",))
+    with pytest.raises(Missing, match=said):
+        deployment.check_start(planned)
+    deployment.check_start(deployment.plan("mamujoco", {"backend": backend, "nodes": "sim,safety"}))
+
+
+REAL = {"policy": "halfcheetah_mat", "sim": "none", "hardware": "ros2_control"}
+
+
+def test_a_policy_that_needs_a_topic_is_refused_once_before_any_node_with_the_argument_to_add():
+    planned = deployment.plan("robot", {**REAL, "policy": "dexhands_door_mat"})
+    with pytest.raises(Refused, match=r"none for .*hand_position.*; add .*poses:=hand=/TOPIC.*, or choose a policy"):
+        deployment.check_start(planned)
+
+
+@pytest.mark.parametrize(("argument", "said"), [
+    ({"poses": "cup"}, "argument, poses: expected name=topic"),
+    ({"sim": "lockstep", "hardware": "", "imu": "/imu"}, "imu:=: expected hardware:= one of .*, got hardware:=none"),
+    ({"hardware": "fake", "state_topic": "/x"}, "state_topic:=: expected hardware:= one of ros2_control, trajectory"),
+])
+def test_a_topic_that_nothing_would_use_or_that_is_none_is_refused(argument, said):
+    with pytest.raises(Refused, match=said):
+        deployment.plan("robot", {**REAL, **argument})
+
+
+def test_the_driver_receives_the_topic_of_commands_and_the_observer_all_others():
+    topics = {"command_topic": "/c", "state_topic": "/s", "odometry": "/odom", "goal_topic": "/g", "joy": "goal=/joy"}
+    nodes = {node.name: node.parameters for node in deployment.plan("robot", {**REAL, **topics}).graph.nodes}
+    assert nodes["driver"]["command_topic"] == "/c" and "joy" not in nodes["driver"]
+    assert {name: nodes["observer"].get(name) for name in topics} == {**topics, "command_topic": None}

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mat_ros.core.errors import Refused
 from mat_ros.core.options import options
 from mat_ros.graph import deployment
 from mat_ros.graph.build import Graph, NodeSpec
@@ -94,6 +95,7 @@ def test_the_started_nodes_are_those_of_the_graph_with_every_parameter_and_its_t
     asked: list[dict[str, str]] = []
     monkeypatch.setattr(deployment, "plan", lambda name, values: asked.append(values) or
                         type("Plan", (), {"graph": graph}))
+    monkeypatch.setattr(deployment, "check_start", lambda planned: None)
     *declared, start = load("dexhands").entities
     values = {action.args[0]: action.kwargs["default_value"] for action in declared} | {"seed": "7"}
     environment, *nodes = start.kwargs["function"](values)
@@ -107,3 +109,11 @@ def test_the_started_nodes_are_those_of_the_graph_with_every_parameter_and_its_t
         assert given == {name: (value, type(value)) for name, value in spec.parameters.items()}
     assert [node.kwargs["respawn"] for node in nodes] == [False, True, False]
     assert [bool(node.kwargs["on_exit"]) for node in nodes] == [True, False, False]
+
+
+def test_a_policy_that_the_robot_cannot_serve_is_refused_before_any_node_starts(load):
+    *declared, start = load("robot").entities
+    values = {action.args[0]: action.kwargs["default_value"] for action in declared}
+    values |= {"policy": "dexhands_door_mat", "sim": "none", "hardware": "ros2_control"}
+    with pytest.raises(Refused, match="add poses:=fingertip=/TOPIC"):
+        start.kwargs["function"](values)

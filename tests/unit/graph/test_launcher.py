@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mat_ros.core.errors import Refused
+from mat_ros.core.errors import INCOMPLETE, Refused
 from mat_ros.graph import launcher, process
 from mat_ros.graph.build import Graph, NodeSpec
 from mat_ros.graph.claim import claim
@@ -254,3 +254,12 @@ def test_parameters_keep_their_types_on_the_way_through_the_command_line():
     assert command[1:4] == ["-m", "mat_ros.nodes", "chain_node"]
     assert command[4:] == ["--ros-args", "-r", "__node:=chain_a", "-r", "__ns:=/left", "-p", 'hear:="0,1"',
                            "-p", "rate_hz:=60.0"]
+
+
+def test_a_node_whose_file_is_not_whole_makes_the_graph_fail_at_its_end():
+    lines = Lines()
+    script = f"trap 'exit {INCOMPLETE}' INT; echo ready; while :; do sleep 0.05; done"
+    with supervise(lines, recorder=script) as supervisor:
+        pump_until(supervisor, lambda: bool(lines))
+    assert supervisor.status == 1
+    assert lines.of("launcher") == ["recorder has ended; its file is not whole, because the disk took no more"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, LOST_NS, ON_DISK, RETRY_NS, Mode, Supervision
+from mat_ros.graph.supervise import ANSWER_NS, HUNG_NS, LOST_NS, ON_DISK, RETRY_NS, Mode, ModeLog, Supervision
 
 SECOND = 1_000_000_000
 SILENCE = 2_500_000_000
@@ -305,3 +305,11 @@ def test_an_active_node_that_cannot_do_all_its_work_degrades_the_graph():
     supervision.on_report("encoder", True, "the disk is full", {}, SECOND)
     assert (supervision.status(SECOND).mode, supervision.status(SECOND).reason) == \
         (Mode.DEGRADED, "encoder: the disk is full")
+
+
+def test_a_graph_that_misses_ticks_now_and_then_is_logged_once_and_its_end_too():
+    running, degraded, stopped = Mode.RUNNING, Mode.DEGRADED, Mode.STOPPED
+    log = ModeLog()
+    seconds = [running, running, degraded, running, degraded, running, running, running, running, running, running,
+               stopped, running]
+    assert [k for k, mode in enumerate(seconds) if log.states(mode)] == [0, 2, 9, 11, 12]

@@ -18,7 +18,7 @@ from mat_ros.core.tick.collect import NONE
 from mat_ros.core.tick.messages import Applied, Observation, Outcome, Validity
 from mat_ros.core.tick.safety import Reason
 from mat_ros.view.terminal import Screen
-from mat_ros.view.watch import GraphWatch
+from mat_ros.view.watch import GraphWatch, Tick
 
 MS = 1_000_000
 
@@ -121,3 +121,13 @@ def test_a_view_is_drawn_without_ros():
                "print([name for name in ('rclpy', 'mat_ros.nodes', 'mat_ros.msg') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_graph_whose_ticks_come_is_not_shown_as_waiting_for_the_first_and_no_time_is_nan():
+    screen = Screen(GraphWatch(StandInManifest()), "arm", output=io.StringIO())
+    screen.watch.health.reason = "waiting for the first tick"
+    assert screen.state() == ("waiting", "for the first tick")
+    screen.console.print(screen.draw())
+    assert "nan" not in screen.console.file.getvalue()
+    screen.watch.ticks.append(Tick(87, 0, 0, 1.0, np.zeros(3, np.float32), np.zeros(3), ("own",) * 2))
+    assert screen.state() == ("running", "")
