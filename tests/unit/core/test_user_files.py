@@ -24,17 +24,9 @@ def test_a_sound_file_of_each_kind_is_taken(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_mistake_in_a_users_file_ends_in_a_traceback(kind, tmp_path):
-    found, bugs = fuzz(kind, 60, tmp_path)
+    found, bugs = fuzz(kind, 200, tmp_path)
     assert bugs == []
-    assert found["refused"] > 15 and found.total() == 60
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_mistake_of_thousands_in_a_users_file_ends_in_a_traceback(kind, tmp_path):
-    found, bugs = fuzz(kind, 3000, tmp_path, seed=1)
-    assert bugs == []
-    assert found.total() == 3000
+    assert found["refused"] > 50 and found.total() == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
