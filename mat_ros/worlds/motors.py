@@ -56,7 +56,12 @@ class MujocoMotors:
             self._velocities[row, dof] = 0.0
 
     def _dof(self, joint: int) -> int | None:
-        """Return the degree of freedom that a stuck joint locks; a flying base has none, because its drag stops it."""
+        """Return the degree of freedom that a stuck joint locks.
+
+        A flying base has none, because its drag stops it. A tendon has none, because it moves several joints.
+        """
+        if self._model.actuator_trntype[self._motors[joint]] != int(mujoco.mjtTrn.mjTRN_JOINT):
+            return None
         moved = int(self._model.actuator_trnid[self._motors[joint], 0])
         # The joint types are compared as integers, because a NumPy integer never equals a member of MuJoCo's enums.
         hinged = int(self._model.jnt_type[moved]) in (int(mujoco.mjtJoint.mjJNT_HINGE),
