@@ -89,7 +89,7 @@ class Subject:
         assert self.bundle is not None
         manifest = self.bundle.manifest
         information = manifest.chain_information if config.information == "trained" else config.information
-        options = {"information": information} | ({"faults": fault} if fault else {})
+        options = {"information": information, "layout": manifest.layout} | ({"faults": fault} if fault else {})
         environment = make(manifest.task, config.episodes, **options)
         _scatter(environment, config.scatter)
         if not isinstance(environment, RobotEnvironment):

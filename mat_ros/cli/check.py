@@ -20,6 +20,7 @@ from rich.table import Table
 from mat_ros.backends.choose import BACKENDS, installed, load_backend
 from mat_ros.backends.golden import verify
 from mat_ros.backends.timing import time_backend
+from mat_ros.core import named
 from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import MANIFEST, Bundle
 from mat_ros.core.robot.description import RobotDescription
@@ -95,7 +96,15 @@ def check_robot_file(path: Path) -> CheckReport:
         robot = RobotDescription.load(path)
     except Refused as error:
         return CheckReport(False, str(error), {}, None)
-    return CheckReport(True, "", {}, None, tuple(note for joint in robot.joints for note in _cut_off(joint)), robot)
+    notes = (*_without_world(robot), *(note for joint in robot.joints for note in _cut_off(joint)))
+    return CheckReport(True, "", {}, None, notes, robot)
+
+
+def _without_world(robot: RobotDescription) -> Iterator[str]:
+    """Yield a note about a world that no package registers. A world such as `module:World` is not imported here."""
+    if robot.world and ":" not in robot.world and robot.world not in (known := named.names(named.WORLDS)):
+        yield (f"no installed package registers the world {robot.world} (known: {', '.join(known)}): the robot runs on "
+               "hardware, and cannot be simulated")
 
 
 def _cut_off(joint: Joint) -> Iterator[str]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mat_ros import __version__
-from mat_ros.core.errors import Missing, Refused
+from mat_ros.core.errors import Missing, Refused, foreign
 from mat_ros.core.shipped import PACKAGE_FOLDER, install_command
 
 PREFIX = "mat_ros."  # of each group of entry points
@@ -65,16 +65,13 @@ def find(group: str, name: str) -> Any:
     what = f"{NOUNS[group]} {name}"
     if ":" in name:
         module, _, attribute = name.partition(":")
-        try:
-            return getattr(_import(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise _trouble(what, module, error) from error
+        found = getattr(_import(what, module), attribute, None)
+        if found is None:
+            raise Refused(what, "an importable module:Class", f"a module without {attribute}", "correct the name")
+        return found
     for entry in _entries(group):
         if entry.name == name:
-            try:
-                return entry.load()
-            except (ImportError, AttributeError) as error:
-                raise _trouble(what, entry.value, error) from error
+            return find(group, entry.value.partition("[")[0].strip())
     raise Refused(what, f"one of {', '.join(names(group)) or 'none (nothing is registered)'}, or module:Class",
                   repr(name), "choose one of them, or name a class of your own")
 
@@ -86,7 +83,7 @@ def split_name(name: str, group: str) -> tuple[str, str]:
     """
     module, sign, rest = name.rpartition(":")
     if sign:
-        known: Sequence[str] = dir(_module(f"{NOUNS[group]} {name}", module))
+        known: Sequence[str] = dir(_import(f"{NOUNS[group]} {name}", module))
     else:
         known = names(group)
     words = rest.split("_")
@@ -118,28 +115,24 @@ def _entries(group: str) -> list[EntryPoint]:
     return [*own, *entry_points(group=PREFIX + group)]
 
 
-def _module(what: str, module: str) -> Any:
-    try:
-        return _import(module)
-    except (ImportError, ValueError) as error:
-        raise _trouble(what, module, error) from error
-
-
-def _import(module: str) -> Any:
-    """Import a module from the current folder or from Python's path.
+def _import(what: str, module: str) -> Any:
+    """Import a module from the current folder or from Python's path. Any error in it becomes one sentence.
 
     The current folder comes last on the path, so that a file in it replaces no module of an installed package.
     """
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.append(os.getcwd())
-    return importlib.import_module(module)
-
-
-def _trouble(what: str, module: str, error: Exception) -> Refused | Missing:
-    """Return one sentence about a failed import. Where the module needs another package, the sentence names that."""
-    absent = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
-    if absent and not module.partition(":")[0].startswith(absent):
-        remedy = EXTRAS.get(absent.partition(".")[0])
-        return Missing(f"the Python package '{absent}', which {what} needs,",
-                       f"run {install_command(remedy)}" if remedy else "install it")
-    return Refused(what, "an importable module:Class", error, "put its folder on PYTHONPATH, or correct the name")
+    try:
+        return importlib.import_module(module)
+    except (Refused, Missing):
+        raise
+    except ModuleNotFoundError as error:
+        absent = error.name or module
+        if module.startswith(absent):
+            raise Refused(what, "an importable module:Class", error,
+                          "put its folder on PYTHONPATH, or correct the name") from error
+        extra = EXTRAS.get(absent.partition(".")[0])
+        raise Missing(f"the Python package '{absent}', which {what} needs,",
+                      f"run {install_command(extra)}" if extra else "install it") from error
+    except Exception as error:  # a module of a user may raise anything
+        raise Refused(what, f"a module {module} that can be imported", foreign(error), "correct the module") from error

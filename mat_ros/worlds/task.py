@@ -87,8 +87,11 @@ class Task:
         if not robot.world:
             raise Refused(f"robot {robot.name}", "a world, as in `world: my_module:MyWorld`", "none",
                           "name one in the robot file, or override `open` in the task")
-        world: World = named.find(named.WORLDS, robot.world)(count, threads)
-        return world
+        kind = named.find(named.WORLDS, robot.world)
+        if not (isinstance(kind, type) and issubclass(kind, World)):
+            raise Refused(f"world {robot.world}", "a subclass of mat_ros.worlds.world.World", kind,
+                          "correct the robot file, or the class")
+        return kind(count, threads)
 
     def score(self, world: World) -> Score:
         """Return the score that a deployment counts: by default the reward of the training."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,6 +127,20 @@ def test_an_evaluation_has_a_row_for_each_broken_joint_of_run_and_bundle(bundle,
         assert all(row["success"] is not None for row in rows)
 
 
+def test_a_bundle_is_evaluated_as_it_observes_with_the_flags_of_broken_joints(folder, capsys, monkeypatch):
+    train(replace(SMALL, run=folder / "flagged", fault_flag=True))
+    flagged = export_run(ExportConfig(folder / "flagged", folder / "flagged_policy", ticks=20))
+    assert [term.name for term in flagged.manifest.layout.terms][-1] == "joint_broken"
+    capsys.readouterr()  # the lines of the training
+    found = []
+    for subject in ("flagged", "flagged_policy"):
+        monkeypatch.setattr(sys, "argv", ["evaluate", subject, "--episodes", "2", "--modes", "deterministic", "--json",
+                                          "--faults", "lower_hinge:off"])
+        assert evaluate.main() == 0
+        found.append(json.loads(capsys.readouterr().out)["return_mean"])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
 def test_the_launch_plans_the_simulation_and_hardware_of_the_user(bundle, folder):
     planned = deployment.plan("robot", {"policy": str(bundle.folder), "faults": str(plan_file(folder))})
     deployment.check_start(planned)
@@ -167,6 +182,15 @@ def test_the_commands_run_in_the_folder_of_the_robot(bundle, folder):
             "actuator:off:*", "--out", "report")
     assert (folder / "report" / "report.html").is_file()
     assert "upper_hinge" in (folder / "report" / "policy" / "episodes.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.ros
+def test_a_graph_simulates_the_robot_of_the_user_in_lock_step_and_breaks_its_joint(bundle, folder):
+    found = subprocess.run([sys.executable, "-m", "mat_ros.cli", "launch", "robot", "policy:=./policy", "sim:=lockstep",
+                            "episodes:=1", f"faults:={plan_file(folder)}"], cwd=folder, capture_output=True, text=True,
+                           timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "episode 0: return -" in found.stdout and "actuator:off of lower_hinge from tick 10" in found.stdout
 
 
 def test_a_film_needs_no_camera_of_the_scene(bundle, folder):

@@ -46,7 +46,8 @@ def arm() -> Iterator[Any]:
         patch.syspath_prepend(FOLDER)
         patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
         yield importlib.import_module("arm")
-        del sys.modules["arm"]  # it knows the port
+        for name in ("arm", "arm_task"):
+            sys.modules.pop(name, None)  # `arm` knows the port
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,34 @@ def test_an_adapter_of_other_joints_or_another_order_is_refused(arm, policy, mon
     chain = Chain(policy)
     with pytest.raises(Refused, match="expected the joints .*shoulder.*, got .*wrist"):
         next(iter(chain.run(Robot(arm.Arm(chain.manifest), FOLDER / "arm.yaml"), ticks=1)))
+
+
+def test_the_simulated_arm_is_the_arm_of_the_training_and_a_dead_motor_stands_still(arm, policy):
+    from mat_ros.backends.choose import open_backend
+    from mat_ros.bench.faults.lockstep import LockStep
+    from mat_ros.core.faults.schedule import Fault, Schedule
+
+    chain = Chain(policy)
+    lockstep = LockStep(chain.bundle, open_backend("native", chain.bundle), 2)
+    dead = Schedule(0, [Fault("f", "actuator", "off", "elbow", 1.0, 0)])
+    seen = lockstep.run(3, [Schedule(0), dead], keep=True).signals  # (tick, row, signal)
+    with Robot.simulated(chain, seed=3) as robot:
+        alone = np.array([step.signals for step in chain.run(robot, ticks=60)])
+    assert alone.tobytes() == seen[:-1, 0].tobytes()
+    assert np.ptp(seen[:, 1, 1]) == 0.0 and np.ptp(seen[:, 1, [0, 2]], axis=0).min() > 0.05
+    assert distance_m(arm, alone[-1]) < distance_m(arm, alone[0])
+
+
+def test_the_benchmark_of_faults_leaves_out_the_physics_that_this_world_lacks(policy, capsys):
+    from mat_ros.bench.faults.benchmark import with_physics
+    from mat_ros.bench.faults.grid import Grid
+    from mat_ros.core.shipped import config_file
+
+    bundle = Chain(policy).bundle
+    cells = Grid.load(config_file("grids", "grid"), bundle.manifest).cells
+    gone = {cell.kind for cell in cells} - {cell.kind for cell in with_physics(cells, bundle)}
+    assert {"friction", "mass"} <= gone and not {"off", "stuck", "drop", "crash"} & gone
+    assert "arm_task:ArmWorld is no world of MuJoCo" in capsys.readouterr().err
 
 
 @pytest.mark.ros

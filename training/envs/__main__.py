@@ -19,12 +19,20 @@ def table(tasks: list[str]) -> Table:
     for name in tasks:
         try:
             task = find_task(name)[0]()
-            specs = {split: make(f"{name}_{split}", 1).spec for split in task.description().splits}
-            sizes = [f"{split}: {spec.agent_count} x {spec.act_dim}, {spec.obs_dim}" for split, spec in specs.items()]
-            found.add_row(name, task.aim, str(task.horizon), "\n".join(sizes))
+            sizes = (_sizes(name, split) for split in task.description().splits)
+            found.add_row(name, task.aim, str(task.horizon), "\n".join(filter(None, sizes)))
         except (Refused, Missing) as error:
             found.add_row(name, str(error), "", "")
     return found
+
+
+def _sizes(task: str, split: str) -> str:
+    """Return the sizes of a task at a split, or nothing where the task refuses the split."""
+    try:
+        spec = make(f"{task}_{split}", 1).spec
+    except Refused:
+        return ""
+    return f"{split}: {spec.agent_count} x {spec.act_dim}, {spec.obs_dim}"
 
 
 if __name__ == "__main__":

@@ -39,8 +39,11 @@ class RobotEnvironment:
 
     def __init__(self, task: Task, split: str, count: int, *, faults: str = "",
                  information: Literal["intent", "truth"] = "intent", fault_flag: bool = False, randomisation: str = "",
-                 curriculum: float = 0.0, threads: int = 1, first: int = 0) -> None:
-        """Make `count` copies; `first` is the index of copy 0 in a larger batch that several processes share."""
+                 curriculum: float = 0.0, threads: int = 1, first: int = 0, layout: Layout | None = None) -> None:
+        """Make `count` copies; `first` is the index of copy 0 in a larger batch that several processes share.
+
+        The agents observe by `layout`, as those of a bundle do, or by the layout of the task.
+        """
         self.task, self.count, self.robot = task, count, task.description()
         agents, self.action_map = self.robot.agents(split), self.robot.action_map(split)
         self.world = task.open(count, threads)
@@ -51,17 +54,18 @@ class RobotEnvironment:
         self._faults = EpisodeFaults(plan, self.world.joint_names, count)
         self._randomiser = Randomiser(self.world, _find_table(randomisation), seed=0)
         self._faulty = FaultyWorld(self.world)
-        layout, self._flagged = task.layout(self.world, agents), fault_flag
-        self._columns = self._columns_of(layout)
+        layout = layout or task.layout(self.world, agents)
         if fault_flag:
             layout = _with_flags(layout, self.world.joint_names, {agent.name: agent.joints for agent in agents})
+        self._flagged = any(term.name == BROKEN for term in layout.terms)
+        self._columns = self._columns_of(layout)
         self.observer = Observer(layout)
         visible = self.observer.measured.copy()
         if layout.agent_id:
             visible[:, -len(agents):] = True
         normalised = self.observer.measured & self.normalises
         for i, agent in enumerate(agents):
-            if fault_flag:  # the flags are the last measured columns
+            if self._flagged:  # the flags are the last measured columns
                 normalised[i, np.flatnonzero(self.observer.measured[i])[-len(agent.joints):]] = False
         self.spec = Spec(task=f"{task.full_name}_{split}", robot=self.robot.name, split=split, layout=layout,
                          agents=tuple(agent.name for agent in agents), obs_dim=self.observer.obs_dim,
@@ -84,11 +88,12 @@ class RobotEnvironment:
                           f"{1e9 / self.robot.period_ns:g}", "correct the robot file or the world's time step")
 
     def _columns_of(self, layout: Layout) -> NDArray[np.intp]:
-        """Return the columns of a layout's terms in the world's measurements, which may be more."""
-        layout.check(self.world.terms)
+        """Return the columns of a layout's terms, except the flags, in the world's measurements."""
+        measured = tuple(term for term in layout.terms if term.name != BROKEN)
+        Layout(measured, layout.views).check(self.world.terms)
         widths = {term.name: len(term.elements) for term in self.world.terms}
         starts = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
-        return np.concatenate([np.arange(starts[t.name], starts[t.name] + widths[t.name]) for t in layout.terms])
+        return np.concatenate([np.arange(starts[t.name], starts[t.name] + widths[t.name]) for t in measured])
 
     def reset(self, seed: int) -> Float32:
         """Start all copies anew and return observations (env, agent, obs_dim)."""

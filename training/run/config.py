@@ -20,7 +20,8 @@ class TrainConfig:
     """Train a policy on a task."""
 
     task: str = "halfcheetah_6x1"
-    """The policy is trained on this task: robot and split, as in halfcheetah_6x1, catch_over2underarm_hand."""
+    """The policy is trained on this task: NAME_SPLIT, as in halfcheetah_6x1, catch_over2underarm_hand.
+    The name is registered (python -m training.envs lists the names), or is your own, as in arm_task:Reach_joint."""
     algorithm: Algorithm = "mat"
     """The policy learns by this algorithm. mat is PPO over a sequence policy; the others train separate networks."""
     policy: Policy = "mat"
@@ -97,7 +98,7 @@ class TrainConfig:
     normalise: bool = True
     """Observations are normalised by their running mean and deviation."""
     randomisation: str = ""
-    """This table varies the physics of hands: a YAML file, bidexhands or gap. Empty varies nothing."""
+    """This table varies physics, readings and commands: a YAML file, bidexhands or gap. Empty varies nothing."""
     faults: str = ""
     """This fault plan breaks things while training: a YAML file or a shipped plan. Empty breaks nothing."""
     information: Literal["intent", "truth"] = "intent"

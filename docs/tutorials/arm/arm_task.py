@@ -16,7 +16,7 @@ MIDDLE_RAD = np.array([(joint.lower + joint.upper) / 2 for joint in ROBOT.joints
 START_RAD = 1.0  # largest distance of each joint's start from its middle
 NEAR_M, FAR_M = 0.45, 0.8  # smallest and largest distance of a target from the shoulder
 SWING_RAD = 0.9  # largest angle of a target to either side
-REACHED_M = 0.03
+REACHED_M = 0.05
 HASTE = 0.3  # m per rad^2 of the angle requested in a tick; without this term the joints would shake at the target
 
 

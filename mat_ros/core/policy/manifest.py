@@ -205,7 +205,8 @@ class Manifest:
                 action_std=tuple(map(float, data["action_std"])),
                 training=Training(**data["training"]),
                 files={str(name): str(digest) for name, digest in data["files"].items()},
-                sources={str(of): CodeSource(**source) for of, source in data.get("sources", {}).items()},
+                sources={str(of): CodeSource(str(source["object"]), str(source["version"]))
+                         for of, source in data.get("sources", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise Refused("manifest", f"the fields of schema {SCHEMA}", f"trouble with {error}",

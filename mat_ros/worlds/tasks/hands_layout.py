@@ -35,7 +35,10 @@ def layout_of(terms: Sequence[Term], agents: Sequence[Agent], hands: Sequence[st
     offered = {term.name: term for term in terms}
     views = []
     for agent in agents:
-        hand = agent.joints[0].split(":")[0]
+        hand, *others = sorted({joint.split(":")[0] for joint in agent.joints})
+        if others:
+            raise Refused(f"agent {agent.name}", "joints of one hand, since it observes one hand", [hand, *others],
+                          "choose the split hand, finger or joint")
         own = _full_hand(hand, offered) if name == "full_state" else _compact_hand(hand, offered)
         task = _full_task(offered) if name == "full_state" else _compact_task(offered)
         views.append(View(agent.name, tuple(own + task)))

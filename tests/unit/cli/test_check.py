@@ -127,3 +127,13 @@ def test_both_limits_of_every_joint_are_printed_with_the_one_that_rules(
     limits = json.loads(capsys.readouterr().out)["limits"]
     assert {"joint": "elbow", "field": "rate", "robot": 0.001, "bundle": 10.0, "ruling": 0.001,
             "ruler": "robot"} in limits
+
+
+def test_a_world_that_nobody_registers_is_noted_and_no_module_of_a_user_is_imported(tmp_path: Path):
+    text = ("name: crane\nrate_hz: 50\njoint_defaults: {quantity: position, unit: rad, lower: -1.0, upper: 1.0, "
+            "rate: 2.0, effort: 5.0, scale: 1.0, offset: 0.0, default: 0.0, fallback: hold}\njoints: {jib: }\n")
+    for world, notes in (("marsrover", 1), ("halfcheetah", 0), ("nowhere:World", 0)):
+        (tmp_path / "crane.yaml").write_text(f"{text}world: {world}\n", encoding="utf-8")
+        report = check.check_robot_file(tmp_path / "crane.yaml")
+        assert report.ok and len(report.notes) == notes
+        assert all("the world marsrover" in note and "cannot be simulated" in note for note in report.notes)

@@ -271,6 +271,8 @@ def test_unknown_tasks_splits_and_options_are_refused():
         make("door_kick_hand", 1)
     with pytest.raises(Refused, match="split of robot dexhands_over: expected one of .*'hand'"):
         make("over_elbow", 1)
+    with pytest.raises(Refused, match="agent dexhands_over: expected joints of one hand"):
+        make("over_all", 1)
     with pytest.raises(Refused, match="observation"):
         make("over_hand", 1, observation="x-ray")
     with pytest.raises(Refused, match="reward"):

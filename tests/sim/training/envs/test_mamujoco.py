@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
@@ -217,3 +219,14 @@ def test_pettingzoo_and_gymnasium_accept_the_adapters() -> None:
             assert info["final_obs"][np.flatnonzero(terminated)[0]].shape == obs[0].shape
             return
     pytest.fail("expected a random hopper to fall within 150 ticks")
+
+
+def test_the_table_of_tasks_has_each_split_and_the_reason_where_a_task_cannot_open() -> None:
+    from rich.console import Console
+
+    from training.envs.__main__ import table
+
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(table(["hopper", "nowhere:Task"]))
+    text = console.export_text()
+    assert "3x1: 3 x 1, 10" in text and "importable module:Class" in text
