@@ -80,24 +80,31 @@ def settle_motors(file: ModelFile, standing: bool) -> list[Motor]:
 
     `standing` states that the motors carry the robot's own weight.
     """
-    model, spec = file.model, file.spec
+    model = file.model
     chosen = _chosen(model)
-    if not chosen:
-        left = f" that moves a joint by a command ({model.nu} others are left alone)" if model.nu else ""
-        file.guessed.append(f"motors: the file has none{left}, so every joint gets one")
-        return [_make(file, name, standing) for name in commanded(file)]
-    name_of = {k: name for name, (k, _) in chosen.items()}
-    for k, actuator in enumerate(spec.actuators):
+    _rename(file, {k: name for name, (k, _) in chosen.items()})
+    if chosen:
+        return [_settle(file, name, k, joints, standing) for name, (k, joints) in chosen.items()]
+    left = f" that moves a joint by a command ({model.nu} others are left alone)" if model.nu else ""
+    file.guessed.append(f"motors: the file has none{left}, so every joint gets one")
+    motors = [_make(file, name, standing) for name in commanded(file)]
+    file.guessed.append("armature: every joint gets at least what its servo needs to be steady at the physics step")
+    return motors
+
+
+def _rename(file: ModelFile, name_of: dict[int, str]) -> None:
+    """Name the commanded actuators after their joints, and the others so that no name stands twice."""
+    joints = {joint.name for joint in file.spec.joints}
+    for k, actuator in enumerate(file.spec.actuators):
         if k not in name_of:
             file.guessed.append(f"actuator {actuator.name or k}: it is left alone, and its control stays 0")
-            name_of[k] = unused(f"{actuator.name or 'actuator'}_alone", name_of.values())
-    new_name = {actuator.name: name_of[k] for k, actuator in enumerate(spec.actuators)}
-    for k, actuator in enumerate(spec.actuators):
+            name_of[k] = unused(f"{actuator.name or 'actuator'}_alone", {*name_of.values(), *joints})
+    new_name = {actuator.name: name_of[k] for k, actuator in enumerate(file.spec.actuators)}
+    for k, actuator in enumerate(file.spec.actuators):
         actuator.name = name_of[k]
-    for sensor in spec.sensors:
+    for sensor in file.spec.sensors:
         if sensor.objtype == mujoco.mjtObj.mjOBJ_ACTUATOR:
             sensor.objname = new_name[sensor.objname]
-    return [_settle(file, name, k, joints, standing) for name, (k, joints) in chosen.items()]
 
 
 def _round(motor: Motor) -> None:

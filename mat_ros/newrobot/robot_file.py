@@ -56,7 +56,7 @@ def robot_text(name: str, file: ModelFile, world: str, motors: Sequence[Motor], 
              "# A comment `guess` marks values that the file does not state. Replace them by those of the data sheet.",
              f"name: {name}", f"world: {world}",
              f"rate_hz: {1.0 / (substeps(timestep) * timestep)!r}  # guess: {substeps(timestep)} physics steps",
-             "guard: {silence_ticks: 10}  # periods; an ordinary computer without real-time priority is late now and then",
+             "guard: {silence_ticks: 10}  # periods; a computer without real-time priority is late now and then",
              f"joint_defaults: {_flow(shared)}", "joints:"]
     for motor in motors:
         row = {field: value for field, value in rows[motor.name].items() if field not in shared}

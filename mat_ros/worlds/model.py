@@ -127,11 +127,10 @@ class Root:
         self.planar = tuple(k for k in mine if k < inner and int(model.jnt_type[k]) in (SLIDE, HINGE))
         self.slides = tuple(k for k in self.planar if int(model.jnt_type[k]) == SLIDE)
         self.turns = tuple(k for k in self.planar if int(model.jnt_type[k]) == HINGE)
-        wrapped = {int(k) for k in model.wrap_objid[model.wrap_type == int(mujoco.mjtWrap.mjWRAP_JOINT)]}
         following = {int(k) for k in model.eq_obj1id[model.eq_type == int(mujoco.mjtEq.mjEQ_JOINT)]}
         # Joints without a motor further out, such as a pole on a cart.
         self.passive = tuple(k for k in mine if int(model.jnt_type[k]) in (SLIDE, HINGE)
-                             and k not in {*moved, *self.planar, *wrapped, *following})
+                             and k not in {*moved, *self.planar, *following})
 
     def sources(self) -> list[Source]:
         """Return what is measured of the base (its height and speed, but no distance covered) and of passive joints."""

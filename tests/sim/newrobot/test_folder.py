@@ -37,7 +37,7 @@ def own_tests(folder):
 def test_the_own_tests_of_twelve_robots_of_gymnasium_pass(tmp_path):
     for name, path in gymnasium_robots().items():
         new_robot(path, into=tmp_path / name)
-    assert "84 passed" in own_tests(tmp_path)
+    assert "96 passed" in own_tests(tmp_path)
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_the_own_tests_of_robots_of_other_packages_pass(tmp_path):
         pytest.skip("none of the packages with other robots is installed")
     for k, path in enumerate(present.values()):
         new_robot(path, name=f"robot_{k}", into=tmp_path / f"robot_{k}")
-    assert f"{7 * len(present)} passed" in own_tests(tmp_path)
+    assert f"{8 * len(present)} passed" in own_tests(tmp_path)
 
 
 def test_the_command_prints_what_it_wrote_as_json(tmp_path, capsys):
@@ -111,7 +111,7 @@ def test_joints_whose_nodes_would_have_one_name_get_agents_with_different_names(
     agents = [agent.name for agent in robot.agents("joint")]
     assert len({_node_name(agent) for agent in agents}) == 3
     assert all(_node_name(agent).isascii() for agent in agents)
-    assert "7 passed" in own_tests(tmp_path / "out")
+    assert "8 passed" in own_tests(tmp_path / "out")
 
 
 @pytest.mark.parametrize("agent", ["robot0:FFJ3", "j3", "J3", "left arm"])

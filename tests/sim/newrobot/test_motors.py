@@ -109,6 +109,12 @@ def test_what_no_command_can_express_is_left_alone_and_said(tmp_path):
     assert model.nu == 3
 
 
+def test_a_muscle_with_the_name_of_a_joint_does_not_keep_the_joint_from_its_motor(tmp_path):
+    motors, _, model, _ = settled(arm(tmp_path, actuators('<muscle name="dip" joint="dip" lengthrange="0 1"/>')))
+    assert set(motors) == {"slew", "luff", "dip"} and model.nu == 4
+    assert model.actuator("dip").gaintype[0] == int(mujoco.mjtGain.mjGAIN_FIXED)
+
+
 def test_sensors_of_motors_still_measure_them(tmp_path):
     sensor = '<sensor><actuatorfrc name="force" actuator="old name"/></sensor>'
     *_, model, _ = settled(arm(tmp_path, SERVOS.replace("<motor ", '<motor name="old name" ') + sensor))
