@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -23,8 +23,9 @@ from mat_ros.core.robot.observe import Term
 from mat_ros.newrobot.model_file import ModelFile, read_model
 from mat_ros.newrobot.motors import commanded, described, settle_motors
 from mat_ros.newrobot.robot_file import robot_text
-from mat_ros.newrobot.scene import furnish, start_pose, write_model
+from mat_ros.newrobot.scene import furnish, write_model
 from mat_ros.newrobot.skeleton import Skeleton, reach_of, skeleton_of
+from mat_ros.newrobot.stance import rest_pose
 from mat_ros.worlds.model import sources_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -88,8 +89,8 @@ def _name(given: str, path: Path) -> str:
 
 def _write(work: Path, folder: Path, name: str, split: str, file: ModelFile, skeleton: Skeleton) -> NewRobot:
     motors = settle_motors(file, standing=skeleton.base != "fixed")
-    rests = _rests(file, [motor.name for motor in motors])
-    furnish(file, skeleton, len(motors), {}, name)
+    rests = rest_pose(file, skeleton, motors)
+    furnish(file, skeleton, len(motors), rests, name)
     model = write_model(file, work / f"{name}.xml")
     world = f"{name}_world:{_class(name)}"
     text = robot_text(name, file, world, motors, skeleton.limbs, rests, skeleton.kind == "legs")
@@ -125,15 +126,6 @@ def _sizes(model: mujoco.MjModel, skeleton: Skeleton) -> dict[str, str]:
     root = model.body(skeleton.root).id
     height = max(float(data.xpos[root, 2]), 0.1)
     return {"size": f"{reach_of(model, data, root):.2g}", "speed": f"{math.sqrt(0.25 * GRAVITY * height):.2g}"}
-
-
-def _rests(file: ModelFile, joints: Sequence[str]) -> Mapping[str, float]:
-    """Return where the joints stand at the start; a command of a tendon stands at the middle of its range."""
-    qpos, key = start_pose(file.model)
-    if key:
-        file.guessed.append(f"start: the keyframe {key!r} of the file")
-    known = {file.model.joint(k).name: float(qpos[file.model.jnt_qposadr[k]]) for k in range(file.model.njnt)}
-    return {joint: known[joint] for joint in joints if joint in known}
 
 
 def _why(skeleton: Skeleton) -> str:

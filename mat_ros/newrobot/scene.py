@@ -14,23 +14,16 @@ from numpy.typing import NDArray
 
 from mat_ros.core.errors import Refused
 from mat_ros.newrobot.model_file import ModelFile, heard, unused
-from mat_ros.newrobot.skeleton import FREE, Skeleton, chain_down
+from mat_ros.newrobot.skeleton import FREE, Skeleton, chain_down, lowest
+from mat_ros.newrobot.stance import start_pose
 from mat_ros.worlds.model import START, TARGET, TIP
 
 Float = NDArray[np.float64]
 ASSETS = "assets"  # folder of the meshes and textures
 PICTURE = (1920, 1080)  # pixels, the largest picture of the robot
 BALL_M = 0.02  # radius of the ball that marks the target
+DISTANCE = 3.2  # of the camera, in radii of the robot
 CLEARANCE_M = 0.005  # height above the floor at which a robot starts that the file does not place
-
-
-def start_pose(model: mujoco.MjModel) -> tuple[Float, str]:
-    """Return the positions (nq,) in which the robot starts, and where they come from: a keyframe, or the zero pose."""
-    keys = {model.key(k).name: k for k in range(model.nkey)}
-    chosen = next((keys[name] for name in ("home", "stand", "standing") if name in keys), 0 if keys else None)
-    if chosen is None:
-        return np.array(model.qpos0), ""
-    return np.array(model.key_qpos[chosen]), model.key(chosen).name or f"keyframe {chosen}"
 
 
 def furnish(file: ModelFile, skeleton: Skeleton, commands: int, pose: Mapping[str, float], name: str) -> None:
@@ -61,29 +54,37 @@ def furnish(file: ModelFile, skeleton: Skeleton, commands: int, pose: Mapping[st
 
 
 def _stage(file: ModelFile, skeleton: Skeleton, qpos: Float) -> None:
-    """Add a light, a camera that sees the whole robot, and room for large pictures."""
+    """Add a camera that sees the whole robot and goes with it, a light, a sky, and room for large pictures."""
     spec, model = file.spec, file.model
+    spec.compiler.discardvisual = False  # the shapes of a URDF are chosen, and the sky is to stay
     spec.visual.global_.offwidth, spec.visual.global_.offheight = PICTURE
     data = mujoco.MjData(model)
     data.qpos[:] = qpos
     mujoco.mj_kinematics(model, data)
-    bodies = list(chain_down(model, model.body(skeleton.root).id))
-    middle = (data.xpos[bodies].max(axis=0) + data.xpos[bodies].min(axis=0)) / 2
-    radius = max(0.1, float(np.linalg.norm(data.xpos[bodies] - middle, axis=1).max()))
-    eye = middle + radius * np.array([2.2, -2.2, 1.2])
-    back = (eye - middle) / np.linalg.norm(eye - middle)
+    root = model.body(skeleton.root).id
+    bodies = set(chain_down(model, root))
+    geoms = [k for k in range(model.ngeom) if int(model.geom_bodyid[k]) in bodies]
+    points = np.concatenate([data.xpos[sorted(bodies)], data.geom_xpos[geoms]])
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    radius = max([float(np.linalg.norm(point - middle)) for point in data.xpos[sorted(bodies)]]
+                 + [float(np.linalg.norm(data.geom_xpos[k] - middle) + model.geom_rbound[k]) for k in geoms])
+    eye = DISTANCE * radius * np.array([0.7, -0.7, 0.35])  # from the middle
+    back = eye / np.linalg.norm(eye)
     right = np.cross((0.0, 0.0, 1.0), back)
     right /= np.linalg.norm(right)
-    quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    cameras = {camera.name for camera in spec.cameras}
-    carrier = spec.worldbody
-    camera = carrier.add_camera(name=unused("overview", cameras), pos=eye, quat=quaternion, fovy=45.0)
-    if skeleton.kind == "legs" and skeleton.base != "hanging":
-        camera.mode = mujoco.mjtCamLight.mjCAMLIGHT_TARGETBODY
-        camera.targetbody = skeleton.root
+    turned, inverse, own = np.zeros(4), np.zeros(4), np.zeros(4)
+    mujoco.mju_mat2Quat(turned, np.stack([right, np.cross(back, right), back], axis=1).ravel())
+    mujoco.mju_negQuat(inverse, data.xquat[root])
+    mujoco.mju_mulQuat(own, inverse, turned)
+    place = data.xmat[root].reshape(3, 3).T @ (middle + eye - data.xpos[root])
+    spec.body(skeleton.root).add_camera(name=unused("overview", {camera.name for camera in spec.cameras}), pos=place,
+                                        quat=own, fovy=45.0, mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK)
     if not spec.lights:
-        spec.worldbody.add_light(type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[0, 0, 3], dir=[0.3, 0.3, -1])
+        spec.worldbody.add_light(type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[0, 0, 3], dir=[0.3, 0.5, -1])
+    if not any(texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX for texture in spec.textures):
+        spec.add_texture(name=unused("sky", {texture.name for texture in spec.textures}), width=64, height=384,
+                         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+                         rgb1=[0.96, 0.97, 0.98], rgb2=[0.72, 0.79, 0.87])
 
 
 def _stand(file: ModelFile, skeleton: Skeleton, qpos: Float) -> Float:
@@ -110,17 +111,11 @@ def _stand(file: ModelFile, skeleton: Skeleton, qpos: Float) -> Float:
 
 
 def _lowest(model: mujoco.MjModel, skeleton: Skeleton, qpos: Float) -> float:
-    """Return the height of the lowest point of the robot's shapes, in m."""
+    """Return the height of the lowest point of the robot, in m."""
     data = mujoco.MjData(model)
     data.qpos[:] = qpos
     mujoco.mj_kinematics(model, data)
-    bodies = set(chain_down(model, model.body(skeleton.root).id))
-    low = [float(data.xpos[body, 2]) for body in bodies]
-    for k in range(model.ngeom):
-        if int(model.geom_bodyid[k]) in bodies:
-            up = data.geom_xmat[k].reshape(3, 3)[2]
-            low.append(float(data.geom_xpos[k, 2] + up @ model.geom_aabb[k, :3] - np.abs(up) @ model.geom_aabb[k, 3:]))
-    return min(low)
+    return float(lowest(model, data, chain_down(model, model.body(skeleton.root).id))[1][2])
 
 
 def write_model(file: ModelFile, path: Path) -> mujoco.MjModel:

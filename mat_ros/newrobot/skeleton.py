@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mat_ros.newrobot.model_file import unused
 
+Float = NDArray[np.float64]
 ARM_LENGTH = 3  # joints in a row from a fixed base that make an arm, whatever hangs at its end
 HANGING = 0.6  # share of its length by which the end of a limb is below the base of a robot that stands on it
 TIP_NAMES = re.compile(r"tip|tool|tcp|grip|pinch|attach|effector|ee(_|$)|hand|palm", re.IGNORECASE)
@@ -94,6 +95,18 @@ def reach_of(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> float:
     return max(far)
 
 
+def lowest(model: mujoco.MjModel, data: mujoco.MjData, bodies: Iterable[int]) -> tuple[int, Float]:
+    """Return the lowest point of bodies and their shapes, in m, and its body."""
+    chosen = list(bodies)
+    points = [(body, np.array(data.xpos[body])) for body in chosen]
+    for k in range(model.ngeom):
+        if int(model.geom_bodyid[k]) in chosen:
+            up = data.geom_xmat[k].reshape(3, 3)[2]
+            drop = np.abs(up) @ model.geom_aabb[k, 3:] - up @ model.geom_aabb[k, :3]
+            points.append((int(model.geom_bodyid[k]), data.geom_xpos[k] - [0.0, 0.0, drop]))
+    return min(points, key=lambda found: float(found[1][2]))
+
+
 def _size(model: mujoco.MjModel, geom: int) -> float:
     return float(np.linalg.norm(model.geom_pos[geom]) + model.geom_rbound[geom])
 
@@ -163,8 +176,7 @@ def _hanging(model: mujoco.MjModel, data: mujoco.MjData, segments: Sequence[Sequ
     """Return the number of limbs whose ends are below the base by most of their lengths."""
     count = 0
     for segment in segments:
-        below = list(chain_down(model, body[segment[0]]))
-        drop = float(data.xpos[root, 2] - data.xpos[below, 2].min())
+        drop = float(data.xpos[root, 2] - lowest(model, data, chain_down(model, body[segment[0]]))[1][2])
         count += drop > HANGING * reach_of(model, data, body[segment[0]]) > 0
     return count
 

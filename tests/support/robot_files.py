@@ -54,6 +54,16 @@ URDF_ARM = """
   <joint name="flange" type="fixed"><parent link="wheel"/><child link="tool"/><origin xyz=".1 0 0"/></joint>
 </robot>
 """
+LEGGED_URDF = """
+<robot name="walker"><link name="trunk"><inertial><mass value="4"/>{ball}</inertial></link>{legs}</robot>"""
+LEG = """
+<link name="{0}_leg"><inertial><origin xyz="0 0 -.2"/><mass value="1"/>{ball}</inertial></link>
+<link name="{0}_foot"><inertial><mass value=".1"/>{ball}</inertial>
+<collision><origin xyz="0 0 -.4"/><geometry><sphere radius=".03"/></geometry></collision></link>
+<joint name="{0}_hip" type="revolute"><parent link="trunk"/><child link="{0}_leg"/><origin xyz="{1}"/>
+<axis xyz="0 1 0"/><limit lower="-1" upper="1" effort="40" velocity="9"/></joint>
+<joint name="{0}_knee" type="revolute"><parent link="{0}_leg"/><child link="{0}_foot"/><origin xyz="0 0 -.4"/>
+<axis xyz="0 1 0"/><limit lower="{lower}" upper="{upper}" effort="40" velocity="9"/></joint>"""
 BALL = '<inertia ixx=".02" iyy=".02" izz=".02" ixy="0" ixz="0" iyz="0"/>'
 BOX = '<box size=".1 .1 .4"/>'
 TETRAHEDRON = b"v 0 0 0\nv .1 0 0\nv 0 .1 0\nv 0 0 .1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"  # a mesh in the format OBJ
@@ -71,6 +81,14 @@ def urdf_arm(folder: Path, shape: str = BOX, lower: str = "-1") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "digger.urdf").write_text(URDF_ARM.format(shape=shape, lower=lower, ball=BALL), encoding="utf-8")
     return folder / "digger.urdf"
+
+
+def urdf_walker(folder: Path, knee: tuple[float, float] = (-1.0, 1.0)) -> Path:
+    """Write a robot with four legs of two hinges as a URDF, and return its file."""
+    sides = {"front_left": ".2 .1 0", "front_right": ".2 -.1 0", "rear_left": "-.2 .1 0", "rear_right": "-.2 -.1 0"}
+    legs = "".join(LEG.format(side, place, ball=BALL, lower=knee[0], upper=knee[1]) for side, place in sides.items())
+    (folder / "walker.urdf").write_text(LEGGED_URDF.format(legs=legs, ball=BALL), encoding="utf-8")
+    return folder / "walker.urdf"
 
 
 GYMNASIUM = {  # file -> kind

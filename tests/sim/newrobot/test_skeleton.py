@@ -7,20 +7,9 @@ import pytest
 from mat_ros.newrobot.model_file import read_model
 from mat_ros.newrobot.motors import commanded
 from mat_ros.newrobot.skeleton import skeleton_of
-from support.robot_files import DATA, GYMNASIUM, KINDS, arm, gymnasium_robots, other_robots, urdf_arm
+from support.robot_files import DATA, GYMNASIUM, KINDS, arm, gymnasium_robots, other_robots, urdf_arm, urdf_walker
 
 pytestmark = pytest.mark.sim
-LEGGED_URDF = """
-<robot name="walker"><link name="trunk"><inertial><mass value="4"/>{ball}</inertial></link>{legs}</robot>"""
-BALL = '<inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/>'
-LEG = """
-<link name="{0}_leg"><inertial><origin xyz="0 0 -.2"/><mass value="1"/>{ball}</inertial></link>
-<link name="{0}_foot"><inertial><mass value=".1"/>{ball}</inertial>
-<collision><geometry><sphere radius=".03"/></geometry></collision></link>
-<joint name="{0}_hip" type="revolute"><parent link="trunk"/><child link="{0}_leg"/><origin xyz="{1} 0 0"/>
-<axis xyz="0 1 0"/><limit lower="-1" upper="1" effort="9" velocity="9"/></joint>
-<joint name="{0}_knee" type="revolute"><parent link="{0}_leg"/><child link="{0}_foot"/><origin xyz="0 0 -.4"/>
-<axis xyz="0 1 0"/><limit lower="-1" upper="1" effort="9" velocity="9"/></joint>"""
 
 
 def skeleton(path):
@@ -58,7 +47,6 @@ def test_an_arm_ends_at_its_tool_or_at_the_far_end_of_its_last_link(tmp_path):
 
 
 def test_a_urdf_that_stands_on_its_limbs_has_a_free_base(tmp_path):
-    legs = "".join(LEG.format(side, x, ball=BALL) for side, x in (("front", 0.2), ("rear", -0.2)))
-    (tmp_path / "walker.urdf").write_text(LEGGED_URDF.format(legs=legs, ball=BALL), encoding="utf-8")
-    found = skeleton(tmp_path / "walker.urdf")
-    assert (found.kind, found.base, [limb.name for limb in found.limbs]) == ("legs", "hanging", ["front", "rear"])
+    found = skeleton(urdf_walker(tmp_path))
+    assert (found.kind, found.base) == ("legs", "hanging")
+    assert [limb.name for limb in found.limbs] == ["front_left", "front_right", "rear_left", "rear_right"]
