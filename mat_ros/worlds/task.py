@@ -8,6 +8,7 @@ Training and the runtime use the same object. A user's task is a subclass, named
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -91,7 +92,8 @@ class Task:
         if not (isinstance(kind, type) and issubclass(kind, World)):
             raise Refused(f"world {robot.world}", "a subclass of mat_ros.worlds.world.World", kind,
                           "correct the robot file, or the class")
-        return kind(count, threads)
+        make: Callable[[int, int], World] = kind  # a world of a user takes these two arguments
+        return make(count, threads)
 
     def score(self, world: World) -> Score:
         """Return the score that a deployment counts: by default the reward of the training."""
