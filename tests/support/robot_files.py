@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 ARM = """
 <mujoco model="crane">
@@ -89,6 +90,17 @@ def urdf_walker(folder: Path, knee: tuple[float, float] = (-1.0, 1.0)) -> Path:
     legs = "".join(LEG.format(side, place, ball=BALL, lower=knee[0], upper=knee[1]) for side, place in sides.items())
     (folder / "walker.urdf").write_text(LEGGED_URDF.format(legs=legs, ball=BALL), encoding="utf-8")
     return folder / "walker.urdf"
+
+
+def world_of(folder: Path, count: int = 1) -> Any:
+    """Return the world of a new robot's folder, from a module of its own: several folders may have the same name."""
+    file = next(folder.glob("*_world.py"))
+    spec = importlib.util.spec_from_file_location(f"world_in_{folder.name}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    kind = next(kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == spec.name)
+    return kind(count)
 
 
 GYMNASIUM = {  # file -> kind

@@ -18,7 +18,7 @@ from mat_ros.core.tick.wiring import _node_name
 from mat_ros.newrobot.folder import new_robot
 from mat_ros.newrobot.robot_file import node_name
 from support.places import ROOT
-from support.robot_files import ARM, SERVOS, arm, gymnasium_robots, other_robots, urdf_arm
+from support.robot_files import ARM, SERVOS, arm, gymnasium_robots, other_robots, urdf_arm, world_of
 
 pytestmark = pytest.mark.sim
 PATIENCE_S = 600  # bounds a hang on a machine that is busy
@@ -126,10 +126,9 @@ def test_the_robot_file_reads_back_with_all_joints_in_the_split_by_limb(tmp_path
     assert data["hardware"]["ros2_control"]["joints"]["left_knee"] == {"of": "left_knee"}
 
 
-def test_a_world_draws_targets_that_the_tip_can_reach_and_keeps_to_the_rates(tmp_path, monkeypatch):
+def test_a_world_draws_targets_that_the_tip_can_reach_and_keeps_to_the_rates(tmp_path):
     new_robot(urdf_arm(tmp_path), into=tmp_path / "out")
-    monkeypatch.syspath_prepend(tmp_path / "out")
-    world = __import__("digger_world").Digger(8)
+    world = world_of(tmp_path / "out", 8)
     world.reset(seed=3)
     far = np.linalg.norm(world.signal("target_position") - [0.0, 0.0, 0.4], axis=1)
     assert far == pytest.approx(np.full(8, 0.5), abs=1e-6)  # m, from the shoulder: the length of the boom and the tool
@@ -139,11 +138,9 @@ def test_a_world_draws_targets_that_the_tip_can_reach_and_keeps_to_the_rates(tmp
     assert asked[:, 0] == pytest.approx(before[:, 0] + 1.5 * world.control_period_ns * 1e-9)
 
 
-def test_equal_seeds_give_equal_bits_in_batches_of_any_size(tmp_path, monkeypatch):
-    new_robot(arm(tmp_path), name="small", into=tmp_path / "out")
-    monkeypatch.syspath_prepend(tmp_path / "out")
-    kind = __import__("small_world").Small
-    few, many = kind(2), kind(5)
+def test_equal_seeds_give_equal_bits_in_batches_of_any_size(tmp_path):
+    new_robot(arm(tmp_path), into=tmp_path / "out")
+    few, many = world_of(tmp_path / "out", 2), world_of(tmp_path / "out", 5)
     for world in (few, many):
         world.reset(seed=7)
         for _ in range(20):

@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A new robot starts in a pose that its limits allow, and legs stand in it."""
 
-import importlib
-
 import numpy as np
 import pytest
 
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.newrobot.folder import new_robot
-from support.robot_files import SERVOS, arm, urdf_arm, urdf_walker
+from support.robot_files import SERVOS, arm, urdf_arm, urdf_walker, world_of
 
 pytestmark = pytest.mark.sim
 
@@ -18,14 +16,13 @@ def defaults(written):
     return {joint.name: joint.default for joint in RobotDescription.load(written.robot).joints}
 
 
-def test_a_robot_whose_knees_cannot_be_straight_stands_with_bent_legs(tmp_path, monkeypatch):
-    written = new_robot(urdf_walker(tmp_path, knee=(0.6, 2.0)), name="bent_walker", into=tmp_path / "out")
+def test_a_robot_whose_knees_cannot_be_straight_stands_with_bent_legs(tmp_path):
+    written = new_robot(urdf_walker(tmp_path, knee=(0.6, 2.0)), into=tmp_path / "out")
     found = defaults(written)
     assert found["front_left_knee"] == pytest.approx(1.3, abs=0.3)
     assert found["front_left_hip"] == pytest.approx(-found["front_left_knee"] / 2, abs=0.1)  # thigh and shank are equal
     assert any(guess.startswith("start: every limb is bent") for guess in written.guessed)
-    monkeypatch.syspath_prepend(tmp_path / "out")
-    world = importlib.import_module("bent_walker_world").BentWalker(1)
+    world = world_of(tmp_path / "out")
     world.reset(seed=0)
     for _ in range(100):
         world.step(world.rest[None])
