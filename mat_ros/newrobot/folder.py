@@ -20,8 +20,9 @@ import mujoco
 from mat_ros.core.errors import Refused
 from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.observe import Term
+from mat_ros.newrobot.actuators import commanded
 from mat_ros.newrobot.model_file import ModelFile, read_model
-from mat_ros.newrobot.motors import commanded, described, settle_motors
+from mat_ros.newrobot.motors import described, settle_motors
 from mat_ros.newrobot.robot_file import robot_text
 from mat_ros.newrobot.scene import furnish, write_model
 from mat_ros.newrobot.skeleton import Skeleton, reach_of, skeleton_of
@@ -110,7 +111,7 @@ def _write(work: Path, folder: Path, name: str, split: str, file: ModelFile, ske
                            "ros.py": f"{name}_ros.py", "test.py": f"test_{name}.py", "train.yaml": "train.yaml",
                            "readme.md": "README.md"}.items():
         filled = Template((TEMPLATES / f"{source}.in").read_text(encoding="utf-8")).substitute(words)
-        (work / target).write_text(filled, encoding="utf-8")
+        (work / target).write_text(_aligned(filled) if target == "README.md" else filled, encoding="utf-8")
     guessed = (f"kind: {_why(skeleton)}", *file.guessed, *described(motors),
                f"rate_hz: {1e9 / robot.period_ns:g}, which no model file states")
     return NewRobot(folder, folder / f"{name}.yaml", world, f"{name}_task:{task}_{split}",
@@ -126,6 +127,14 @@ def _sizes(model: mujoco.MjModel, skeleton: Skeleton) -> dict[str, str]:
     root = model.body(skeleton.root).id
     height = max(float(data.xpos[root, 2]), 0.1)
     return {"size": f"{reach_of(model, data, root):.2g}", "speed": f"{math.sqrt(0.25 * GRAVITY * height):.2g}"}
+
+
+def _aligned(text: str) -> str:
+    """Return text with the comments behind its commands in one column."""
+    lines = [line.partition("  # ") for line in text.splitlines()]
+    width = max(len(command.rstrip()) for command, comment, _ in lines if comment)
+    return "".join(f"{command.rstrip():<{width}}  # {words}\n" if comment else f"{command}\n"
+                   for command, comment, words in lines)
 
 
 def _why(skeleton: Skeleton) -> str:

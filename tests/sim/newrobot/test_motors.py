@@ -6,8 +6,9 @@ import mujoco
 import numpy as np
 import pytest
 
+from mat_ros.newrobot.actuators import commanded
 from mat_ros.newrobot.model_file import read_model
-from mat_ros.newrobot.motors import commanded, described, settle_motors
+from mat_ros.newrobot.motors import described, settle_motors
 from mat_ros.newrobot.scene import write_model
 from support.robot_files import SERVOS, arm, urdf_arm
 

@@ -4,8 +4,8 @@
 
 import pytest
 
+from mat_ros.newrobot.actuators import commanded
 from mat_ros.newrobot.model_file import read_model
-from mat_ros.newrobot.motors import commanded
 from mat_ros.newrobot.skeleton import skeleton_of
 from support.robot_files import DATA, GYMNASIUM, KINDS, arm, gymnasium_robots, other_robots, urdf_arm, urdf_walker
 
