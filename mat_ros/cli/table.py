@@ -61,6 +61,7 @@ AUDIENCES = (
         "integrate: a new robot, policy or machine",
         (
             Command("doctor", "what this machine has, lacks, and how to mend it"),
+            Command("new-robot", "write a robot's folder from MJCF or URDF", "sim", own="mat_ros.cli.new_robot"),
             Command("check", "verify a policy bundle or a robot file", "onnx"),
             Command("engines", "build and verify TensorRT engines", "rtx"),
             Command("bench", "measure latency, or what faults leave", "onnx,sim"),

@@ -64,7 +64,8 @@ class MujocoWorld(World):
     def _scatter(self, rows: Ids) -> None:
         """Move the driven hinges of `rows` away from where the task has placed them."""
         model = self.model
-        joints = model.actuator_trnid[self._motors, 0]
+        motors = self._motors[model.actuator_trntype[self._motors] == int(mujoco.mjtTrn.mjTRN_JOINT)]
+        joints = model.actuator_trnid[motors, 0]
         # The joint types are compared as integers, because a NumPy integer never equals a member of MuJoCo's enums.
         joints = joints[model.jnt_type[joints] == int(mujoco.mjtJoint.mjJNT_HINGE)]
         lower, upper = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], (-np.inf, np.inf)).T

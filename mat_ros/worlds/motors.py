@@ -45,23 +45,28 @@ class MujocoMotors:
             return
         for field in FIELDS:
             self._own[field][row, self._motors] = self._whole[field][row, self._motors] * strength[:, None]
-        locked = [dof for dof in map(self._dof, stuck) if dof is not None]
+        locked = [dof for joint in stuck for dof in self._dofs(joint)]
         for field, value in LOCK.items():
             self._own[field][row] = self._whole[field][row]
             self._own[field][row, locked] = value
 
     def halt(self, row: int, joint: int) -> None:
         """Take the velocity from a joint."""
-        if (dof := self._dof(joint)) is not None:
-            self._velocities[row, dof] = 0.0
+        self._velocities[row, self._dofs(joint)] = 0.0
 
-    def _dof(self, joint: int) -> int | None:
-        """Return the degree of freedom that a stuck joint locks; a flying base has none, because its drag stops it."""
-        moved = int(self._model.actuator_trnid[self._motors[joint], 0])
+    def _dofs(self, joint: int) -> list[int]:
+        """Return the degrees of freedom that a stuck motor locks: those of its joint, or of the joints of its tendon.
+
+        A flying base has none, because its drag stops it.
+        """
+        model, motor = self._model, self._motors[joint]
+        moved = [int(model.actuator_trnid[motor, 0])]
+        if model.actuator_trntype[motor] == int(mujoco.mjtTrn.mjTRN_TENDON):
+            wraps = range(model.tendon_adr[moved[0]], model.tendon_adr[moved[0]] + model.tendon_num[moved[0]])
+            moved = [int(model.wrap_objid[k]) for k in wraps if model.wrap_type[k] == int(mujoco.mjtWrap.mjWRAP_JOINT)]
         # The joint types are compared as integers, because a NumPy integer never equals a member of MuJoCo's enums.
-        hinged = int(self._model.jnt_type[moved]) in (int(mujoco.mjtJoint.mjJNT_HINGE),
-                                                      int(mujoco.mjtJoint.mjJNT_SLIDE))
-        return int(self._model.jnt_dofadr[moved]) if hinged else None
+        hinged = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
+        return [int(model.jnt_dofadr[k]) for k in moved if int(model.jnt_type[k]) in hinged]
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Return a copy of the whole values."""
