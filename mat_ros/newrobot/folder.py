@@ -37,6 +37,7 @@ _LONG = {"steps": "1000000", "ticks": "256", "epochs": "5", "minibatches": "8", 
          "envs": "32", "width": "64", "horizon": "500"}
 TRAINING = {"arm": _QUICK, "legs": _LONG, "hand": _QUICK}  # kind -> settings of a first training
 SPLITS = ("joint", "limb")
+SHORT = 50  # characters before the names of a tuple that fits on one line, and a margin
 WIDTH = 118  # characters of a line of names in a written file
 GRAVITY = 9.81  # m/s^2
 FIRST_PORT, PORTS = 47200, 2000  # the stand-in of a robot listens on one of these ports, which its name chooses
@@ -158,7 +159,7 @@ def _term(term: Term, joints: Sequence[str]) -> str:
 def _tuple(names: Sequence[str], indent: str) -> str:
     """Return names as a tuple in Python, over several lines where they are many."""
     words = [_text(name) for name in names]
-    if sum(len(word) + 2 for word in words) < WIDTH - 50:
+    if sum(len(word) + 2 for word in words) < WIDTH - SHORT:
         return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
     lines, line = [], f"{indent}    "
     for word in words:

@@ -27,6 +27,7 @@ ACROSS_S = 0.5  # time in which a command may cross its whole range, where the f
 FULL_AT = 0.1  # share of its range by which a made servo is away from its command when it gives all its effort
 SAFETY = 2.0  # guessed effort, as a multiple of what holds the weight
 STEADY = 0.2  # greatest angle, in rad per physics step, of a made servo's own swing
+ABSURD = 20.0  # effort of a leg, as a multiple of what its servo needs, that is probably a placeholder
 LEAST_EFFORT = 0.1  # N*m or N
 NO_LIMIT = UrdfLimit(math.nan, math.nan)
 PER_S = {"rad": "rad/s", "m": "m/s"}
@@ -204,8 +205,14 @@ def _make(file: ModelFile, name: str, standing: bool) -> Motor:
         motor.rate = stated.velocity
         if math.isnan(motor.rate):
             _fill_rate(motor)
-        motor.stiffness = motor.effort / (FULL_AT * min(motor.upper - motor.lower, TURN[length]))
-        motor.guessed["stiffness"] = f"full effort at {FULL_AT:.0%} of the range, at most half a turn"
+        firm = min(motor.effort, _weight(file, name, standing)) if standing else motor.effort
+        motor.stiffness = firm / (FULL_AT * min(motor.upper - motor.lower, TURN[length]))
+        share = "full effort" if firm == motor.effort else f"{SAFETY:g} times what holds the weight"
+        motor.guessed["stiffness"] = f"{share} at {FULL_AT:.0%} of the range, at most half a turn"
+        times = motor.effort / firm
+        if times > ABSURD:  # with all of it, legs would throw the robot into the air
+            file.warnings.append(f"joint {name}: its effort of {motor.effort:g} is {times:.0f} times what its servo "
+                                 "needs; it is probably no measured value")
         _round(motor)
         gain = motor.stiffness
         bias = [0.0, -gain, 1.0]  # MuJoCo reads a positive third number as a share of critical damping

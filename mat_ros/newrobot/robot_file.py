@@ -33,10 +33,11 @@ def joint_values(motor: Motor, rest: float, legs: bool = False) -> dict[str, flo
     default = min(max(at_rest, lower), upper)
     middle, half = (lower + upper) / 2, (upper - lower) / 2
     near = min(default - lower, upper - default)
-    # Action 0 is the pose of the start, unless this pose lies at a limit.
-    offset, scale = (default, near) if near > NARROW * (upper - lower) else (middle, half)
+    # Action 0 of a leg is its stance, unless this lies at a limit. The actions of other joints cover their range.
+    stance = legs and near > NARROW * (upper - lower)
+    offset, scale = (default, near) if stance else (middle, half)
     if motor.quantity == "position" and motor.unit == "rad":
-        scale = min(scale, STRIDE_RAD if legs and offset == default else HALF_TURN_RAD)
+        scale = min(scale, STRIDE_RAD if stance else HALF_TURN_RAD)
     fallback = "hold" if motor.quantity == "position" else "zero" if lower <= 0.0 <= upper else "default"
     values: dict[str, float | str] = {
         "quantity": motor.quantity, "unit": motor.unit, "lower": lower, "upper": upper, "rate": motor.rate,

@@ -45,3 +45,15 @@ def test_a_keyframe_is_the_start(tmp_path):
     assert defaults(written) == {"slew": 1.2, "luff": 0.0, "dip": 0.0}  # a motor and a speed rest at 0
     assert "start: the keyframe 'home' of the file" in written.guessed
     assert np.isclose(float((tmp_path / "out" / "crane.xml").read_text().split('qpos="')[1].split()[1]), -0.4)
+
+
+def test_legs_whose_file_states_an_absurd_effort_get_servos_that_carry_the_robot_and_a_warning(tmp_path):
+    file = urdf_walker(tmp_path)
+    file.write_text(file.read_text().replace('effort="40"', 'effort="9000"'), encoding="utf-8")
+    written = new_robot(file, into=tmp_path / "out")
+    assert any("front_left_knee: its effort of 9000 is" in warning for warning in written.warnings)
+    world = world_of(tmp_path / "out")
+    world.reset(seed=0)
+    for _ in range(100):
+        world.step(np.clip(world.rest + 0.2, world.command_lower, world.command_upper)[None])
+    assert world.height() < 1.2 and not world.warnings().any()
