@@ -78,7 +78,7 @@ def joints(page: Page, manifest: Manifest, watch: GraphWatch) -> None:
     signals = np.array([tick.signals for tick in ticks])
     places = joint_places(manifest)
     order = np.argsort(-(reasons & ~np.uint16(Reason.BLEND)).astype(bool).sum(axis=0), kind="stable")
-    drawn = [figure(traces.draw(traces.Trace(
+    drawn = [figure(traces.draw(traces.JointCourse(
         manifest.joints[k].name, manifest.joints[k].unit, time_s, requested[:, k], applied[:, k],
         signals[:, places[k]].astype(np.float64) if places[k] >= 0 else np.full(len(ticks), np.nan), reasons[:, k])))
         for k in order]

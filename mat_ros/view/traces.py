@@ -29,7 +29,7 @@ GROUPS = {  # colour of the shade behind the ticks in which the gate had a reaso
 
 
 @dataclass(frozen=True)
-class Trace:
+class JointCourse:
     """Hold the course of one joint."""
 
     name: str
@@ -41,23 +41,23 @@ class Trace:
     reasons: NDArray[np.uint16]  # (tick,)
 
 
-def draw(trace: Trace) -> Block:
+def draw(course: JointCourse) -> Block:
     """Return the curves of one joint, before the shades of the gate's reasons."""
-    x = Scale(float(trace.time_s[0]), float(max(trace.time_s[-1], trace.time_s[0] + 1e-9)), LEFT, WIDTH - RIGHT)
-    curves = {name: getattr(trace, name) for name in CURVES if np.isfinite(getattr(trace, name)).any()}
+    x = Scale(float(course.time_s[0]), float(max(course.time_s[-1], course.time_s[0] + 1e-9)), LEFT, WIDTH - RIGHT)
+    curves = {name: getattr(course, name) for name in CURVES if np.isfinite(getattr(course, name)).any()}
     y = Scale.over([edge for values in curves.values() for edge in (np.nanmin(values), np.nanmax(values))],
                    HEIGHT - BOTTOM, TOP)
     shades = []
-    for words, start, stop in spans(trace.reasons):
-        left, right = x(float(trace.time_s[start])), x(float(trace.time_s[min(stop, len(trace.time_s) - 1)]))
+    for words, start, stop in spans(course.reasons):
+        left, right = x(float(course.time_s[start])), x(float(course.time_s[min(stop, len(course.time_s) - 1)]))
         shades.append((left, max(left + 1.0, right), words, GROUPS[words][1]))
-    rects = [element("rect", tip(f"{trace.name}: {words}"), x=left, y=TOP, width=right - left,
+    rects = [element("rect", tip(f"{course.name}: {words}"), x=left, y=TOP, width=right - left,
                      height=HEIGHT - BOTTOM - TOP, style=f"fill:{colour};fill-opacity:.18")
              for left, right, words, colour in _joined(shades)]
-    paths = [element("path", tip(name), d=_path(trace.time_s, values, x, y), class_="curve trace",
+    paths = [element("path", tip(name), d=_path(course.time_s, values, x, y), class_="curve trace",
                      style=f"stroke:{CURVES[name]}") for name, values in curves.items()]
-    return drawing(HEIGHT, f"requested, applied and measured {trace.name}", *rects,
-                   Frame(x, y).draw("", "", y_ticks=4), text(LEFT, TOP - 12, f"{trace.name}, {trace.unit}", "strong"),
+    return drawing(HEIGHT, f"requested, applied and measured {course.name}", *rects,
+                   Frame(x, y).draw("", "", y_ticks=4), text(LEFT, TOP - 12, f"{course.name}, {course.unit}", "strong"),
                    *paths)
 
 
