@@ -64,7 +64,7 @@ def decisions(page: Page, watch: GraphWatch, marks: Mapping[str, float]) -> None
     section.add(figure(charts.timeline(spans, "tick", kinds=kinds, lanes=watch.agents, marks=marks),
                        f"The shortest {number(left_out)} stretches are not drawn." if left_out > 0 else ""))
     if watch.events:
-        section.add(folded(f"{number(len(watch.events))} changes", table(
+        section.add(folded(f"{number(len(watch.events))} change{'s' if len(watch.events) != 1 else ''}", table(
             ["tick", "event"], [[event.tick, event.what] for event in watch.events[:GATE_ROWS]],
             _more(len(watch.events), "changes"))))
 
