@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
 import pytest
 
-from mat_ros.core import shipped
-from mat_ros.core.errors import Missing
-from mat_ros.core.policy.bundle import Bundle
-from mat_ros.hardware.simulated import SimulatedRobot
-from mat_ros.worlds.render import Camera
+mujoco = pytest.importorskip("mujoco", reason="needs the sim extra")
+
+from mat_ros.core import shipped  # noqa: E402
+from mat_ros.core.errors import Missing  # noqa: E402
+from mat_ros.core.policy.bundle import Bundle  # noqa: E402
+from mat_ros.hardware.simulated import SimulatedRobot  # noqa: E402
+from mat_ros.worlds.render import Camera  # noqa: E402
 
 pytestmark = pytest.mark.sim
 FAR_M = 200.0  # behind the edge of the floor that the model describes
