@@ -45,6 +45,7 @@ AUDIENCES = (
             Command("faults", "list, inject and clear faults", "ros"),
             Command("resume", "undo a latched stop of a real robot"),
             Command("replay", "decide a recording again and compare bits", "onnx"),
+            Command("report", "draw a recording as one page"),
             Command("diff", "compare two recordings"),
         ),
         (("ros2 launch mat_ros ...", "the same graphs where ROS's own tools are installed"),),

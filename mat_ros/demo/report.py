@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mat_ros.demo.run import KILL_TICK, DemoRun
-from mat_ros.view import charts
+from mat_ros.view import charts, run_sections
 from mat_ros.view.film import Film, replay
 from mat_ros.view.page import (
     KeyFigure,
@@ -30,8 +30,6 @@ from mat_ros.worlds.render import film_strip
 
 OPEN_M = 0.5  # distance between the handles from which on the door counts as open
 SHARES = (0.0, 0.25, 0.4, 0.5, 0.7)  # shares of an episode at which pictures are taken
-KINDS = {"own": "var(--series-0)", "redecided": "var(--series-1)", "held": "var(--series-3)", "zero": "var(--series-3)",
-         "silent": "var(--bad)", "fallback": "var(--bad)", "stopped": "var(--bad)"}
 
 
 def write(run: DemoRun, path: Path, command: str) -> Film | None:
@@ -50,8 +48,14 @@ def write(run: DemoRun, path: Path, command: str) -> Film | None:
     if run.trouble:
         page.add(paragraph(f"The run broke off: {run.trouble}.", "bad"))
     _film(page, run, film)
-    _latency(page, run)
-    _decisions(page, run)
+    run_sections.latency(
+        page, run.watch, manifest.period_ns * 1e-6,
+        "Lock-step physics waits for each command, so a slow tick does not change the result. After a node dies, the "
+        "gate waits for the node in two ticks and then no longer.")
+    run_sections.decisions(page, run.watch, {f"{run.killed} killed": float(run.killed_tick)}
+                           if run.killed and run.killed_tick is not None else {})
+    run_sections.gate(page, manifest, run.watch)
+    run_sections.joints(page, manifest, run.watch)
     _door(page, run, gaps)
     _nodes(page, run, command)
     page.write(path)
@@ -105,38 +109,6 @@ def _film(page: Page, run: DemoRun, film: Film) -> None:
         section.add(picture(film_strip(film.pictures, len(SHARES)), "the hands at the door, moment by moment", caption))
     else:
         section.add(paragraph(f"No pictures: {film.trouble}", "warn"))
-
-
-def _latency(page: Page, run: DemoRun) -> None:
-    latencies = np.array([tick.latency_ms for tick in run.watch.ticks])
-    period_ms = run.planned.bundle.manifest.period_ns * 1e-6
-    p50, p99 = np.percentile(latencies, (50, 99))
-    section = page.section("Latency", "From the start of a tick until its command left the safety gate, through "
-                           "observation, encoding, decisions and collection, each in its own process.")
-    section.add(figure(
-        charts.histogram(latencies, "ms", marks={"p50": p50, "p99": p99, "period": period_ms}, log=True, bins=80,
-                         cut=max(2.0 * period_ms, 1.2 * p99)),
-        "Lock-step physics waits for each command, so a slow tick does not change the result. After a node dies, the "
-        "gate waits for the node in two ticks and then no longer."))
-
-
-def _decisions(page: Page, run: DemoRun) -> None:
-    watch = run.watch
-    section = page.section("Decisions", "The node that decided for each agent: its own node, or another node with "
-                           "the same weights and inputs and so the same bits.")
-    spans, at = [], 0
-    columns = list(zip(*(tick.states for tick in watch.ticks), strict=True))
-    for name, states in zip(watch.agents, columns, strict=True):
-        at = 0
-        for kind, group in groupby(states):
-            length = len(list(group))
-            spans.append(charts.LaneSpan(name, at, at + length, kind))
-            at += length
-    kinds = {kind: colour for kind, colour in KINDS.items() if any(span.kind == kind for span in spans)}
-    marks = {f"{run.killed} killed": float(run.killed_tick)} if run.killed and run.killed_tick is not None else {}
-    section.add(figure(charts.timeline(spans, "tick", kinds=kinds, marks=marks)))
-    if watch.events:
-        section.add(table(["tick", "event"], [[event.tick, event.what] for event in watch.events[:40]]))
 
 
 def _door(page: Page, run: DemoRun, gaps: np.ndarray) -> None:

@@ -28,7 +28,7 @@ class Film:
     """Hold the pictures and measurements of a run that was stepped again."""
 
     pictures: tuple[Image, ...]  # at the chosen ticks; empty where this machine cannot render
-    measured: NDArray[np.float64]  # (tick, element), the values of the chosen term
+    measured: NDArray[np.float64]  # (tick, element), the values of the chosen term; empty without a term
     same: int  # number of ticks whose observation has the same bits
     trouble: str = ""  # reason for missing pictures
 
@@ -47,7 +47,8 @@ def replay(manifest: Manifest, ticks: Sequence[Tick], seed: int, term: str, at: 
         if tick.episode != robot.episode:
             robot.reset()
         same += robot.read().signals.tobytes() == tick.signals.tobytes()
-        measured.append(robot.world.signal(term)[0])
+        if term:
+            measured.append(robot.world.signal(term)[0])
         if lens is not None and k in at:
             pictures.append(lens.take(camera))
         robot.write(tick.applied)

@@ -17,7 +17,7 @@ import base64
 import html
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NewType
@@ -179,6 +179,13 @@ def picture(image: NDArray[np.uint8], description: str, caption: str = "") -> Bl
     """Return an embedded image (height, width, 3), such as a film strip."""
     data = base64.b64encode(png(image)).decode("ascii")
     return figure(Block(f'<img alt="{escape(description)}" src="data:image/png;base64,{data}">'), caption)
+
+
+def key(colours: Mapping[str, str]) -> Block:
+    """Return the names of colours, for several charts that share them; the line breaks on a narrow screen."""
+    names = "".join(f'<span><i style="background:{colour}"></i>{escape(name)}</span>'
+                    for name, colour in colours.items())
+    return Block(f'<p class="key">{names}</p>')
 
 
 def beside(*blocks: Block) -> Block:

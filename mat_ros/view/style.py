@@ -52,6 +52,8 @@ figure { margin: .6rem 0 1.4rem; }
 figure svg { display: block; width: 100%; height: auto; }
 figure img { display: block; width: 100%; height: auto; border-radius: 8px; border: 1px solid var(--line); }
 figcaption { color: var(--soft); font-size: .86rem; margin-top: .45rem; max-width: 46rem; }
+.key { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .86rem; }
+.key i { display: inline-block; width: .8em; height: .7em; border-radius: 2px; margin-right: .4em; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 0 2rem; }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--accent); }
 footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
@@ -62,12 +64,16 @@ svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--grid); stroke-width: 1; } svg .axis { stroke: var(--quiet); stroke-width: 1; }
 svg .mark { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 3; }
 svg .bar { fill: var(--series-0); } svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
+svg .trace { stroke-width: 1.3; }
 svg .band { stroke: none; fill-opacity: .16; }
 svg .ground { fill: var(--heat-low); } svg .cell { fill: var(--heat); } svg .none { fill: var(--grid); }
 svg text.cell-ink { fill: var(--heat-ink); font-size: 11px; }
 svg text.cell-ink-deep { fill: var(--heat-ink-deep); font-size: 11px; }
 svg .span { rx: 2px; } svg .lane { fill: var(--grid); }
-@media (max-width: 560px) { main { padding: 1.6rem 1rem 3rem; } .pair { grid-template-columns: 1fr; } }
+@media (max-width: 560px) {
+  main { padding: 1.6rem 1rem 3rem; } .pair { grid-template-columns: 1fr; }
+  figure { overflow-x: auto; } figure svg { min-width: 620px; } /* letters stay readable, and the chart scrolls */
+}
 @media print {
   :root { --paper: #fff; --card: #fff; } main { max-width: none; padding: 0; } nav { display: none; }
   section, figure { break-inside: avoid; }

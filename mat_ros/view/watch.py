@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mat_ros.core.policy.manifest import Manifest
 from mat_ros.core.tick.collect import NONE
-from mat_ros.core.tick.messages import Observation, Outcome, Validity
+from mat_ros.core.tick.messages import Applied, Observation, Outcome, Validity
 from mat_ros.core.tick.safety import Reason
 
 STATES = ("own", "redecided", "held", "zero", "silent", "fallback", "stopped")
@@ -33,8 +33,14 @@ class Tick:
     start_ns: int
     latency_ms: float  # time from the start of the tick until the command left the gate
     signals: NDArray[np.float32]  # (signal,): the measurements on which the tick was decided
-    applied: NDArray[np.float64]  # (joint,)
     states: tuple[str, ...]  # one of STATES for each agent
+    command: Applied  # requested and applied commands, and the gate's reasons
+    deadline_ms: float  # time from the start of the tick until the gate had to act
+
+    @property
+    def applied(self) -> NDArray[np.float64]:
+        """Return the applied commands (joint,)."""
+        return self.command.applied
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class GraphHealth:
         """Store a ChainStatus."""
         self.mode, self.reason, self.silent = mode, status.reason, tuple(status.silent)
         for name in ("missed", "redecided", "late", "refused", "compared", "differing", "undecided"):
-            setattr(self, name, int(getattr(status, name)))
+            setattr(self, name, int(getattr(status, name) or 0))  # None in recordings of older versions
 
 
 @dataclass
@@ -114,8 +120,8 @@ class GraphWatch:
             if old != new:
                 self.events.append(Event(outcome.tick, f"{name} {old} \u2192 {new}"))
         self.ticks.append(Tick(outcome.tick, observation.episode, observation.start_ns,
-                               (stamp_ns - observation.start_ns) * 1e-6, observation.signals, outcome.applied.applied,
-                               states))
+                               (stamp_ns - observation.start_ns) * 1e-6, observation.signals, states, outcome.applied,
+                               (observation.deadline_ns - observation.start_ns) * 1e-6))
 
     def note(self, what: str) -> None:
         """Add an event at the present tick."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import mujoco
 import numpy as np
@@ -42,9 +43,11 @@ class Camera:
             raise Refused("picture", f"at most {largest} pixels", (width, height), "take a smaller picture")
         self.world: MujocoWorld = world
         self._graphics = _open_graphics(width, height)
-        self._renderer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        with _endless_floor(model):
+            self._renderer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._renderer)
         self._scene = mujoco.MjvScene(model, GEOMS)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 0  # haze is a white line where an endless floor meets the sky
         self._frame = mujoco.MjrRect(0, 0, width, height)
         self._view = mujoco.MjvCamera()
         self._options = mujoco.MjvOption()
@@ -69,12 +72,31 @@ class Camera:
         else:
             mujoco.mjv_defaultFreeCamera(self.world.model, self._view)
         model, data = self.world.materialise(row)
-        mujoco.mjv_updateScene(model, data, self._options, None, self._view, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
+        with _endless_floor(model):
+            mujoco.mjv_updateScene(model, data, self._options, None, self._view, mujoco.mjtCatBit.mjCAT_ALL,
+                                   self._scene)
         self._graphics.make_current()
         mujoco.mjr_render(self._frame, self._scene, self._renderer)
         picture = np.empty((self._frame.height, self._frame.width, 3), dtype=np.uint8)
         mujoco.mjr_readPixels(picture, None, self._frame, self._renderer)
         return np.ascontiguousarray(picture[::-1])  # OpenGL counts rows from below
+
+
+@contextmanager
+def _endless_floor(model: mujoco.MjModel) -> Iterator[None]:
+    """Draw every plane without an edge. Contacts with a plane have no edge either."""
+    planes = np.flatnonzero((model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (model.geom_size[:, :2] > 0).all(axis=1))
+    materials = model.geom_matid[planes]
+    kept = model.geom_size[planes], model.mat_texrepeat.copy(), model.mat_texuniform.copy()
+    for plane, material in zip(planes, materials, strict=True):
+        if material >= 0 and not model.mat_texuniform[material]:
+            model.mat_texrepeat[material] /= 2.0 * model.geom_size[plane, :2]  # repeats per m, not per plane
+            model.mat_texuniform[material] = 1
+    model.geom_size[planes, :2] = 0.0
+    try:
+        yield
+    finally:
+        model.geom_size[planes], model.mat_texrepeat[:], model.mat_texuniform[:] = kept
 
 
 def _open_graphics(width: int, height: int) -> mujoco.GLContext:
