@@ -104,7 +104,7 @@ def _stops(page: Page, run: RecordedRun) -> None:
     ticks, joints = run.watch.ticks, run.bundle.manifest.joints
     if not (found := _stretches(run)):
         return
-    rows = []
+    rows: list[list[str | int]] = []
     for start, stop in found:
         before = np.array([ticks[k].command.reasons for k in range(max(0, start - 1), start + 1)])
         moved = [j.name for j, mask in zip(joints, before[-1], strict=True) if mask & Reason.MOTION]

@@ -129,5 +129,6 @@ def test_a_graph_whose_ticks_come_is_not_shown_as_waiting_for_the_first_and_no_t
     assert screen.state() == ("waiting", "for the first tick")
     screen.console.print(screen.draw())
     assert "nan" not in screen.console.file.getvalue()
-    screen.watch.ticks.append(Tick(87, 0, 0, 1.0, np.zeros(3, np.float32), np.zeros(3), ("own",) * 2))
+    command = Applied(np.zeros(3), np.zeros(3), np.zeros(3, np.uint16), False)
+    screen.watch.ticks.append(Tick(87, 0, 0, 1.0, np.zeros(3, np.float32), ("own",) * 2, command, 13.3))
     assert screen.state() == ("running", "")
