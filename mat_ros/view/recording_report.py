@@ -15,7 +15,20 @@ from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.record.recording import Recording
 from mat_ros.core.tick.safety import Reason
 from mat_ros.view import charts, run_sections
-from mat_ros.view.page import KeyFigure, Page, code, figure, folded, key_figures, number, paragraph, picture, table
+from mat_ros.view.page import (
+    Cell,
+    KeyFigure,
+    Page,
+    Toned,
+    code,
+    figure,
+    folded,
+    key_figures,
+    number,
+    paragraph,
+    picture,
+    table,
+)
 from mat_ros.view.recorded_run import RecordedRun, read_run
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # shares of the first episode at which pictures are taken
@@ -104,7 +117,7 @@ def _stops(page: Page, run: RecordedRun) -> None:
     ticks, joints = run.watch.ticks, run.bundle.manifest.joints
     if not (found := _stretches(run)):
         return
-    rows: list[list[str | int]] = []
+    rows: list[list[Cell | Toned]] = []
     for start, stop in found:
         before = np.array([ticks[k].command.reasons for k in range(max(0, start - 1), start + 1)])
         moved = [j.name for j, mask in zip(joints, before[-1], strict=True) if mask & Reason.MOTION]
