@@ -29,6 +29,7 @@ from mat_ros.core.errors import Missing, Refused
 from mat_ros.core.policy.bundle import Bundle
 from mat_ros.core.program import run_python
 from mat_ros.core.shipped import install_command
+from mat_ros.view.console import console
 
 KINDS = ("mat", "rwkv4")  # kinds of policies, in the words of training.exporting.sample
 AGENTS, WIDTHS = (6, 26, 52), (64, 128, 256)
@@ -119,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(json.dumps(found, indent=1))
     else:
-        show(found, Console())
+        show(found, console())
     return 0
 
 

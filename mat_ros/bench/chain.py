@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from mat_ros.backends.choose import BACKENDS, open_backend
@@ -42,6 +41,7 @@ from mat_ros.graph.build import environment
 from mat_ros.graph.forked import ForkedNode
 from mat_ros.graph.tick_choice import TICKS
 from mat_ros.nodes.preload import preload
+from mat_ros.view.console import console
 
 PATIENCE_S = 300.0  # longest wait until a graph runs
 GRACE_MS = 0.5  # time after the deadline in which the gate's command still counts; a later command is missed
@@ -236,7 +236,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     table = Table(*names)
     for row in rows:
         table.add_row(*(str(row[name]) for name in names))
-    Console().print(table)
+    console().print(table)
     for row in rows:
         show_threads(row)
 
@@ -247,10 +247,10 @@ def show_threads(row: dict[str, Any]) -> None:
                   title=f"{row['n']} {row['mode']} {row['wiring']}: time on a core per process and tick")
     for cost in row["threads"]:
         table.add_row(*(str(value) for value in cost.values()))
-    Console().print(table)
+    console().print(table)
     if row["predicted_ms"]:
         cores = ", ".join(f"{cores}: {ms} ms" for cores, ms in row["predicted_ms"].items())
-        Console().print(f"measured p50 {row['p50_ms']} ms; the model predicts by number of cores {cores}")
+        console().print(f"measured p50 {row['p50_ms']} ms; the model predicts by number of cores {cores}")
 
 
 def _memory_mb(pid: int) -> tuple[float, float]:

@@ -29,6 +29,7 @@ from mat_ros.core.robot.description import RobotDescription
 from mat_ros.core.robot.joints import Joint
 from mat_ros.core.robot.limits import Rule, rules
 from mat_ros.core.shipped import config_file, install_command, policy_folder
+from mat_ros.view.console import console
 
 SLACK = 1e-9  # tolerance in a joint's unit, for the rounding of offset + scale
 
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(to_json(report))
     else:
-        show(report, Console())
+        show(report, console())
     return 0 if report.ok else 1
 
 
