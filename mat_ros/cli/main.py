@@ -52,7 +52,8 @@ class _Parser(argparse.ArgumentParser):
 def _run(command: Command, arguments: list[str]) -> int:
     try:
         status: int | None = importlib.import_module(command.module).main(arguments)
-        sys.stdout.flush()  # here, where a full disk is one sentence
+        if sys.stdout is not None:  # None: the shell has closed it
+            sys.stdout.flush()  # here, where a full disk is one sentence
     except KeyboardInterrupt:
         return 130  # the status of an interrupted program in a shell
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended

@@ -14,5 +14,5 @@ FILE_COLUMNS = 160  # width of a table in a file or a pipe, which has no width o
 
 def console() -> Console:
     """Return a console that keeps the words of a table whole where no terminal bounds its width."""
-    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    bounded = (sys.stdout is not None and sys.stdout.isatty()) or "COLUMNS" in os.environ
     return Console(width=None if bounded else FILE_COLUMNS)

@@ -14,7 +14,7 @@ import yaml
 from mat_ros.cli import main as cli
 from mat_ros.core.errors import Refused
 from mat_ros.core.robot.description import RobotDescription
-from mat_ros.core.tick.wiring import _node_name
+from mat_ros.core.tick.wiring import _node_names
 from mat_ros.newrobot.folder import new_robot
 from mat_ros.newrobot.robot_file import node_name
 from support.places import ROOT
@@ -109,14 +109,14 @@ def test_joints_whose_nodes_would_have_one_name_get_agents_with_different_names(
     robot = RobotDescription.load(written.robot)
     assert written.joints == ("j/3", "J:3", "\u5173\u8282 3")
     agents = [agent.name for agent in robot.agents("joint")]
-    assert len({_node_name(agent) for agent in agents}) == 3
-    assert all(_node_name(agent).isascii() for agent in agents)
+    assert len(set(_node_names(agents))) == 3
+    assert all(name.isascii() for name in _node_names(agents))
     assert "8 passed" in own_tests(tmp_path / "out")
 
 
 @pytest.mark.parametrize("agent", ["robot0:FFJ3", "j3", "J3", "left arm"])
 def test_names_of_nodes_are_those_of_the_graph(agent):
-    assert node_name(agent) == _node_name(agent)
+    assert f"chain_{node_name(agent)}" == _node_names([agent])[0]
 
 
 def test_the_robot_file_reads_back_with_all_joints_in_the_split_by_limb(tmp_path):
