@@ -58,7 +58,7 @@ class Cores:
             happen()
 
     def _start(self, delay_us: float) -> None:
-        """Give a core to the first of the steps that wait."""
+        """Let the first of the steps that wait begin on a core."""
         self._idle -= 1
         _, _, cost, emissions = heapq.heappop(self._waiting)
         for after_us, happen in emissions:

@@ -29,7 +29,7 @@ class MujocoMotors:
         self._whole: dict[str, NDArray[Any]] = {}  # values of the same fields before the first fault
 
     def prepare(self) -> None:
-        """Give each simulation its own values of the fields."""
+        """Let each simulation have values of its own in the fields."""
         if not self._own:
             self._own = {field: self._vary(field) for field in (*FIELDS, *LOCK)}
             self._whole = {field: values.copy() for field, values in self._own.items()}
